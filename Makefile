@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+#
+# The front door; meson does the work.
+#
+#   make            the program: build/vial
+#   make demo       a container from start to stop, on this machine, disturbing nothing
+#   make check      all tests (root runs them all)
+#   make bench      how large and how fast it is, beside its peers
+#   make install    DESTDIR= PREFIX=/usr/local
+#   make format     lays out the sources; check-format only says what it would change
+#   make sanitize   the unit tests under ASan and UBSan
+#   make tidy       clang-tidy
+#   make check-vm   tests that need a kernel of their own
+#   make clean
+#
+# To choose the compiler (see config/build/configure):
+#   CXX=COMPILER    one that makes static musl programs, instead of the toolchain built here
+#   CROSS=FILE      a meson cross file, for another machine
+#   OPTIONS=...     more options for meson: OPTIONS='-Dpie=true -Dwerror=true'
+
+PREFIX = /usr/local
+DESTDIR =
+OPTIONS =
+BUILD = build
+SANITIZED = build-sanitize
+
+packages = config/build/packages.sh
+configure = config/build/configure
+sources = find src tests \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0
+# What an earlier run left must not be taken for the result of this one.
+run_tests = rm -f $(1)/meson-logs/testlog.*; meson test -C $(1) --print-errorlogs
+
+.PHONY: all configured demo check check-vm bench install format check-format sanitize sanitize-configured tidy clean
+.SILENT:
+MAKEFLAGS += --no-print-directory
+
+all: configured
+	ninja -C $(BUILD) vial
+
+configured:
+	$(configure) $(BUILD) $(OPTIONS)
+
+demo: all
+	$(packages) demo
+	images/demo.sh --vial $(BUILD)/vial
+
+check: configured
+	$(packages) check
+	$(call run_tests,$(BUILD))
+
+check-vm: all
+	$(packages) vm
+	tests/vm/run --vial $(BUILD)/vial
+
+bench: all
+	$(packages) bench
+	tests/bench/run --vial $(BUILD)/vial --build $(BUILD)/bench
+
+install: all
+	meson configure $(BUILD) --prefix=$(abspath $(PREFIX))
+	ninja -C $(BUILD) build.ninja >$(BUILD)/configure.log
+	DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild --strip --quiet
+
+format:
+	$(sources) | xargs -0 clang-format-14 -i
+
+check-format:
+	$(sources) | xargs -0 clang-format-14 --dry-run -Werror
+
+sanitize: sanitize-configured
+	$(packages) check
+	$(call run_tests,$(SANITIZED)) --suite unit
+
+tidy: sanitize-configured
+	config/build/tidy.sh $(SANITIZED)
+
+sanitize-configured:
+	$(configure) --sanitize $(SANITIZED) $(OPTIONS)
+
+clean:
+	rm -rf $(BUILD) $(SANITIZED)

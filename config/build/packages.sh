@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Installs the Debian packages that a part of the work needs and that are not there yet, and says so.
+#
+#   packages.sh GROUP...     groups: build toolchain check demo bench ci vm
+#
+# Quiet where nothing is missing. Without root or apt-get it names what is missing and fails; on a system
+# without dpkg it leaves it to each tool to be there or not.
+set -eu
+
+packages() {
+    case $1 in
+        build)     echo meson ninja-build ;;
+        toolchain) echo g++-12 gcc-12-source musl-tools linux-libc-dev make xz-utils ;;
+        check)     echo g++ doctest-dev busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 ;;
+        demo)      echo busybox-static squashfs-tools iproute2 ;;
+        bench)     echo g++ busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit ;;
+        ci)        echo g++ clang-format-14 clang-tidy-14 ;;
+        vm)        echo busybox-static cpio gzip kmod qemu-system-x86 ;;
+        *)         echo "packages: no group $1" >&2; return 2 ;;
+    esac
+}
+
+command -v dpkg-query >/dev/null || exit 0
+missing=
+for group in "$@"; do
+    for package in $(packages "$group"); do
+        case " $missing " in *" $package "*) continue ;; esac
+        status=$(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null) || true
+        case " $status" in *" installed "*) ;; *) missing="$missing $package" ;; esac
+    done
+done
+missing=${missing# }
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "packages: missing: $missing; as root: apt-get install $missing" >&2
+    exit 1
+fi
+echo "packages: installing $missing" >&2
+
+export DEBIAN_FRONTEND=noninteractive
+install() {
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
+}
+# A machine whose package lists are empty or old gets new ones, once.
+# shellcheck disable=SC2086
+if apt-cache show --no-all-versions $missing >/dev/null 2>&1 && install; then
+    exit 0
+fi
+apt-get update -qq </dev/null >&2
+install

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The calls of a program that waits in one place: epoll(7), signalfd(2), timerfd_create(2), and the memory such a
+/// program takes once, before it starts to wait.
+///
+/// Like os.h, of which this is the part only PID 1 and the host's supervisor need. Timers are absolute and
+/// count CLOCK_BOOTTIME in milliseconds, so that one that came due while the device slept fires on resume.
+
+#include "base/fd.h"
+#include "base/result.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <signal.h>
+#include <span>
+#include <sys/epoll.h>
+
+namespace vial::os {
+
+/// No deadline: a timer that never fires.
+inline constexpr std::int64_t never = INT64_MAX;
+
+Result<Fd> epoll();
+/// Watches `fd` for `events` (level-triggered); `token` comes back with each of them.
+Result<void> watch(int epoll, int fd, std::uint32_t events, std::uint64_t token);
+/// Changes what an already watched `fd` is watched for; 0: only errors and hang-ups.
+Result<void> rewatch(int epoll, int fd, std::uint32_t events, std::uint64_t token);
+/// Needed where other processes hold the same open file: closing `fd` alone would not end the watch.
+Result<void> unwatch(int epoll, int fd);
+/// The number of events filled in. Without `block` it only looks.
+Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, bool block);
+
+/// Non-blocking. The signals should be blocked before (`block_signals`).
+Result<Fd> signal_descriptor(const sigset_t& signals);
+/// Blocks every signal that can be; those that are pending stay so.
+void block_signals();
+/// Every signal at its default action, whatever was inherited.
+void reset_signal_actions();
+/// Back to the state a program expects to start in: default actions, and none blocked.
+void restore_signals();
+
+/// Non-blocking; not armed.
+Result<Fd> timer();
+/// `at`: milliseconds of CLOCK_BOOTTIME; `never` disarms. Forgets an expiry that nobody has read.
+Result<void> arm(int timer, std::int64_t at);
+
+/// Anonymous zeroed memory that stays for ever; pages cost nothing until they are written to.
+Result<void*> map_memory(std::size_t size);
+/// Gives whole pages back to the kernel: they read as zeros again.
+void discard_memory(void* start, std::size_t size);
+
+}  // namespace vial::os

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "base/result.h"
+
+#include <cstring>
+
+namespace vial {
+
+namespace {
+
+/// Keeps the end of a text that is too long: of a path, the end says which file it is.
+void keep_end(char* to, std::size_t size, std::string_view text)
+{
+    constexpr std::string_view cut = "...";
+    if (text.size() < size) {
+        if (!text.empty())
+            std::memcpy(to, text.data(), text.size());
+        to[text.size()] = '\0';
+        return;
+    }
+    std::memcpy(to, cut.data(), cut.size());
+    const std::size_t rest = size - 1 - cut.size();
+    std::memcpy(to + cut.size(), text.data() + text.size() - rest, rest);
+    to[size - 1] = '\0';
+}
+
+}  // namespace
+
+Error::Error(int number_, const char* step_, std::string_view object_) : number(number_), step(step_)
+{
+    keep_end(object, sizeof object, object_);
+}
+
+Error::Error(const char* reason_, const char* step_, std::string_view object_) : step(step_), reason(reason_)
+{
+    keep_end(object, sizeof object, object_);
+}
+
+Error& Error::as(const char* step_, std::string_view object_)
+{
+    step = step_;
+    keep_end(object, sizeof object, object_);
+    return *this;
+}
+
+Error& Error::because(const char* reason_)
+{
+    reason = reason_;
+    return *this;
+}
+
+Error& Error::advise(const char* advice_)
+{
+    advice = advice_;
+    return *this;
+}
+
+Error& Error::exits(ExitCode code)
+{
+    exit = code;
+    return *this;
+}
+
+std::string_view describe(const Error& error, char* buffer, std::size_t size)
+{
+    std::size_t used = 0;
+    auto put = [&](std::string_view text) {
+        for (const char letter : text) {
+            if (used + 1 >= size)
+                return;
+            // An object may hold anything a spec or an image says: a control character could
+            // repaint the reader's terminal.
+            const auto byte = static_cast<unsigned char>(letter);
+            buffer[used++] = byte < 0x20 || byte == 0x7f ? '?' : letter;
+        }
+    };
+    const std::string_view why = error.reason != nullptr ? error.reason : std::strerror(error.number);
+    if (error.step[0] != '\0') {
+        put("cannot ");
+        put(error.step);
+        if (error.object[0] != '\0') {
+            put(" ");
+            put(error.object);
+        }
+        put(": ");
+    } else if (error.object[0] != '\0') {
+        put(error.object);
+        put(why.empty() ? "" : ": ");
+    }
+    put(why);
+    if (error.advice != nullptr) {
+        put("; ");
+        put(error.advice);
+    }
+    if (size > 0)
+        buffer[used] = '\0';
+    return {buffer, used};
+}
+
+}  // namespace vial

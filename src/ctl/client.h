@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Talking to a container's PID 1 over its control socket.
+///
+/// The other side may be hostile: it gets a bounded time and a bounded number of bytes, and what it says is only shown.
+
+#include "base/result.h"
+
+#include <string>
+#include <string_view>
+
+namespace vial {
+
+/// The JSON lines that PID 1 of `name` answers to `request`, without the last one, `{"ok":...}`; where that says it
+/// failed, its words are the Error.
+Result<std::string> ask(const std::string& name, std::string_view request);
+
+}  // namespace vial

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/containers.h"
+
+#include "base/json.h"
+#include "base/os.h"
+#include "base/text.h"
+#include "ctl/client.h"
+#include "ctl/command.h"
+#include "ctl/output.h"
+#include "launch/launch.h"
+#include "spec/read.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace vial {
+
+namespace {
+
+/// What PID 1 may take for its own part of an orderly stop, beyond the services' own times.
+constexpr std::int64_t stop_margin = 5000;
+constexpr std::int64_t look_interval = 10;  // where there are no pidfds (before 5.3)
+
+std::string spec_path(std::string_view file_or_name)
+{
+    if (file_or_name.find('/') == std::string_view::npos && !os::lstat(AT_FDCWD, std::string(file_or_name).c_str()).ok()) {
+        std::string path = concat({spec_directory, "/", file_or_name, ".conf"});
+        if (os::lstat(AT_FDCWD, path.c_str()).ok())
+            return path;
+    }
+    return std::string(file_or_name);
+}
+
+}  // namespace
+
+Result<void> require_root(const char* command)
+{
+    if (has_admin_capability())
+        return {};
+    return Error("", "", concat({command, " needs root (CAP_SYS_ADMIN)"}))
+        .advise("run it as root; containers of ordinary users are not supported yet");
+}
+
+std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const std::string> more)
+{
+    std::vector<std::string_view> settings;
+    for (const Arguments::Given& given : arguments.given)
+        if (std::string_view(given.option->name) == "set")
+            settings.push_back(given.value);
+    for (const std::string& setting : more)
+        settings.push_back(setting);
+
+    const std::string path = file_or_name.empty() ? std::string() : spec_path(file_or_name);
+    std::string text;
+    if (!path.empty()) {
+        auto loaded = load_spec_file(path.c_str());
+        if (!loaded.ok()) {
+            print_error({}, loaded.error());
+            return std::nullopt;
+        }
+        text = loaded.take();
+    }
+    Reading reading = read_spec(text, path, settings);
+    if (reading.problems.empty())
+        return std::move(reading.spec);
+    for (const Diagnostic& problem : reading.problems)
+        (void)os::write_all(STDERR_FILENO, concat({format(problem, path.empty() ? "vial" : path), "\n"}));
+    return std::nullopt;
+}
+
+Result<Spec> load_started_spec(const std::string& name)
+{
+    const std::string text = TRY(os::read_file(AT_FDCWD, state_path(name, "spec").c_str(), spec_size_limit * 2));
+    Reading reading = read_spec(text, {});
+    if (!reading.problems.empty())
+        return Error("the record of its spec is damaged", "read", state_path(name, "spec"));
+    return std::move(reading.spec);
+}
+
+Result<Record> find_container(std::string_view name)
+{
+    if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos)
+        return Error("no such container", "", name).exits(ExitCode::NotFound).advise("see `vial list`");
+    (void)TRY(look_around());
+    return read_record(name);
+}
+
+Result<Record> find_running(std::string_view name)
+{
+    Record record = TRY(find_container(name));
+    if (record.phase != Phase::Running)
+        return Error(record.phase == Phase::Starting ? "it is still being started" : "it is not running", "", name)
+            .exits(record.phase == Phase::Starting ? ExitCode::Failed : ExitCode::NotFound).advise("see `vial list`");
+    return record;
+}
+
+std::string Outcome::words() const
+{
+    if (!known)
+        return "killed, code unknown";
+    if (oom)
+        return concat({"killed by the OOM killer (", Decimal(code), ")"});
+    if (!signal.empty())
+        return concat({"killed by SIG", signal, " (", Decimal(code), ")"});
+    return concat({"exited with ", Decimal(code)});
+}
+
+Outcome read_outcome(const std::string& name)
+{
+    Outcome outcome;
+    const auto text = os::read_file(AT_FDCWD, state_path(name, "exit").c_str());
+    if (!text.ok())
+        return outcome;
+    const std::string_view line = std::string_view(text.value()).substr(0, text.value().find('\n'));
+    const auto code = json::valid(line) ? json::number(json::member(line, "code")) : std::nullopt;
+    if (!code)
+        return outcome;
+    outcome.known = true;
+    outcome.code = static_cast<int>(*code & 0xff);
+    outcome.signal = json::string(json::member(line, "signal")).value_or("");
+    outcome.oom = json::boolean(json::member(line, "oom")).value_or(false);
+    outcome.at = json::number(json::member(line, "at")).value_or(0);
+    return outcome;
+}
+
+Result<bool> wait_for_end(const Record& record, std::int64_t timeout)
+{
+    const std::int64_t deadline = timeout < 0 ? INT64_MAX : os::boottime_ms() + timeout;
+    auto process = os::pidfd_open(record.init.pid);
+    // The number is checked after the descriptor was opened: from then on it is the same process.
+    while (is_alive(record.init)) {
+        const std::int64_t left = timeout < 0 ? -1 : deadline - os::boottime_ms();
+        if (timeout >= 0 && left <= 0)
+            return false;
+        if (process.ok()) {
+            pollfd entry{process.value().get(), POLLIN, 0};
+            (void)TRY(os::poll({&entry, 1}, left));
+        } else {
+            (void)TRY(os::poll({}, look_interval));
+        }
+    }
+    return true;
+}
+
+Result<void> signal_init(const Record& record, int signal)
+{
+    const auto process = os::pidfd_open(record.init.pid);
+    if (!is_alive(record.init))
+        return {};
+    const auto sent = process.ok() ? os::pidfd_send_signal(process.value().get(), signal) : os::kill(record.init.pid, signal);
+    if (sent.number() == ESRCH)
+        return {};
+    return sent;
+}
+
+Result<void> put_away(const std::string& name)
+{
+    const StateLock lock = TRY(StateLock::take());
+    auto record = read_record(name);
+    if (!record.ok() || record.value().phase != Phase::Ended)
+        return {};
+    TRY(clear(record.value(), lock));
+    return forget(name, lock);
+}
+
+Result<void> stop_container(const Record& record, std::int64_t timeout)
+{
+    if (record.phase == Phase::Running) {
+        std::int64_t grace = 0;
+        int stop_signal = SIGTERM;
+        if (const auto spec = load_started_spec(record.name); spec.ok()) {
+            for (const ServiceSpec& service : spec.value().services)
+                grace = service.stop_timeout > grace ? service.stop_timeout : grace;
+            if (!spec.value().init && !spec.value().services.empty())
+                stop_signal = spec.value().services.front().stop_signal;
+        }
+        const bool asked = record.has_init ? ask(record.name, "shutdown").ok() : signal_init(record, stop_signal).ok();
+        const std::int64_t patience = timeout >= 0 ? timeout : grace + (record.has_init ? stop_margin : 0);
+        if (!asked || !TRY(wait_for_end(record, patience))) {
+            TRY(signal_init(record, SIGKILL));
+            TRY(wait_for_end(record, -1));
+        }
+    }
+    return put_away(record.name);
+}
+
+}  // namespace vial

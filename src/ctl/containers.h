@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What several commands need to know and do about containers.
+
+#include "base/result.h"
+#include "launch/state.h"
+#include "spec/spec.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vial {
+
+struct Arguments;
+
+/// The spec directory: where a name in place of a file is looked for.
+inline constexpr const char* spec_directory = "/etc/vial";
+
+/// All of vial's commands but check and show touch root's things.
+Result<void> require_root(const char* command);
+
+/// A spec from a file, or the name of one in the spec directory, with the --set options and `more` settings on top. Prints all that
+/// is wrong with it; nothing is returned then, and the exit code is Usage.
+std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const std::string> more = {});
+
+/// The spec that a container was started with.
+Result<Spec> load_started_spec(const std::string& name);
+
+/// Looks around, clearing what has ended, and finds `name`. ExitCode::NotFound where there is none.
+Result<Record> find_container(std::string_view name);
+/// The same, and it must be running.
+Result<Record> find_running(std::string_view name);
+
+/// How a container ended, as far as anybody knows.
+struct Outcome {
+    bool known = false;   ///< false: PID 1 was killed from outside, or never was
+    int code = 0;
+    std::string signal;   ///< `KILL`, where one ended it
+    bool oom = false;
+    std::int64_t at = 0;  ///< CLOCK_REALTIME, ms
+    std::string words() const;   ///< `exited with 3`, `killed by the OOM killer (137)`, `killed, code unknown`
+};
+Outcome read_outcome(const std::string& name);
+
+/// Waits until PID 1 has gone; false after `timeout` ms (-1: no limit).
+Result<bool> wait_for_end(const Record& record, std::int64_t timeout);
+
+/// Sends a signal to PID 1, and to no other process that might have its number by now.
+Result<void> signal_init(const Record& record, int signal);
+
+/// Clears an ended container and removes its record.
+Result<void> put_away(const std::string& name);
+
+/// Stops an ordinary container in an orderly way, kills it if it does not end, and puts it away. `timeout`: ms, or -1
+/// for what its spec says.
+Result<void> stop_container(const Record& record, std::int64_t timeout);
+
+}  // namespace vial

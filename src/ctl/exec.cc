@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+
+/// `vial exec`: a further command in a running container, behind the same walls as its services.
+///
+/// Our process in there is seen by the container before it executes what was asked for, and an image whose shell is a link
+/// to /proc/self/exe makes it execute vial itself. So the whole command runs from a read-only mount of the
+/// binary (kernel/self.h): it executes itself anew first, under the name `sealed_name`.
+
+#include "base/os.h"
+#include "base/text.h"
+#include "ctl/command.h"
+#include "ctl/containers.h"
+#include "ctl/output.h"
+#include "ctl/relay.h"
+#include "kernel/cgroup.h"
+#include "kernel/devices.h"
+#include "kernel/payload.h"
+#include "kernel/self.h"
+#include "launch/environment.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+namespace vial {
+
+namespace {
+
+constexpr int failed_here = 125;
+
+constexpr Option options[] = {
+    {"interactive", 'i', nullptr, "pass standard input on (else the command reads nothing)"},
+    {"tty", 't', nullptr, "give the command a terminal"},
+};
+
+struct Namespace {
+    const char* name;
+    int flag;
+    Fd fd;
+};
+
+/// What the process inside needs, all of it opened before it leaves the host.
+struct Visit {
+    Spec spec;
+    std::vector<Namespace> namespaces;
+    std::vector<Fd> join;
+    std::vector<std::string> environment;
+    bool terminal = false;
+    int standard[3] = {0, 1, 2};
+    Fd report;  ///< where the terminal's master is sent
+};
+
+/// The namespaces of `pid` that are not ours already: joining one's own user namespace is refused.
+Result<std::vector<Namespace>> open_namespaces(pid_t pid)
+{
+    // The user namespace first: what follows is asked with its root's rights. PID and the rest in any order.
+    constexpr std::pair<const char*, int> all[] = {
+        {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS},
+        {"net", CLONE_NEWNET},   {"pid", CLONE_NEWPID},       {"time", 0x80},        {"mnt", CLONE_NEWNS},
+    };
+    std::vector<Namespace> found;
+    for (const auto& [name, flag] : all) {
+        auto its = os::open(concat({"/proc/", Decimal(pid), "/ns/", name}).c_str(), O_RDONLY);
+        if (its.number() == ENOENT)
+            continue;  // this kernel does not have the kind
+        Fd fd = TRY(std::move(its));
+        const Fd mine = TRY(os::open(concat({"/proc/self/ns/", name}).c_str(), O_RDONLY));
+        const struct stat its_stat = TRY(os::fstat(fd.get()));
+        const struct stat my_stat = TRY(os::fstat(mine.get()));
+        if (its_stat.st_ino != my_stat.st_ino || its_stat.st_dev != my_stat.st_dev)
+            found.push_back({name, flag, std::move(fd)});
+    }
+    return found;
+}
+
+Result<Visit> prepare(const Record& record, bool terminal)
+{
+    Visit visit;
+    visit.spec = TRY(load_started_spec(record.name));
+    visit.namespaces = TRY(open_namespaces(record.init.pid));
+    visit.join = TRY(open_leaf(record.cgroups, visit.spec.services.front().name));
+    visit.environment = TRY(environment_of(visit.spec.services.front(), terminal));
+    visit.terminal = terminal;
+    // Only now is it certain that what was opened belongs to this container and not to a later owner of the number.
+    if (!is_alive(record.init))
+        return Error("it has ended", "", record.name).exits(ExitCode::NotFound);
+    return visit;
+}
+
+/// In the child: into the container, without the PID namespace, which its parent has chosen for it.
+Result<Fd> enter(const Visit& visit)
+{
+    TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"));
+    for (const Fd& file : visit.join)
+        TRY(os::write_all(file.get(), "0").as("join the control group of", visit.spec.name));
+    for (const Namespace& one : visit.namespaces)
+        if (one.flag != CLONE_NEWPID)
+            TRY(os::setns(one.fd.get(), one.flag).as("enter the namespaces of", visit.spec.name));
+    if (visit.spec.namespaces.user) {
+        TRY(os::setresgid(0));
+        TRY(os::setresuid(0));
+        TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"));
+    }
+    TRY(os::chdir("/"));
+    if (!visit.terminal)
+        return Fd();
+    const Fd pts = TRY(os::open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    Terminal terminal = TRY(open_terminal(pts, visit.spec.services.front().user));
+    TRY(os::send(visit.report.get(), "T", 1, terminal.master.get()));
+    return std::move(terminal.slave);
+}
+
+[[noreturn]] void visit_container(const Visit& visit, std::span<const char* const> words)
+{
+    auto terminal = enter(visit);
+    if (!terminal.ok()) {
+        print_error(visit.spec.name, terminal.error());
+        ::_exit(failed_here);
+    }
+    const ServiceSpec& service = visit.spec.services.front();
+    std::vector<char*> arguments;
+    for (const char* word : words)
+        arguments.push_back(const_cast<char*>(word));
+    arguments.push_back(nullptr);
+    std::vector<char*> environment;
+    for (const std::string& variable : visit.environment)
+        environment.push_back(const_cast<char*>(variable.c_str()));
+    environment.push_back(nullptr);
+
+    Payload payload{};
+    payload.arguments = arguments.data();
+    payload.environment = environment.data();
+    payload.directory = service.directory.c_str();
+    payload.identity = Identity{service.user, service.group, service.groups, visit.spec.security.capabilities,
+                                visit.spec.security.no_new_privileges, visit.spec.security.seccomp == SeccompChoice::Default};
+    payload.terminal = terminal.value() ? terminal.value().get() : -1;
+    for (int number = 0; number < 3; ++number)
+        payload.standard[number] = visit.terminal ? -1 : visit.standard[number];
+    const Error error = execute_payload(payload);
+    print_error(visit.spec.name, error);
+    ::_exit(exec_exit_code(error));
+}
+
+Result<os::Exited> execute(const Arguments& arguments, const Record& record)
+{
+    const bool terminal = arguments.has("tty");
+    const SignalWatch signals = TRY(SignalWatch::open());
+    Visit visit = TRY(prepare(record, terminal));
+    Standard standard;
+    Fd nothing;
+    if (!terminal) {
+        standard = TRY(make_standard());
+        if (!arguments.has("interactive")) {
+            nothing = TRY(os::open("/dev/null", O_RDONLY));
+            standard.theirs[0].reset();
+            standard.ours[0].reset();
+            standard.number[0] = nothing.get();
+        }
+        for (int number = 0; number < 3; ++number)
+            visit.standard[number] = standard.number[number];
+    }
+    os::Pair reports = TRY(os::socketpair(SOCK_SEQPACKET));
+    visit.report = std::move(reports.second);
+
+    // A PID namespace is joined by one's children only.
+    for (const Namespace& one : visit.namespaces)
+        if (one.flag == CLONE_NEWPID)
+            TRY(os::setns(one.fd.get(), one.flag).as("enter the PID namespace of", record.name));
+    const pid_t child = TRY(os::clone({}).as("start a process in", record.name));
+    if (child == 0)
+        visit_container(visit, std::span<const char* const>(arguments.words).subspan(1));
+
+    RelayTarget target;
+    target.child = child;
+    target.standard = &standard;
+    target.keep_input = arguments.has("interactive");
+    visit.report.reset();
+    if (terminal) {
+        char letter = 0;
+        (void)TRY(os::receive(reports.first.get(), &letter, 1, &target.terminal));
+    }
+    return relay(target, signals);
+}
+
+/// Executes this command again, from where the container cannot harm it. Returns only to fail.
+Error execute_sealed(const Arguments& arguments)
+{
+    const auto self = open_self_read_only(MountNamespace::Shared);
+    if (!self.ok())
+        return self.error();
+    std::vector<const char*> words{sealed_name, "exec"};
+    if (arguments.has("interactive"))
+        words.push_back("--interactive");
+    if (arguments.has("tty"))
+        words.push_back("--tty");
+    words.push_back("--");
+    words.insert(words.end(), arguments.words.begin(), arguments.words.end());
+    words.push_back(nullptr);
+    return os::execute(self.value().get(), const_cast<char**>(words.data()), environ);
+}
+
+int exec(const Arguments& arguments)
+{
+    if (arguments.words.size() < 2) {
+        print_error("exec: in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`");
+        return failed_here;
+    }
+    const std::string name = arguments.words.front();
+    const auto ended = [&]() -> Result<os::Exited> {
+        TRY(require_root("exec"));
+        const Record record = TRY(find_running(name));
+        if (!is_sealed(arguments.program))
+            return execute_sealed(arguments);
+        return execute(arguments, record);
+    }();
+    if (ended.ok())
+        return ended.value().exit_code();
+    print_error(name, ended.error());
+    return failed_here;
+}
+
+}  // namespace
+
+constexpr Command exec_command{"exec", "[-i] [-t] NAME [--] COMMAND [ARGUMENTS]", "run a command in a running container",
+                               options, true, exec};
+
+}  // namespace vial

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+
+/// `vial list`: every container there is, and those that have ended.
+
+#include "base/os.h"
+#include "base/text.h"
+#include "ctl/command.h"
+#include "ctl/containers.h"
+#include "ctl/output.h"
+
+namespace vial {
+
+namespace {
+
+constexpr Option options[] = {json_option};
+
+const char* phase_name(Phase phase)
+{
+    return phase == Phase::Running ? "running" : phase == Phase::Starting ? "starting" : "exited";
+}
+
+std::string ago(std::int64_t at)
+{
+    return at == 0 ? std::string("-") : concat({human_duration(os::realtime_ms() - at), " ago"});
+}
+
+std::string number_or_null(bool known, std::int64_t number)
+{
+    return known ? concat({Decimal(number)}) : std::string("null");
+}
+
+std::string as_json(const Record& record, const Outcome& outcome)
+{
+    const bool ended = record.phase == Phase::Ended;
+    return concat({"{\"name\":", json_string(record.name), ",\"state\":\"", phase_name(record.phase),
+                   "\",\"pid\":", number_or_null(!ended && record.init.pid != 0, record.init.pid),
+                   ",\"started_at\":", Decimal(record.started_at),
+                   ",\"exit_code\":", number_or_null(ended && outcome.known, outcome.code),
+                   ",\"exit_signal\":", ended && !outcome.signal.empty() ? json_string(outcome.signal) : std::string("null"),
+                   ",\"oom_killed\":", ended && outcome.oom ? "true" : "false",
+                   ",\"ended_at\":", number_or_null(ended && outcome.at != 0, outcome.at), "}"});
+}
+
+int list(const Arguments& arguments)
+{
+    if (!arguments.words.empty()) {
+        print_error("list: takes no names; `vial status NAME` shows one");
+        return static_cast<int>(ExitCode::Usage);
+    }
+    if (const auto root = require_root("list"); !root.ok())
+        return print_error({}, root.error());
+    const auto records = look_around();
+    if (!records.ok())
+        return print_error({}, records.error());
+
+    Table table({"NAME", "STATE", "PID", "STARTED", "ENDED", "RESULT"});
+    std::string json = "[";
+    for (const Record& record : records.value()) {
+        const bool ended = record.phase == Phase::Ended;
+        const Outcome outcome = ended ? read_outcome(record.name) : Outcome{};
+        if (json.size() > 1)
+            json += ",";
+        json += as_json(record, outcome);
+        table.row({record.name, phase_name(record.phase), ended ? std::string("-") : concat({Decimal(record.init.pid)}),
+                   ago(record.started_at), ended ? ago(outcome.at) : std::string("-"),
+                   ended ? outcome.words() : std::string("-")});
+    }
+    print(arguments.has("json") ? json + "]\n" : table.text());
+    return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
+}
+
+}  // namespace
+
+constexpr Command list_command{"list", "[--json]", "list all containers, also those that have ended", options, false, list};
+
+}  // namespace vial

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+
+/// `vial logs`: what a container's services wrote, read from the two segments in its state directory.
+
+#include "base/os.h"
+#include "base/text.h"
+#include "ctl/command.h"
+#include "ctl/containers.h"
+#include "ctl/output.h"
+#include "supervise/log_format.h"
+
+#include <fcntl.h>
+
+namespace vial {
+
+namespace {
+
+constexpr std::int64_t follow_interval = 100;  // milliseconds between two looks: tmpfs tells nobody of writes in place
+
+constexpr Option options[] = {
+    {"follow", 'f', nullptr, "go on until the container ends"},
+};
+
+/// What a service wrote, as it wrote it; PID 1's own notes on lines of their own.
+void show(LogReader& reader)
+{
+    LogRecord record;
+    while (reader.next(record) && !output_failed()) {
+        if (record.stream == LogStream::Note)
+            print(concat({"[", record.service, ": ", record.data, "]\n"}));
+        else
+            print(record.data);
+    }
+}
+
+int logs(const Arguments& arguments)
+{
+    if (arguments.words.size() != 1) {
+        print_error("logs: which container? see `vial list`");
+        return static_cast<int>(ExitCode::Usage);
+    }
+    const std::string name = arguments.words.front();
+    const auto done = [&]() -> Result<void> {
+        TRY(require_root("logs"));
+        const Record record = TRY(find_container(name));
+        const auto first = os::open(state_path(name, "log.0").c_str(), O_RDONLY);
+        const auto second = os::open(state_path(name, "log.1").c_str(), O_RDONLY);
+        if (!first.ok() || !second.ok())
+            return Error(record.foreground ? "its output goes to the terminal of `vial run`" : "vial keeps none with init = false",
+                         "show the log of", name);
+        LogReader reader(first.value().get(), second.value().get());
+        bool last = !arguments.has("follow");
+        while (true) {
+            // First the look at the container, then the one at the log: nothing written before its end is missed.
+            last = last || !is_alive(record.init);
+            show(reader);
+            if (last || output_failed())
+                break;
+            (void)TRY(os::poll({}, follow_interval));
+        }
+        if (reader.dropped() > 0)
+            print_error(concat({name, ": ", human_size(static_cast<std::int64_t>(reader.dropped())), " were dropped by PID 1"}));
+        return {};
+    }();
+    if (!done.ok())
+        return print_error({}, done.error());
+    return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
+}
+
+}  // namespace
+
+constexpr Command logs_command{"logs", "[-f] NAME", "show what a container's services wrote", options, false, logs};
+
+}  // namespace vial

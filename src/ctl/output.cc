@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/output.h"
+
+#include "base/os.h"
+#include "base/text.h"
+
+#include <unistd.h>
+
+namespace vial {
+
+namespace {
+
+bool failed = false;
+
+/// What is shown may come from a container: an escape sequence in it must not reach the terminal.
+bool is_control(char letter)
+{
+    const auto byte = static_cast<unsigned char>(letter);
+    return byte < 0x20 || byte == 0x7f;
+}
+
+}  // namespace
+
+void print(std::string_view text)
+{
+    failed = !os::write_all(STDOUT_FILENO, text).ok() || failed;
+}
+
+bool output_failed()
+{
+    return failed;
+}
+
+void print_error(std::string_view message)
+{
+    (void)os::write_all(STDERR_FILENO, concat({"vial: ", message, "\n"}));
+}
+
+int print_error(std::string_view subject, const Error& error)
+{
+    char buffer[description_capacity];
+    const std::string_view text = describe(error, buffer, sizeof buffer);
+    (void)os::write_all(STDERR_FILENO, concat({subject.empty() ? "vial" : subject, ": ", text, "\n"}));
+    return static_cast<int>(error.exit);
+}
+
+void Table::row(std::initializer_list<std::string_view> cells)
+{
+    for (const std::string_view cell : cells) {
+        std::string& kept = cells_.emplace_back(cell);
+        for (char& letter : kept)
+            if (is_control(letter))
+                letter = '?';
+    }
+}
+
+std::string Table::text() const
+{
+    std::vector<std::size_t> widths(columns_);
+    for (std::size_t at = 0; at < cells_.size(); ++at)
+        widths[at % columns_] = cells_[at].size() > widths[at % columns_] ? cells_[at].size() : widths[at % columns_];
+    std::string text;
+    for (std::size_t at = 0; at < cells_.size(); ++at) {
+        const std::size_t column = at % columns_;
+        text += cells_[at];
+        if (column + 1 == columns_)
+            text += '\n';
+        else
+            text.append(widths[column] - cells_[at].size() + 2, ' ');
+    }
+    return text;
+}
+
+}  // namespace vial

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/relay.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <sys/wait.h>
+
+namespace vial {
+
+namespace {
+
+constexpr int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD};
+constexpr int patience = 3;  // requests to end before there is no more asking
+
+/// Our terminal while it carries somebody else's session.
+class RawTerminal {
+public:
+    explicit RawTerminal(int fd) : fd_(fd)
+    {
+        if (::tcgetattr(fd, &before_) != 0)
+            return;
+        termios raw = before_;
+        ::cfmakeraw(&raw);
+        changed_ = ::tcsetattr(fd, TCSADRAIN, &raw) == 0;
+    }
+    ~RawTerminal()
+    {
+        if (changed_)
+            (void)::tcsetattr(fd_, TCSADRAIN, &before_);
+    }
+    RawTerminal(const RawTerminal&) = delete;
+    RawTerminal& operator=(const RawTerminal&) = delete;
+
+private:
+    int fd_;
+    termios before_{};
+    bool changed_ = false;
+};
+
+/// Bytes on their way in one direction. `from` is closed for us when it ends; `to` is closed when all has arrived.
+struct Stream {
+    int from = -1, to = -1;
+    Fd* close_at_end = nullptr;
+    std::size_t start = 0, end = 0;
+    bool ended = false;
+    char buffer[4096];
+
+    bool wants_input() const { return from >= 0 && !ended && start == end; }
+    bool wants_output() const { return to >= 0 && start != end; }
+
+    void take()
+    {
+        const auto got = os::read(from, buffer, sizeof buffer);
+        if (got.number() == EAGAIN)
+            return;
+        start = 0;
+        end = got.ok() ? got.value() : 0;
+        ended = end == 0;  // a terminal whose other side has gone answers EIO
+        if (ended && close_at_end != nullptr)
+            close_at_end->reset();
+    }
+    void give()
+    {
+        const auto put = os::write(to, buffer + start, end - start);
+        if (put.ok())
+            start += put.value();
+        else if (put.number() != EAGAIN)
+            start = end = 0, ended = true;  // nobody reads any more
+    }
+    /// What is there now, and no waiting for more.
+    void drain()
+    {
+        for (int rounds = 0; rounds < 64 && from >= 0; ++rounds) {
+            while (start != end && !ended)
+                give();
+            pollfd entry{from, POLLIN, 0};
+            if (ended || os::poll({&entry, 1}, 0).value_or(0) == 0)
+                return;
+            take();
+        }
+    }
+};
+
+void copy_window_size(const Fd& terminal)
+{
+    winsize size{};
+    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+        (void)::ioctl(terminal.get(), TIOCSWINSZ, &size);
+}
+
+}  // namespace
+
+Result<SignalWatch> SignalWatch::open()
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : passed_on)
+        sigaddset(&set, signal);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    // A pipe that nobody reads any more is an error of write(2), not our end.
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGCHLD, SIG_DFL);
+    Fd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd)
+        return Error(errno, "watch for signals");
+    return SignalWatch(std::move(fd));
+}
+
+int SignalWatch::next() const
+{
+    signalfd_siginfo came{};
+    const auto got = os::read(fd_.get(), &came, sizeof came);
+    return got.ok() && got.value() == sizeof came ? static_cast<int>(came.ssi_signo) : 0;
+}
+
+Result<Standard> make_standard()
+{
+    Standard standard;
+    for (int number = 0; number < 3; ++number) {
+        if (::isatty(number) == 0)
+            continue;
+        os::Pipe pipe = TRY(os::pipe());
+        standard.theirs[number] = std::move(number == 0 ? pipe.read : pipe.write);
+        standard.ours[number] = std::move(number == 0 ? pipe.write : pipe.read);
+        standard.number[number] = standard.theirs[number].get();
+    }
+    return standard;
+}
+
+Result<os::Exited> relay(RelayTarget& target, const SignalWatch& signals)
+{
+    Stream streams[3];
+    const bool terminal = static_cast<bool>(target.terminal);
+    if (terminal) {
+        TRY(os::set_nonblocking(target.terminal.get()));
+        copy_window_size(target.terminal);
+        if (target.keep_input) {
+            streams[0].from = STDIN_FILENO;
+            streams[0].to = target.terminal.get();
+        }
+        streams[1].from = target.terminal.get();
+        streams[1].to = STDOUT_FILENO;
+    } else if (target.standard != nullptr) {
+        for (int number = 0; number < 3; ++number) {
+            Fd& ours = target.standard->ours[number];
+            target.standard->theirs[number].reset();
+            if (!ours)
+                continue;
+            streams[number].from = number == 0 ? STDIN_FILENO : ours.get();
+            streams[number].to = number == 0 ? ours.get() : number;
+            streams[number].close_at_end = number == 0 ? &ours : nullptr;
+        }
+    }
+    const RawTerminal raw(terminal && target.keep_input ? STDIN_FILENO : -1);
+
+    int asked = 0;
+    while (true) {
+        pollfd entries[1 + 2 * std::size(streams)];
+        std::size_t count = 0;
+        entries[count++] = {signals.descriptor(), POLLIN, 0};
+        for (const Stream& stream : streams) {
+            entries[count++] = {stream.wants_input() ? stream.from : -1, POLLIN, 0};
+            entries[count++] = {stream.wants_output() ? stream.to : -1, POLLOUT, 0};
+        }
+        (void)TRY(os::poll({entries, count}, -1));
+        for (std::size_t at = 0; at < std::size(streams); ++at) {
+            if (entries[1 + 2 * at].revents != 0)
+                streams[at].take();
+            if (entries[2 + 2 * at].revents != 0)
+                streams[at].give();
+        }
+        for (int signal = signals.next(); signal != 0; signal = signals.next()) {
+            if (signal == SIGCHLD)
+                continue;
+            if (signal == SIGWINCH && terminal) {
+                copy_window_size(target.terminal);
+                continue;
+            }
+            asked += signal == SIGINT || signal == SIGTERM;
+            (void)os::kill(target.child, asked >= patience ? SIGKILL : signal);
+        }
+        const os::Exited exited = TRY(os::wait(target.child, WEXITED | WNOHANG));
+        if (exited.pid != 0) {
+            streams[1].drain();
+            streams[2].drain();
+            return exited;
+        }
+    }
+}
+
+}  // namespace vial

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+
+/// `vial run`: a container in the foreground, with or without a spec file.
+
+#include "base/os.h"
+#include "base/text.h"
+#include "ctl/command.h"
+#include "ctl/containers.h"
+#include "ctl/output.h"
+#include "ctl/relay.h"
+#include "launch/launch.h"
+#include "spec/read.h"
+
+#include <unistd.h>
+
+namespace vial {
+
+namespace {
+
+constexpr int failed_here = 125;  // vial's own failure, as opposed to the payload's
+
+constexpr Option options[] = {
+    {"root", 'r', "PATH", "the root filesystem, a directory or an image: no spec file is needed then"},
+    {"name", 'n', "NAME", "what to call the container (run-PID)"},
+    {"no-tty", 'T', nullptr, "no terminal for the command, even where there is one here"},
+    set_option,
+};
+
+std::string command_setting(std::span<const char* const> words)
+{
+    std::string setting = "command=[";
+    for (const char* word : words)
+        setting += concat({setting.back() == '[' ? "" : ", ", toml_string(word)});
+    return setting + "]";
+}
+
+/// A path as the spec wants it: from the root on.
+std::string absolute(std::string_view path)
+{
+    if (!path.empty() && path.front() == '/')
+        return std::string(path);
+    char here[4096];
+    return ::getcwd(here, sizeof here) != nullptr ? concat({here, "/", path}) : std::string(path);
+}
+
+std::optional<Spec> wanted(const Arguments& arguments)
+{
+    const bool with_root = arguments.has("root");
+    std::span<const char* const> words = arguments.words;
+    std::string_view file;
+    std::vector<std::string> settings;
+    if (!with_root) {
+        if (words.empty() || arguments.before_dashes == 0) {
+            print_error("run: what? `vial run SPEC`, or `vial run --root DIR -- COMMAND`");
+            return std::nullopt;
+        }
+        if (words.size() > 1 && (!arguments.dashes || arguments.before_dashes > 1)) {
+            print_error("run: options go before the spec, a command behind `--`: `vial run [OPTIONS] SPEC -- COMMAND`");
+            return std::nullopt;
+        }
+        file = words.front();
+        words = words.subspan(1);
+    } else {
+        if (words.empty()) {
+            print_error("run: --root needs a command: `vial run --root DIR -- COMMAND`");
+            return std::nullopt;
+        }
+        settings.push_back(concat({"root=", toml_string(absolute(arguments.value("root")))}));
+        if (!arguments.has("name"))
+            settings.push_back(concat({"name=\"run-", Decimal(::getpid()), "\""}));
+    }
+    if (arguments.has("name"))
+        settings.push_back(concat({"name=", toml_string(arguments.value("name"))}));
+    if (!words.empty())
+        settings.push_back(command_setting(words));
+    return load_spec(file, arguments, settings);
+}
+
+int run(const Arguments& arguments)
+{
+    const auto spec = wanted(arguments);
+    if (!spec)
+        return failed_here;
+    const auto ended = [&]() -> Result<os::Exited> {
+        TRY(require_root("run"));
+        const SignalWatch signals = TRY(SignalWatch::open());
+        LaunchOptions how;
+        how.foreground = true;
+        how.terminal = !arguments.has("no-tty") && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+        Standard standard;
+        if (!how.terminal)
+            standard = TRY(make_standard());
+        for (int number = 0; number < 3; ++number)
+            how.standard[number] = standard.number[number];
+        Launched launched = TRY(launch(*spec, how));
+        RelayTarget target;
+        target.child = launched.pid;
+        target.terminal = std::move(launched.terminal);
+        target.standard = &standard;
+        return relay(target, signals);
+    }();
+    if (!ended.ok()) {
+        print_error(spec->name, ended.error());
+        return failed_here;
+    }
+    if (const auto away = put_away(spec->name); !away.ok())
+        print_error(spec->name, away.error());
+    return ended.value().exit_code();
+}
+
+}  // namespace
+
+constexpr Command run_command{"run", "[OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND",
+                              "run a container in the foreground", options, true, run};
+
+}  // namespace vial

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+
+/// `vial status` and `vial stats`: what PID 1 tells about its container, as a table or as it was said.
+
+#include "base/json.h"
+#include "base/os.h"
+#include "base/text.h"
+#include "ctl/client.h"
+#include "ctl/command.h"
+#include "ctl/containers.h"
+#include "ctl/output.h"
+
+namespace vial {
+
+namespace {
+
+constexpr Option options[] = {json_option};
+
+std::int64_t number(json::Raw object, std::string_view key, std::int64_t fallback = -1)
+{
+    return json::number(json::member(object, key)).value_or(fallback);
+}
+
+std::string text(json::Raw object, std::string_view key)
+{
+    return json::string(json::member(object, key)).value_or("-");
+}
+
+std::string size_or_dash(std::int64_t bytes)
+{
+    return bytes < 0 ? std::string("-") : human_size(bytes);
+}
+
+std::string number_or_dash(std::int64_t value)
+{
+    return value < 0 ? std::string("-") : concat({Decimal(value)});
+}
+
+std::string milliseconds_of(std::int64_t microseconds)
+{
+    return microseconds < 0 ? std::string("-") : concat({Decimal(microseconds / 1000), "ms"});
+}
+
+/// How a service's last run ended, in words.
+std::string ending(json::Raw last)
+{
+    if (last.empty() || last == "null")
+        return "-";
+    const std::int64_t code = number(last, "code");
+    if (json::boolean(json::member(last, "oom")).value_or(false))
+        return concat({"killed by the OOM killer (", Decimal(code), ")"});
+    const std::string signal = text(last, "signal");
+    return signal == "-" ? concat({"exited with ", Decimal(code)}) : concat({"killed by SIG", signal, " (", Decimal(code), ")"});
+}
+
+/// PID 1's lines as one object: `{"container":{...},"services":[...]}`.
+std::string joined(std::string_view answer)
+{
+    std::string json = concat({"{\"container\":", take_until(answer, '\n'), ",\"services\":["});
+    for (bool first = true; !answer.empty(); first = false)
+        json += concat({first ? "" : ",", take_until(answer, '\n')});
+    return json + "]}\n";
+}
+
+void show_status(const Record& record, std::string_view answer)
+{
+    const json::Raw container = take_until(answer, '\n');
+    std::string head = concat({record.name, ": ", text(container, "state"), " for ", human_duration(number(container, "uptime_ms", 0)),
+                               ", PID ", Decimal(record.init.pid)});
+    if (const std::int64_t kills = number(container, "oom_kills", 0); kills > 0)
+        head += concat({", the OOM killer struck ", Decimal(kills), kills == 1 ? " time" : " times"});
+    if (const std::int64_t dropped = number(container, "log_dropped", 0); dropped > 0)
+        head += concat({", ", human_size(dropped), " of its log dropped"});
+    print(head + "\n");
+    Table table({"SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "LAST RUN"});
+    while (!answer.empty()) {
+        const json::Raw line = take_until(answer, '\n');
+        const std::int64_t pid = number(line, "pid");
+        table.row({text(line, "service"), text(line, "state"), number_or_dash(pid),
+                   pid < 0 ? std::string("-") : human_duration(number(line, "uptime_ms", 0)),
+                   number_or_dash(number(line, "restarts")), ending(json::member(line, "last_exit"))});
+    }
+    print(table.text());
+}
+
+void show_stats(const Record& record, std::string_view answer)
+{
+    const json::Raw container = take_until(answer, '\n');
+    const json::Raw memory = json::member(container, "memory");
+    const json::Raw cpu = json::member(container, "cpu");
+    const json::Raw tasks = json::member(container, "tasks");
+    const std::int64_t limit = number(memory, "limit");
+    const std::int64_t task_limit = number(tasks, "limit");
+    Table table({"CONTAINER", record.name});
+    table.row({"uptime", human_duration(number(container, "uptime_ms", 0))});
+    table.row({"memory", concat({size_or_dash(number(memory, "current")), " of ", limit < 0 ? std::string("unlimited") : human_size(limit),
+                                 ", peak ", size_or_dash(number(memory, "peak")), ", OOM kills ",
+                                 number_or_dash(number(memory, "oom_kills"))})});
+    table.row({"cpu", concat({milliseconds_of(number(cpu, "usage_usec")), ", throttled ", milliseconds_of(number(cpu, "throttled_usec"))})});
+    table.row({"tasks", concat({number_or_dash(number(tasks, "current")), " of ",
+                                task_limit < 0 ? std::string("unlimited") : concat({Decimal(task_limit)})})});
+    table.row({"orphans reaped", number_or_dash(number(container, "reaped"))});
+    table.row({"signals passed on", number_or_dash(number(container, "forwarded"))});
+    print(table.text());
+    Table services({"SERVICE", "STATE", "PID", "RESTARTS", "MEMORY", "CPU"});
+    while (!answer.empty()) {
+        const json::Raw line = take_until(answer, '\n');
+        services.row({text(line, "service"), text(line, "state"), number_or_dash(number(line, "pid")),
+                      number_or_dash(number(line, "restarts")), size_or_dash(number(json::member(line, "memory"), "current")),
+                      milliseconds_of(number(json::member(line, "cpu"), "usage_usec"))});
+    }
+    print(services.text());
+}
+
+int show_ended(const Record& record, bool as_json)
+{
+    const Outcome outcome = read_outcome(record.name);
+    if (as_json) {
+        const Decimal code(outcome.code);
+        print(concat({"{\"container\":{\"container\":", json_string(record.name), ",\"state\":\"exited\",\"exit_code\":",
+                      outcome.known ? std::string_view(code) : "null", ",\"exit_signal\":",
+                      outcome.signal.empty() ? std::string("null") : json_string(outcome.signal), ",\"oom_killed\":",
+                      outcome.oom ? "true" : "false", ",\"ended_at\":", Decimal(outcome.at), "},\"services\":[]}\n"}));
+    } else {
+        print(concat({record.name, ": ", outcome.words(),
+                      outcome.at == 0 ? std::string() : concat({", ", human_duration(os::realtime_ms() - outcome.at), " ago"}), "\n"}));
+    }
+    return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
+}
+
+int tell(const Arguments& arguments, const char* request, void (*show)(const Record&, std::string_view))
+{
+    if (arguments.words.size() != 1) {
+        print_error(concat({request, ": which container? see `vial list`"}));
+        return static_cast<int>(ExitCode::Usage);
+    }
+    const auto done = [&]() -> Result<int> {
+        TRY(require_root(request));
+        const Record record = TRY(find_container(arguments.words.front()));
+        const bool as_json = arguments.has("json");
+        if (record.phase == Phase::Ended)
+            return show_ended(record, as_json);
+        if (!record.has_init)
+            return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
+        const std::string answer = TRY(ask(record.name, request));
+        if (as_json)
+            print(joined(answer));
+        else
+            show(record, answer);
+        return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
+    }();
+    return done.ok() ? done.value() : print_error({}, done.error());
+}
+
+int status(const Arguments& arguments)
+{
+    return tell(arguments, "status", show_status);
+}
+
+int stats(const Arguments& arguments)
+{
+    return tell(arguments, "stats", show_stats);
+}
+
+}  // namespace
+
+constexpr Command status_command{"status", "[--json] NAME", "show a container and its services", options, false, status};
+constexpr Command stats_command{"stats", "[--json] NAME", "show what a container uses", options, false, stats};
+
+}  // namespace vial

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include "init/init.h"
+
+#include "base/os.h"
+#include "base/text.h"
+#include "init/pid1.h"
+#include "init/spawn.h"
+#include "kernel/capabilities.h"
+#include "supervise/channel.h"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <memory>
+#include <poll.h>
+#include <sys/prctl.h>
+
+namespace vial {
+
+namespace {
+
+constexpr int own_failure = 125;
+
+constexpr std::uint64_t capability(unsigned number)
+{
+    return std::uint64_t{1} << number;
+}
+
+/// What PID 1 needs beside what the services get: KILL (5), SETGID (6), SETUID (7), SETPCAP (8).
+constexpr std::uint64_t own_capabilities = capability(5) | capability(6) | capability(7) | capability(8);
+
+/// A descriptor opened later must never become somebody's standard input.
+void occupy_standard_descriptors()
+{
+    for (;;) {
+        auto opened = os::open("/dev/null", O_RDWR);
+        if (!opened.ok())
+            opened = os::open("/", O_PATH);
+        if (!opened.ok() || opened.value().get() > 2)
+            return;
+        opened.value().release();
+    }
+}
+
+/// Whether the other end of the channel is closed: its owner has died, maybe before we asked to be told.
+bool is_abandoned(int channel)
+{
+    pollfd entry{channel, POLLIN, 0};
+    const auto ready = os::poll({&entry, 1}, 0);
+    return ready.ok() && (entry.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+int refuse(const Plan& plan, const Error& error)
+{
+    char message[1 + description_capacity];
+    message[0] = static_cast<char>(ChannelLetter::ServiceFailed);
+    const std::string_view text = describe(error, message + 1, sizeof message - 1);
+    (void)os::send(plan.channel, message, 1 + text.size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return own_failure;
+}
+
+/// The largest file PID 1 writes: a segment, or the exit record.
+rlim_t file_size_bound(const Plan& plan)
+{
+    return static_cast<rlim_t>(std::max<std::int64_t>(plan.log_size, 4096));
+}
+
+std::size_t round_to_pages(std::size_t size)
+{
+    return (size + Control::page - 1) & ~(Control::page - 1);
+}
+
+Result<int> supervise(const Plan& plan)
+{
+    // One piece: the services' two tables, then the log's page and the clients'.
+    const std::size_t count = plan.service_count;
+    const std::size_t tables = round_to_pages(count * (sizeof(Service) + sizeof(ServiceRuntime)));
+    char* memory = static_cast<char*>(TRY(os::map_memory(tables + Log::page + Control::places * Control::page)));
+    auto* services = reinterpret_cast<Service*>(memory);
+    auto* runtimes = reinterpret_cast<ServiceRuntime*>(services + count);
+    std::uninitialized_default_construct_n(services, count);
+    std::uninitialized_default_construct_n(runtimes, count);
+
+    Pid1 init(plan, {services, count}, {runtimes, count});
+    TRY(init.open(memory + tables));
+    return init.run();
+}
+
+}  // namespace
+
+int run_init(int plan_fd)
+{
+    // exec made us dumpable: until this is undone, a root payload could open /proc/1/mem.
+    (void)make_undumpable();
+    os::block_signals();         // what came since the clone is pending, and is heard once there is a loop
+    os::reset_signal_actions();  // SIGCHLD inherited as ignored would lose every exit code
+
+    auto mapped = map_plan(plan_fd);
+    if (!mapped.ok())
+        return own_failure;
+    const Plan& plan = *mapped.value();
+    if (plan_fd > 2)
+        Fd(plan_fd).reset();
+
+    occupy_standard_descriptors();
+    (void)os::chdir("/");
+    if ((plan.flags & PlanForeground) != 0) {
+        (void)os::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, "be told of the launcher's death");
+        if (is_abandoned(plan.channel))
+            return own_failure;
+    }
+    if ((plan.flags & PlanNoInit) != 0)
+        return become_only_service(plan);
+
+    auto code = supervise(plan);
+    return code.ok() ? code.value() : refuse(plan, code.error());
+}
+
+Pid1::Pid1(const Plan& plan_, std::span<Service> services, std::span<ServiceRuntime> runtimes_)
+    : plan(plan_), runtimes(runtimes_), supervisor(services, *this), channel_(plan_.channel),
+      unsettled_(plan_.service_count)
+{
+}
+
+Result<void> Pid1::open(char* pages)
+{
+    now = started_at = os::boottime_ms();
+    log.open(plan.log, plan.log_size, pages);
+    // A bug or a bad block number may never make a file of the host's grow; services get their own limit back.
+    ::getrlimit(RLIMIT_FSIZE, &file_size_);
+    TRY(os::setrlimit(RLIMIT_FSIZE, {std::min<rlim_t>(file_size_.rlim_max, file_size_bound(plan)), file_size_.rlim_max}));
+
+    epoll = TRY(os::epoll()).release();
+    sigset_t every;
+    ::sigfillset(&every);
+    signals_ = TRY(os::signal_descriptor(every)).release();
+    TRY(os::watch(epoll, signals_, EPOLLIN, event_token(Source::Signals)));
+    timer_ = TRY(os::timer()).release();
+    TRY(os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer)));
+    if (foreground() && channel_ >= 0)
+        TRY(os::watch(epoll, channel_, EPOLLRDHUP, event_token(Source::Channel)));
+    TRY(control.open(epoll, plan.control, pages + Log::page));
+
+    if (auto null = os::open("/dev/null", O_RDWR); null.ok())
+        null_ = null.value().release();
+    // Opened while /proc is still what the launcher made it.
+    if (auto file = os::open("/proc/self/net/dev", O_RDONLY); file.ok())
+        interfaces = file.value().release();
+
+    for (ServiceIndex index = 0; !foreground() && index < plan.service_count; index++) {
+        const PlanService& service = plan.all_services()[index];
+        if (service.terminal >= 0)
+            continue;
+        os::Pipe output = TRY(os::pipe());
+        TRY(os::set_nonblocking(output.read.get()));
+        // Opening /dev/stdout opens the pipe anew, which takes the right to it.
+        TRY(os::fchown(output.write.get(), service.user, service.group));
+        TRY(os::watch(epoll, output.read.get(), EPOLLIN, event_token(Source::Output, index)));
+        runtimes[index].output_read = output.read.release();
+        runtimes[index].output_write = output.write.release();
+    }
+    TRY(limit_capabilities(plan.capabilities | own_capabilities));
+    return {};
+}
+
+int Pid1::run()
+{
+    supervisor.start_all(now);
+    for (;;) {
+        now = os::boottime_ms();
+        // First what has ended, then what follows from that: so no signal goes to a pid that is no longer its
+        // service's, and a service that crashed is started again in the same turn.
+        if (reap_again_)
+            reap_again_ = reap();
+        bool more = reap_again_;
+        if (!ending_)
+            more |= supervisor.advance(now);
+        control.expire(*this);
+        if (quit_ >= 0)
+            return quit_;
+        if (supervisor.finished() && (ending_ ? end_is_over() : begin_end())) {
+            drain_outputs();
+            log.commit();
+            if (foreground())
+                say(static_cast<char>(ChannelLetter::Ended), Decimal(end_code_));
+            return end_code_;
+        }
+        log.commit();
+
+        const std::int64_t deadline = std::min({supervisor.deadline(), control.deadline(), end_deadline_});
+        if (deadline != armed_) {
+            (void)os::arm(timer_, deadline);
+            armed_ = deadline;
+        }
+        epoll_event events[16];
+        const auto count = os::wait_events(epoll, events, !more);
+        if (!count.ok())
+            continue;
+        now = os::boottime_ms();
+        for (std::size_t i = 0; i < count.value(); i++)
+            dispatch(events[i].data.u64);
+    }
+}
+
+void Pid1::dispatch(std::uint64_t token)
+{
+    const auto index = static_cast<std::uint32_t>(token);
+    switch (static_cast<Source>(token >> 32)) {
+    case Source::Signals:
+        hear_signals();
+        break;
+    case Source::Timer: {
+        std::uint64_t times;
+        (void)os::read(timer_, &times, sizeof times);
+        armed_ = os::never;
+        break;
+    }
+    case Source::Channel:
+        // Nobody waits for this container any more, and nobody is there to clear it away but the kernel.
+        if (is_abandoned(channel_))
+            quit_ = own_failure;
+        break;
+    case Source::Listener:
+        control.hear_listener(*this);
+        break;
+    case Source::Client:
+        control.hear_client(*this, index);
+        break;
+    case Source::ExecReport:
+        hear_exec_report(index);
+        break;
+    case Source::Output:
+        hear_output(index);
+        break;
+    }
+}
+
+void Pid1::hear_output(ServiceIndex index)
+{
+    // A service that writes without end gets a turn like everybody else.
+    for (int records = 0; records < 8; records++) {
+        const std::size_t room = log.room();
+        const auto got = os::read(runtimes[index].output_read, log.data(), room);
+        if (!got.ok() || got.value() == 0)
+            return;
+        log.write_prepared(got.value(), os::realtime_ms(), service_name(index), LogStream::Output);
+        if (got.value() < room)
+            return;
+    }
+}
+
+void Pid1::drain_outputs()
+{
+    for (ServiceIndex index = 0; index < runtimes.size(); index++) {
+        // A full pipe is 64 KiB unless the service made it larger.
+        for (int turn = 0; turn < 4 && runtimes[index].output_read >= 0; turn++)
+            hear_output(index);
+    }
+}
+
+void Pid1::note(ServiceIndex index, std::initializer_list<std::string_view> parts)
+{
+    log.note(os::realtime_ms(), service_name(index), parts);
+}
+
+void Pid1::say(char letter, std::string_view text)
+{
+    if (channel_ < 0)
+        return;
+    char message[channel_message];
+    Writer writer(message, sizeof message);
+    writer.put(letter).put(text);
+    (void)os::send(channel_, message, writer.text().size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace vial

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What PID 1 is made of, and the rules it lives by. For the files of this folder only.
+///
+/// One process, one wait. Everything that happens comes out of one epoll_wait; nothing else ever blocks, and while
+/// nothing happens nothing wakes it: there is one timer, armed for the next deadline or not at all. Each event is
+/// served in bounded steps, so that neither a flood of orphans, of output or of requests keeps the others waiting.
+///
+/// All memory is taken before the first service starts (`Pid1::open`), the tables sized by the plan. The heap is not
+/// used at all.
+///
+/// Processes are known by plain pid. That is safe because only PID 1 reaps in here: a pid is free for another
+/// only after `reap` has seen its end, and in the same step the service forgets it.
+
+#include "base/fd.h"
+#include "init/control.h"
+#include "init/log.h"
+#include "spec/plan.h"
+#include "supervise/supervisor.h"
+
+#include <string_view>
+#include <sys/resource.h>
+
+namespace vial {
+
+/// A service's descriptors, all -1 or owned by the table, which lives as long as the process.
+struct ServiceRuntime {
+    int output_read = -1;    ///< what the service writes; kept over restarts, so nothing said at the end is lost
+    int output_write = -1;
+    int exec_report = -1;    ///< while Starting: closed by the exec, or says why there was none
+    bool settled = false;    ///< its first start has gone well or not
+    std::uint32_t oom_kills = 0;  ///< of its leaf, as far as they were seen
+};
+
+/// Who an event is from: the upper half of its token; the lower is a service or a client.
+enum class Source : std::uint32_t { Signals, Timer, Channel, Listener, Client, ExecReport, Output };
+
+constexpr std::uint64_t event_token(Source source, std::uint32_t index = 0)
+{
+    return static_cast<std::uint64_t>(source) << 32 | index;
+}
+
+class Pid1 final : public ServiceActions {
+public:
+    Pid1(const Plan& plan, std::span<Service> services, std::span<ServiceRuntime> runtimes);
+
+    /// Takes all that is needed until the end: memory, descriptors, privileges. `pages`: one for the log, then
+    /// those of the control clients.
+    Result<void> open(char* pages);
+    /// The exit code.
+    int run();
+
+    // spawn.cc: ServiceActions, and what becomes of a start.
+    ServicePolicy policy(ServiceIndex index) const override;
+    Result<pid_t> start(ServiceIndex index) override;
+    void send_stop(ServiceIndex index) override;
+    void kill(ServiceIndex index) override;
+    void changed(ServiceIndex index, ServiceState before) override;
+    void hear_exec_report(ServiceIndex index);
+
+    // reap.cc. True: there may be more to reap.
+    bool reap();
+
+    // signals.cc
+    void hear_signals();
+    /// To every main process; true where there was one.
+    bool forward(int signal);
+    bool forward(int signal, ServiceIndex index);
+
+    // end.cc
+    /// Nothing runs any more: tells the world and the processes that are left. True: there are none.
+    bool begin_end();
+    bool end_is_over();
+
+    // What control.cc and stats.cc tell about.
+    const Plan& plan;
+    const std::span<ServiceRuntime> runtimes;
+    Supervisor supervisor;
+    Log log;
+    Control control;
+    std::int64_t now = 0;             ///< of this turn of the loop; milliseconds of CLOCK_BOOTTIME
+    std::int64_t started_at = 0;
+    std::uint64_t reaped = 0;         ///< orphans
+    std::uint64_t forwarded = 0;      ///< signals
+    int epoll = -1;
+    int interfaces = -1;              ///< /proc/self/net/dev
+
+    std::string_view service_name(ServiceIndex index) const { return plan.text(plan.all_services()[index].name); }
+    bool foreground() const { return (plan.flags & PlanForeground) != 0; }
+    void note(ServiceIndex index, std::initializer_list<std::string_view> parts);
+
+private:
+    void dispatch(std::uint64_t token);
+    void hear_output(ServiceIndex index);
+    void drain_outputs();
+    void settle(ServiceIndex index, int code, std::string_view failure);
+    void say(char letter, std::string_view text);
+    [[noreturn]] void become(ServiceIndex index, int report);
+    Ending ending_of(ServiceIndex index, int code, int signal);
+
+    int signals_ = -1;
+    int timer_ = -1;
+    int null_ = -1;
+    int channel_;
+    rlimit file_size_{};              ///< what services get back
+    std::int64_t armed_ = os::never;
+    std::uint32_t unsettled_;
+    int quit_ = -1;                   ///< the exit code, where PID 1 shall end at once and everything with it
+    bool reap_again_ = true;
+    bool ending_ = false;
+    int end_code_ = 0;
+    std::int64_t end_deadline_ = os::never;  ///< the next look
+    std::int64_t end_kill_ = os::never;      ///< when patience is over
+};
+
+}  // namespace vial

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+
+/// Reaping: every process of the container whose parent is gone becomes PID 1's child and ends here.
+///
+/// SIGCHLD only says "look": several ends may hide behind one, and one may come without any. So each look goes on
+/// until the kernel has nobody left, in bounded pieces. Stops and continuations of children are not asked for.
+
+#include "base/os.h"
+#include "init/pid1.h"
+#include "init/stats.h"
+
+#include <sys/wait.h>
+
+namespace vial {
+
+namespace {
+
+constexpr int reap_batch = 256;
+
+}  // namespace
+
+bool Pid1::reap()
+{
+    for (int count = 0; count < reap_batch; count++) {
+        const auto waited = os::wait(0, WNOHANG);
+        if (!waited.ok() || waited.value().pid == 0)
+            return false;
+        const os::Exited& exited = waited.value();
+        const Service* service = supervisor.find(exited.pid);
+        if (service == nullptr) {
+            reaped++;
+            continue;
+        }
+        const ServiceIndex index = supervisor.index_of(*service);
+        // How its exec went comes first, even if the end was noticed before it.
+        hear_exec_report(index);
+        supervisor.exited(index, ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status), now);
+    }
+    return true;
+}
+
+/// Called once for each end: what the OOM killer did since the last one is put down to this service.
+Ending Pid1::ending_of(ServiceIndex index, int code, int signal)
+{
+    Ending ending;
+    ending.at = os::realtime_ms();
+    ending.code = static_cast<std::uint8_t>(code);
+    ending.signal = static_cast<std::uint8_t>(signal);
+
+    const auto kills = oom_kills(plan, index);
+    ending.oom = code == 128 + SIGKILL && kills > runtimes[index].oom_kills;
+    runtimes[index].oom_kills = static_cast<std::uint32_t>(kills);
+    return ending;
+}
+
+}  // namespace vial

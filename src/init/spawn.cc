@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include "init/spawn.h"
+
+#include "base/os.h"
+#include "base/text.h"
+#include "init/pid1.h"
+#include "kernel/payload.h"
+#include "supervise/channel.h"
+
+#include <unistd.h>
+
+namespace vial {
+
+namespace {
+
+/// Fills `pointers` with what `list` refers to, and the null that ends it.
+char** collect(const Plan& plan, std::span<const PlanOffset> list, char** pointers)
+{
+    for (const PlanOffset offset : list)
+        *pointers++ = const_cast<char*>(plan.text(offset));
+    *pointers = nullptr;
+    return pointers + 1;
+}
+
+}  // namespace
+
+Error become_service(const Plan& plan, const PlanService& service, StandardDescriptors standard)
+{
+    for (const int leaf : service.join) {
+        if (leaf < 0)
+            continue;
+        if (auto written = os::write(leaf, "0", 1); !written.ok())
+            return written.error().as("join the cgroup of service", plan.text(service.name));
+    }
+
+    // The kernel's own limit on arguments and environment is lower than this for any pointers worth having.
+    constexpr std::uint32_t most_pointers = 256 * 1024;
+    if (service.argument_count > most_pointers || service.environment_count > most_pointers)
+        return Error(E2BIG, "execute", plan.text(service.name));
+    const std::size_t count = std::size_t{service.argument_count} + service.environment_count + 2;
+    char** pointers = static_cast<char**>(__builtin_alloca(count * sizeof(char*)));
+    char** environment = collect(plan, plan.list(service.arguments, service.argument_count), pointers);
+    collect(plan, plan.list(service.environment, service.environment_count), environment);
+
+    Payload payload{};
+    payload.arguments = pointers;
+    payload.environment = environment;
+    payload.directory = plan.text(service.directory);
+    payload.identity.user = service.user;
+    payload.identity.group = service.group;
+    payload.identity.groups = plan.list(service.groups, service.group_count);
+    payload.identity.capabilities = plan.capabilities;
+    payload.identity.no_new_privileges = (plan.flags & PlanNoNewPrivileges) != 0;
+    payload.identity.seccomp = (plan.flags & PlanSeccomp) != 0;
+    payload.terminal = service.terminal;
+    for (std::size_t i = 0; i < 3; i++)
+        payload.standard[i] = standard[i];
+
+    // It also unblocks the signals: a stop signal that came since the fork ends us as it would end the program.
+    return execute_payload(payload);
+}
+
+int become_only_service(const Plan& plan)
+{
+    const Error error = become_service(plan, plan.all_services()[0], plan.standard);
+    char message[channel_message];
+    message[0] = static_cast<char>(ChannelLetter::ServiceFailed);
+    const std::string_view text = describe(error, message + 1, sizeof message - 1);
+    (void)os::send(plan.channel, message, 1 + text.size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return exec_exit_code(error);
+}
+
+ServicePolicy Pid1::policy(ServiceIndex index) const
+{
+    const PlanService& service = plan.all_services()[index];
+    return {static_cast<Restart>(service.restart), service.restart_delay, service.stop_timeout};
+}
+
+/// Forks. Whether the exec goes through is heard on a pipe that only the child can write to: the exec closes it,
+/// a failure writes one message to it, the exit code and why.
+Result<pid_t> Pid1::start(ServiceIndex index)
+{
+    auto attempt = [&]() -> Result<pid_t> {
+        os::Pipe report = TRY(os::pipe());
+        TRY(os::set_nonblocking(report.read.get()));
+        TRY(os::watch(epoll, report.read.get(), EPOLLIN, event_token(Source::ExecReport, index)));
+        // If the fork fails, closing the only copy of the descriptor ends the watch.
+        const pid_t pid = TRY(os::clone({}));
+        if (pid == 0)
+            become(index, report.write.get());
+        runtimes[index].exec_report = report.read.release();
+        return pid;
+    };
+    auto pid = attempt();
+    if (!pid.ok()) {
+        char buffer[description_capacity];
+        note(index, {describe(pid.error(), buffer, sizeof buffer), "; trying again"});
+    }
+    return pid;
+}
+
+void Pid1::become(ServiceIndex index, int report)
+{
+    (void)os::setrlimit(RLIMIT_FSIZE, file_size_);
+    const int output = runtimes[index].output_write;
+    const std::int32_t logged[3] = {null_, output, output};
+    const PlanService& service = plan.all_services()[index];
+    const Error error = become_service(plan, service, foreground() ? StandardDescriptors(plan.standard)
+                                                                   : StandardDescriptors(logged));
+    // Words, not the Error itself: its pointers would be believed by a process that trusts nobody.
+    char message[1 + description_capacity];
+    const int code = exec_exit_code(error);
+    message[0] = static_cast<char>(code);
+    const std::string_view text = describe(error, message + 1, sizeof message - 1);
+    (void)os::write(report, message, 1 + text.size());
+    ::_exit(code);
+}
+
+void Pid1::hear_exec_report(ServiceIndex index)
+{
+    ServiceRuntime& runtime = runtimes[index];
+    if (runtime.exec_report < 0)
+        return;
+    char message[1 + description_capacity];
+    const auto got = os::read(runtime.exec_report, message, sizeof message);
+    if (got.number() == EAGAIN)
+        return;
+    // A child that failed still holds a copy until it has ended: closing ours would not end the watch.
+    (void)os::unwatch(epoll, runtime.exec_report);
+    Fd(runtime.exec_report).reset();
+    runtime.exec_report = -1;
+
+    if (!got.ok() || got.value() < 2) {
+        supervisor.started(index, now);
+        settle(index, 0, {});
+        return;
+    }
+    const std::string_view failure(message + 1, got.value() - 1);
+    note(index, {failure});
+    settle(index, static_cast<unsigned char>(message[0]), failure);
+}
+
+/// The launcher is told once how the first start of all services went. If one failed there is no container.
+void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
+{
+    if (runtimes[index].settled)
+        return;
+    runtimes[index].settled = true;
+    unsettled_--;
+    if (code != 0) {
+        char text[channel_message];
+        Writer writer(text, sizeof text);
+        if (plan.service_count > 1)
+            writer.put(service_name(index)).put(": ");
+        writer.put(failure);
+        if (quit_ < 0)
+            say(static_cast<char>(ChannelLetter::ServiceFailed), writer.text());
+        quit_ = code;
+    } else if (unsettled_ == 0 && quit_ < 0) {
+        say(static_cast<char>(ChannelLetter::Running), {});
+        if (!foreground()) {
+            Fd(channel_).reset();
+            channel_ = -1;
+        }
+    }
+}
+
+void Pid1::send_stop(ServiceIndex index)
+{
+    (void)os::kill(supervisor.service(index).pid, plan.all_services()[index].stop_signal);
+}
+
+void Pid1::kill(ServiceIndex index)
+{
+    const PlanService& service = plan.all_services()[index];
+    if (const pid_t pid = supervisor.service(index).pid; pid > 0) {
+        // Each service is the leader of a session and so of a group, unless it is still on its way there.
+        (void)os::kill(-pid, SIGKILL);
+        (void)os::kill(pid, SIGKILL);
+    }
+    if (service.kill_file >= 0 && os::pwrite(service.kill_file, "1", 1, 0).ok())
+        return;
+    if (service.leaf_processes < 0)
+        return;
+
+    // Who forks faster than we read is met again in the next round; who wins eight of them is met by the
+    // next kill, or by the end of PID 1.
+    for (int round = 0; round < 8; round++) {
+        bool found = false;
+        char buffer[512];
+        std::int64_t offset = 0;
+        pid_t pid = 0;
+        for (;;) {
+            const auto got = os::pread(service.leaf_processes, buffer, sizeof buffer, offset);
+            if (!got.ok() || got.value() == 0)
+                break;
+            offset += static_cast<std::int64_t>(got.value());
+            for (const char letter : std::string_view(buffer, got.value())) {
+                if (letter >= '0' && letter <= '9') {
+                    pid = pid * 10 + (letter - '0');
+                    continue;
+                }
+                // 0 stands for a process of another PID namespace, 1 for us.
+                if (pid > 1 && os::kill(pid, SIGKILL).ok())
+                    found = true;
+                pid = 0;
+            }
+        }
+        if (!found)
+            return;
+    }
+}
+
+void Pid1::changed(ServiceIndex index, ServiceState before)
+{
+    const Service& service = supervisor.service(index);
+    const bool ran = before == ServiceState::Starting || before == ServiceState::Ready;
+    const bool again = service.state == ServiceState::Backoff || service.state == ServiceState::Waiting;
+    if (!ran || (!again && service.state != ServiceState::Failed))
+        return;
+    const Ending& last = service.last;
+    const std::string_view outlook = again ? "; it will be started again" : "";
+    char scratch[16];
+    if (last.signal != 0)
+        note(index, {"killed by SIG", signal_name(last.signal, scratch), last.oom ? ", out of memory" : "", outlook});
+    else
+        note(index, {"exited with code ", Decimal(last.code), outlook});
+}
+
+}  // namespace vial

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What `stats` and `status` say, a line at a time: from PID 1's own counters and from cgroup files that the
+/// launcher opened. The versions of cgroups name and count the same things differently; here that is made even.
+
+#include "base/text.h"
+#include "spec/plan.h"
+#include "supervise/service.h"
+
+namespace vial {
+
+class Pid1;
+
+/// How many processes the OOM killer took so far: in the whole container, or in one service's leaf.
+std::int64_t oom_kills(const Plan& plan);
+std::int64_t oom_kills(const Plan& plan, ServiceIndex service);
+
+/// Each writes one JSON object with its newline.
+void put_container_status(const Pid1& init, Writer& out);
+void put_service_status(const Pid1& init, ServiceIndex service, Writer& out);
+void put_container_stats(const Pid1& init, Writer& out);
+void put_service_stats(const Pid1& init, ServiceIndex service, Writer& out);
+
+/// The longest that any of them gets.
+inline constexpr std::size_t longest_line = 2048;
+
+}  // namespace vial

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/beneath.h"
+
+#include "base/os.h"
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <string>
+#include <vector>
+
+namespace vial {
+
+namespace {
+
+constexpr int symlink_limit = 40;   // as the kernel's own
+constexpr std::size_t depth_limit = 128;
+
+}  // namespace
+
+Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing)
+{
+    std::vector<Fd> walked;  // the directories we stand in, the root left out
+    std::string todo(path);
+    int symlinks = 0;
+
+    while (true) {
+        std::string_view rest = todo;
+        while (!rest.empty() && rest.front() == '/')
+            rest.remove_prefix(1);
+        const std::string name(take_until(rest, '/'));
+        const bool last = rest.find_first_not_of('/') == std::string_view::npos;
+        todo.assign(rest);
+        const int here = walked.empty() ? root.get() : walked.back().get();
+
+        if (name.empty() && walked.empty())
+            return os::openat(root.get(), ".", O_PATH | O_DIRECTORY);
+        if (name.empty())
+            return std::move(walked.back());
+        if (name == ".")
+            continue;
+        if (name == "..") {
+            if (!walked.empty())
+                walked.pop_back();
+            continue;
+        }
+
+        auto next = os::openat(here, name.c_str(), O_PATH | O_NOFOLLOW);
+        if (next.number() == ENOENT && missing != Missing::Fail) {
+            if (last && missing == Missing::CreateFile)
+                TRY(os::openat(here, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644).as("create", path));
+            else
+                TRY(os::mkdirat(here, name.c_str(), 0755).as("create", path));
+            next = os::openat(here, name.c_str(), O_PATH | O_NOFOLLOW);
+        }
+        if (!next.ok())
+            return next.error().as("open", path);
+
+        const struct stat found = TRY(os::fstat(next.value().get()));
+        if (S_ISLNK(found.st_mode)) {
+            if (++symlinks > symlink_limit)
+                return Error(ELOOP, "open", path);
+            const std::string target = TRY(os::readlinkat(next.value().get(), ""));
+            if (!target.empty() && target.front() == '/')
+                walked.clear();
+            todo = concat({target, "/", todo});
+            continue;
+        }
+        if (walked.size() >= depth_limit)
+            return Error(ENAMETOOLONG, "open", path);
+        walked.push_back(next.take());
+    }
+}
+
+Result<Fd> open_real_directory(const Fd& root, const char* name)
+{
+    auto directory = os::openat(root.get(), name, O_PATH | O_NOFOLLOW | O_DIRECTORY);
+    if (directory.ok())
+        return directory;
+    Error error = directory.error();
+    error.as("use the root filesystem: open", concat({"/", name}));
+    if (error.number == ENOENT)
+        error.because("the directory is missing").advise("make an empty one in the image");
+    else if (error.number == ENOTDIR || error.number == ELOOP)
+        error.because("it is a symlink or a file").advise("it must be a real, empty directory");
+    return error;
+}
+
+}  // namespace vial

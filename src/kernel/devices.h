@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The container's /dev: always a tmpfs of our own, never the image's directory.
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "kernel/mounts.h"
+
+#include <span>
+#include <vector>
+
+namespace vial {
+
+/// The host's nodes of the six devices, opened as sources: for a user namespace, where mknod(2) is refused.
+Result<std::vector<Tree>> open_device_nodes();
+
+/// Fills the empty directory `dev`: null zero full random urandom tty, the links of proc(5), the mount points
+/// pts and shm, and ptmx. `nodes` is empty where the nodes can be made, else what `open_device_nodes` opened.
+Result<void> make_devices(const Fd& dev, std::span<const Tree> nodes);
+
+struct Terminal {
+    Fd master;
+    Fd slave;
+};
+
+/// A new pseudo-terminal out of the container's own devpts, mounted at `pts`. `owner` gets the slave.
+Result<Terminal> open_terminal(const Fd& pts, std::uint32_t owner);
+
+/// Whether `fd` is the null device: a mask made of anything else would let writes through.
+bool is_null_device(const Fd& fd);
+
+}  // namespace vial

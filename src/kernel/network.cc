@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/network.h"
+
+#include "base/os.h"
+#include "base/text.h"
+#include "spec/address.h"
+
+#include <cstring>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+
+namespace vial {
+
+namespace {
+
+constexpr const char* no_ipv4 = "this kernel has no IPv4 (CONFIG_INET)";
+constexpr const char* no_ipv6 = "this kernel has no IPv6 (CONFIG_IPV6, or it was booted with ipv6.disable=1)";
+
+std::span<const std::uint8_t> bytes_of(const IpAddress& address)
+{
+    return {address.bytes, address.family == AF_INET6 ? std::size_t{16} : std::size_t{4}};
+}
+
+/// Nobody handles this family's requests.
+void name_missing_family(Error& error, std::uint8_t family)
+{
+    if (error.number == EOPNOTSUPP || error.number == EAFNOSUPPORT)
+        error.because(family == AF_INET6 ? no_ipv6 : no_ipv4);
+}
+
+ifreq interface_request(std::string_view name)
+{
+    ifreq request{};
+    const std::size_t size = name.size() < IFNAMSIZ ? name.size() : IFNAMSIZ - 1;
+    if (size > 0)
+        std::memcpy(request.ifr_name, name.data(), size);
+    return request;
+}
+
+/// Since Linux 5.15 each end gets a pair of queues for each processor, and each queue a directory in sysfs: on two
+/// processors that is a third of the time to make a pair, on more it is more. Only XDP would use them.
+void put_one_queue(NetlinkMessage& message)
+{
+    message.put(IFLA_NUM_TX_QUEUES, std::uint32_t{1});
+    message.put(IFLA_NUM_RX_QUEUES, std::uint32_t{1});
+}
+
+Result<void> add_default_route(NetlinkSocket& inside, std::uint32_t index, std::string_view name,
+                               const IpAddress& gateway)
+{
+    rtmsg header{};
+    header.rtm_family = gateway.family;
+    header.rtm_table = RT_TABLE_MAIN;
+    header.rtm_protocol = RTPROT_STATIC;
+    header.rtm_scope = RT_SCOPE_UNIVERSE;
+    header.rtm_type = RTN_UNICAST;
+    NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header);
+    message.put(RTA_GATEWAY, bytes_of(gateway));
+    message.put(RTA_OIF, index);
+
+    auto added = inside.request(message, "set the default route through", concat({address_text(gateway, false), " on ", name}));
+    if (!added.ok()) {
+        Error& error = added.error();
+        name_missing_family(error, gateway.family);
+        if (error.number == ENETUNREACH || error.number == EHOSTUNREACH)
+            error.because("the gateway is in no network of the interface's addresses");
+        if (error.number == EEXIST)
+            error.because("there is a default route already");
+    }
+    return added;
+}
+
+}  // namespace
+
+Result<void> check_interface_name(std::string_view name, const char* step)
+{
+    if (name.empty() || name.size() >= IFNAMSIZ)
+        return Error("an interface's name has 1 to 15 bytes", step, name);
+    return {};
+}
+
+Result<void> loopback_up()
+{
+    // One ioctl on the cheapest socket there is: the request concerns the device, not the socket's family.
+    const Fd socket = TRY(os::socket(AF_UNIX, SOCK_DGRAM, 0));
+    ifreq request = interface_request("lo");
+    request.ifr_flags = IFF_UP;
+    TRY(os::ioctl(socket.get(), SIOCSIFFLAGS, &request, "bring up the loopback interface"));
+    return {};
+}
+
+std::string host_end_name(std::string_view container)
+{
+    constexpr std::size_t most_letters = 6;
+    std::string name = "v";
+    for (const char letter : container) {
+        // A container may be called what an interface may not.
+        const bool usable = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                            (letter >= '0' && letter <= '9') || letter == '_';
+        if (usable && name.size() <= most_letters)
+            name += letter;
+    }
+    name += '-';
+    std::uint8_t random[3] = {};
+    // Without random numbers (an early boot) the clock does: what counts is that the last start's name differs.
+    if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random) {
+        const std::int64_t now = os::boottime_ms();
+        std::memcpy(random, &now, sizeof random);
+    }
+    for (const std::uint8_t byte : random) {
+        name += "0123456789abcdef"[byte >> 4];
+        name += "0123456789abcdef"[byte & 15];
+    }
+    return name;
+}
+
+bool is_host_end_name(std::string_view interface)
+{
+    constexpr std::size_t digits = 6;
+    if (interface.size() < digits + 2 || interface.front() != 'v' || interface[interface.size() - digits - 1] != '-')
+        return false;
+    return interface.substr(interface.size() - digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge, const NetworkSpec& network,
+                       int container)
+{
+    constexpr const char* step = "make the network interface";
+    TRY(check_interface_name(host_name, step));
+    TRY(check_interface_name(network.name, step));
+
+    ifinfomsg up{};
+    up.ifi_flags = IFF_UP;
+    up.ifi_change = IFF_UP;
+    NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, up);
+    message.put(IFLA_IFNAME, host_name);
+    if (bridge != 0)
+        message.put(IFLA_MASTER, bridge);  // heeded at creation since Linux 4.11
+    // A packet longer than the receiving end's MTU would be dropped on its way between the two.
+    if (network.mtu != 0)
+        message.put(IFLA_MTU, network.mtu);
+    put_one_queue(message);
+    const std::size_t info = message.begin(IFLA_LINKINFO);
+    message.put(IFLA_INFO_KIND, std::string_view("veth"));
+    const std::size_t data = message.begin(IFLA_INFO_DATA);
+    // The container's end stays down: the kernel can bring it up only once its partner exists.
+    const std::size_t peer = message.begin(VETH_INFO_PEER, sizeof(ifinfomsg));
+    message.put(IFLA_IFNAME, network.name);
+    message.put(IFLA_NET_NS_FD, static_cast<std::uint32_t>(container));
+    put_one_queue(message);
+    if (network.has_mac)
+        message.put(IFLA_ADDRESS, network.mac);
+    if (network.mtu != 0)
+        message.put(IFLA_MTU, network.mtu);
+    message.end(peer);
+    message.end(data);
+    message.end(info);
+
+    auto made = host.request(message, step, network.name);
+    if (!made.ok()) {
+        if (made.number() == EOPNOTSUPP)
+            made.error().because("this kernel has no veth (CONFIG_VETH)");
+        if (made.number() == EEXIST)
+            made.error().because("an interface of that name exists already");
+    }
+    return made;
+}
+
+Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& network)
+{
+    const std::uint32_t index = TRY(interface_index(inside, network.name));
+
+    // Addresses first: once the interface is up, the kernel's own work on it (its carrier, its link-local address)
+    // competes with ours for the one lock there is, a quarter of the whole time.
+    for (const IpAddress& address : network.addresses)
+        TRY(add_address(inside, index, network.name, address));
+
+    ifinfomsg up{};
+    up.ifi_index = static_cast<int>(index);
+    up.ifi_flags = IFF_UP;
+    up.ifi_change = IFF_UP;
+    NetlinkMessage message(RTM_NEWLINK, 0, up);
+    TRY(inside.request(message, "bring up the network interface", network.name));
+
+    // A route through an interface that is down is refused.
+    for (const IpAddress& gateway : network.gateways)
+        TRY(add_default_route(inside, index, network.name, gateway));
+    return {};
+}
+
+Result<void> add_address(NetlinkSocket& socket, std::uint32_t index, std::string_view name, const IpAddress& address)
+{
+    ifaddrmsg header{};
+    header.ifa_family = address.family;
+    header.ifa_prefixlen = address.prefix;
+    // Detecting duplicates would keep an IPv6 address useless for a second.
+    header.ifa_flags = address.family == AF_INET6 ? IFA_F_NODAD : 0;
+    header.ifa_index = index;
+    NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, header);
+    message.put(IFA_LOCAL, bytes_of(address));
+    message.put(IFA_ADDRESS, bytes_of(address));
+    if (address.family == AF_INET && address.prefix < 31) {
+        // Not needed for broadcasts to work, but programs ask the interface for it.
+        std::uint8_t broadcast[4];
+        for (unsigned i = 0; i < 4; i++) {
+            const unsigned network_bits = address.prefix > i * 8 ? address.prefix - i * 8 : 0;
+            const unsigned host_part = network_bits < 8 ? 0xffU >> network_bits : 0;
+            broadcast[i] = static_cast<std::uint8_t>(address.bytes[i] | host_part);
+        }
+        message.put(IFA_BROADCAST, broadcast);
+    }
+
+    auto added = socket.request(message, "add the address", concat({address_text(address, true), " to ", name}));
+    if (!added.ok()) {
+        name_missing_family(added.error(), address.family);
+        if (added.number() == EACCES && address.family == AF_INET6)
+            added.error().because("IPv6 is switched off there (net.ipv6.conf.*.disable_ipv6)");
+    }
+    return added;
+}
+
+Result<std::uint32_t> interface_index(NetlinkSocket& socket, std::string_view name)
+{
+    constexpr const char* step = "find the network interface";
+    TRY(check_interface_name(name, step));
+    ifreq request = interface_request(name);
+    TRY(os::ioctl(socket.descriptor(), SIOCGIFINDEX, &request, step).as(step, name));
+    return static_cast<std::uint32_t>(request.ifr_ifindex);
+}
+
+Result<void> remove_link(NetlinkSocket& socket, std::string_view name)
+{
+    constexpr const char* step = "remove the network interface";
+    TRY(check_interface_name(name, step));
+    NetlinkMessage message(RTM_DELLINK, 0, ifinfomsg{});
+    message.put(IFLA_IFNAME, name);
+    auto removed = socket.request(message, step, name);
+    if (removed.number() == ENODEV)
+        return {};
+    return removed;
+}
+
+}  // namespace vial

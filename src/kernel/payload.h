@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The last steps of a process that becomes somebody else's program: a service of PID 1, the command of `vial exec`, the
+/// only process of a container with `init = false`.
+///
+/// They run after fork in a PID 1 without a heap: nothing here allocates, and all memory is the caller's or the stack.
+
+#include "base/result.h"
+
+#include <cstdint>
+#include <span>
+
+namespace vial {
+
+/// Who the program is and what it may do.
+struct Identity {
+    std::uint32_t user = 0, group = 0;
+    std::span<const std::uint32_t> groups;  ///< supplementary; nothing is inherited
+    std::uint64_t capabilities = 0;         ///< what root keeps, and what the bounding set is cut to for everybody
+    bool no_new_privileges = true;
+    bool seccomp = true;  ///< the default filter, see kernel/seccomp.h
+};
+
+/// Takes on the identity. There is no way back, and none from a failure in the middle either: give up then.
+///
+/// Root keeps `capabilities` in its permitted and effective sets; any other user keeps none. Inheritable and ambient
+/// are empty for all.
+Result<void> assume(const Identity& identity);
+
+struct Payload {
+    char* const* arguments = nullptr;    ///< ends with a null; the first one names the program
+    char* const* environment = nullptr;  ///< ends with a null; its PATH is where the program is looked for
+    const char* directory = "/";         ///< entered as the new identity
+    Identity identity;
+    int terminal = -1;               ///< becomes 0-2 and the controlling terminal
+    int standard[3] = {-1, -1, -1};  ///< without a terminal: become 0-2; -1 leaves one as it is
+};
+
+/// Becomes the payload, in a session of its own, with default signal actions and nothing blocked. Returns only to fail.
+/// All descriptors from 3 on are then still open, but marked: the exec closes them.
+///
+/// The error names the program or the step, and why; `exec_exit_code` knows which it was.
+Error execute_payload(const Payload& payload);
+
+/// As a shell says it: 127 the program is not there, 126 it is but cannot be executed; 125 it did not come to that.
+int exec_exit_code(const Error& error);
+
+}  // namespace vial

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "launch/environment.h"
+
+#include "base/os.h"
+#include "base/text.h"
+
+#include <cstdlib>
+#include <fcntl.h>
+
+namespace vial {
+
+namespace {
+
+Result<void> read_environment_file(std::vector<std::string>& environment, const std::string& path)
+{
+    const std::string text = TRY(os::read_file(AT_FDCWD, path.c_str(), 64U << 10).as("read the environment file", path));
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        const std::string_view line = take_until(rest, '\n');
+        if (line.empty() || line.front() == '#')
+            continue;
+        const std::size_t equals = line.find('=');
+        if (equals == std::string_view::npos || equals == 0 || line.find('\0') != std::string_view::npos)
+            return Error("a line is not KEY=VALUE", "read the environment file", path).exits(ExitCode::Usage);
+        set_variable(environment, line);
+    }
+    return {};
+}
+
+}  // namespace
+
+void set_variable(std::vector<std::string>& environment, std::string_view assignment)
+{
+    const std::string_view key = assignment.substr(0, assignment.find('=') + 1);
+    for (std::string& variable : environment) {
+        if (variable.compare(0, key.size(), key) == 0) {
+            variable = assignment;
+            return;
+        }
+    }
+    environment.emplace_back(assignment);
+}
+
+Result<std::vector<std::string>> environment_of(const ServiceSpec& service, bool terminal)
+{
+    std::vector<std::string> environment{
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        service.user == 0 ? "HOME=/root" : "HOME=/",
+        "container=vial",
+    };
+    if (terminal) {
+        const char* term = std::getenv("TERM");
+        environment.push_back(concat({"TERM=", term != nullptr ? term : "linux"}));
+    }
+    if (!service.environment_file.empty())
+        TRY(read_environment_file(environment, service.environment_file));
+    for (const std::string& variable : service.environment)
+        set_variable(environment, variable);
+    return environment;
+}
+
+}  // namespace vial

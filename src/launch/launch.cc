@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+#include "launch/launch.h"
+
+#include "base/os.h"
+#include "base/text.h"
+#include "kernel/bridge.h"
+#include "kernel/netlink.h"
+#include "kernel/network.h"
+#include "kernel/self.h"
+#include "launch/prepare.h"
+#include "launch/setup.h"
+#include "launch/state.h"
+#include "supervise/channel.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <sys/wait.h>
+
+namespace vial {
+
+namespace {
+
+struct NamespaceKind {
+    std::uint64_t flag;
+    const char* file;   ///< in /proc/self/ns
+    const char* absent; ///< what to say where the kernel has none
+};
+
+constexpr NamespaceKind namespace_kinds[] = {
+    {CLONE_NEWNS, "mnt", "this kernel has no mount namespaces"},
+    {CLONE_NEWPID, "pid", "this kernel has no PID namespaces (CONFIG_PID_NS)"},
+    {CLONE_NEWNET, "net", "this kernel has no network namespaces (CONFIG_NET_NS)"},
+    {CLONE_NEWIPC, "ipc", "this kernel has no IPC namespaces (CONFIG_IPC_NS)"},
+    {CLONE_NEWUTS, "uts", "this kernel has no UTS namespaces (CONFIG_UTS_NS)"},
+    {CLONE_NEWCGROUP, "cgroup", "this kernel has no cgroup namespaces (CONFIG_CGROUPS, Linux 4.6)"},
+    {CLONE_NEWUSER, "user", "this kernel has no user namespaces (CONFIG_USER_NS)"},
+    {CLONE_NEWTIME, "time", "this kernel has no time namespaces (CONFIG_TIME_NS, Linux 5.6)"},
+};
+
+std::uint64_t namespace_flags(const NamespacesSpec& wanted)
+{
+    std::uint64_t flags = CLONE_NEWNS | CLONE_NEWPID;
+    flags |= wanted.network ? CLONE_NEWNET : 0U;
+    flags |= wanted.ipc ? CLONE_NEWIPC : 0U;
+    flags |= wanted.uts ? CLONE_NEWUTS : 0U;
+    flags |= wanted.user ? CLONE_NEWUSER : 0U;
+    return flags;
+}
+
+/// Why a process could not be born: the kernel says EINVAL for a namespace it does not have, ENOSPC for one too many.
+Error explain_clone(Error error, std::uint64_t flags, const std::string& name)
+{
+    error.as("create the namespaces of", name);
+    if (error.number == EINVAL) {
+        for (const NamespaceKind& kind : namespace_kinds)
+            if ((flags & kind.flag) != 0 && !os::lstat(AT_FDCWD, concat({"/proc/self/ns/", kind.file}).c_str()).ok())
+                return error.because(kind.absent).advise("leave it out in [namespaces]");
+    }
+    if (error.number == ENOSPC || error.number == EUSERS)
+        error.because("too many namespaces").advise("raise the limits in /proc/sys/user");
+    if (error.number == EPERM)
+        error.because("not permitted here").advise("start vial outside of other containers' confinement");
+    return error;
+}
+
+/// Membership in a new time namespace begins with the next child: offsets can be set until then.
+Result<void> make_time_namespace(const Spec& spec)
+{
+    auto made = os::unshare(CLONE_NEWTIME);
+    if (!made.ok())
+        return explain_clone(made.error(), CLONE_NEWTIME, spec.name);
+    const std::string offsets = concat({"monotonic ", Decimal(spec.monotonic_offset), " 0\nboottime ", Decimal(spec.boottime_offset), " 0\n"});
+    return os::write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets).as("set the clocks' offsets of", spec.name);
+}
+
+Result<void> write_id_map(pid_t pid, const char* file, const std::vector<IdRange>& ranges)
+{
+    std::string text;
+    for (const IdRange& range : ranges)
+        text += concat({Decimal(range.inside), " ", Decimal(range.outside), " ", Decimal(range.count), "\n"});
+    const std::string path = concat({"/proc/", Decimal(pid), "/", file});
+    auto written = os::write_file(AT_FDCWD, path.c_str(), text).as("write", file);
+    if (written.number() == EINVAL)
+        written.error().because("the kernel refuses the ranges");
+    return written;
+}
+
+std::vector<IpAddress> bridge_addresses(const NetworkSpec& network)
+{
+    std::vector<IpAddress> addresses;
+    for (IpAddress gateway : network.gateways) {
+        for (const IpAddress& address : network.addresses) {
+            if (address.family == gateway.family) {
+                gateway.prefix = address.prefix;
+                addresses.push_back(gateway);
+                break;
+            }
+        }
+    }
+    return addresses;
+}
+
+/// Veth pairs and bridges; the lock keeps a bridge from being removed as its last user leaves while we join it.
+Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
+{
+    bool wanted = false;
+    for (const NetworkSpec& network : spec.networks)
+        wanted = wanted || network.kind == NetworkKind::Veth;
+    if (!wanted)
+        return {};
+    const std::string path = concat({"/proc/", Decimal(pid), "/ns/net"});
+    const Fd inside = TRY(os::open(path.c_str(), O_RDONLY));
+    NetlinkSocket netlink = TRY(NetlinkSocket::open());
+    const StateLock lock = TRY(StateLock::take());
+    for (const NetworkSpec& network : spec.networks) {
+        if (network.kind != NetworkKind::Veth)
+            continue;
+        BridgeUse bridge;
+        if (!network.bridge.empty()) {
+            TRY(journal.note("bridge", network.bridge));
+            bridge = TRY(ensure_bridge(netlink, network.bridge, bridge_addresses(network)));
+        }
+        const std::string host_end = host_end_name(spec.name);
+        TRY(journal.note("interface", host_end));
+        TRY(make_veth(netlink, host_end, bridge.index, network, inside.get()));
+    }
+    return {};
+}
+
+Result<void> send_go(const Fd& channel)
+{
+    const char go = static_cast<char>(ChannelLetter::Go);
+    // A child that failed early has closed its end; what it said is read next.
+    const auto sent = os::send(channel.get(), &go, 1, -1, MSG_NOSIGNAL);
+    if (!sent.ok() && sent.number() != EPIPE && sent.number() != ECONNRESET)
+        return sent.error();
+    return {};
+}
+
+/// Waits until the services run, or for what went wrong.
+Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
+{
+    while (true) {
+        char message[channel_message + 1];
+        Fd passed;
+        const std::size_t got = TRY(os::receive(channel.get(), message, channel_message, &passed));
+        if (got == 0 && !spec.init)
+            return {};  // the exec closed it
+        if (got == 0)
+            return Error("PID 1 ended before its services ran", "start", spec.name).advise("look at the kernel's log: out of memory?");
+        const std::string_view text(message + 1, got - 1);
+        switch (static_cast<ChannelLetter>(message[0])) {
+        case ChannelLetter::Failed: {
+            Error error("", "", text.substr(text.empty() ? 0 : 1));
+            if (!text.empty() && text.front() == '2')
+                error.exits(ExitCode::Usage);
+            return error;
+        }
+        case ChannelLetter::ServiceFailed:
+            return Error("", "", text);
+        case ChannelLetter::Terminal:
+            terminal = std::move(passed);
+            break;
+        case ChannelLetter::Running:
+            return {};
+        case ChannelLetter::Go:
+        case ChannelLetter::Ended:
+            break;
+        }
+    }
+}
+
+/// Everything from the birth of the process on. Fails with the process still there; the caller ends it.
+Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, Launched& launched)
+{
+    const Spec& spec = prepared.spec;
+    os::CloneArguments arguments;
+    arguments.flags = namespace_flags(spec.namespaces);
+    arguments.pidfd = &launched.process;
+    if (has_detached_mounts())
+        prepared.self = TRY(open_self_read_only(MountNamespace::Shared));
+    if (spec.namespaces.time)
+        TRY(make_time_namespace(spec));
+
+    Result<pid_t> born = Error(ENOSYS, "create a process");
+    if (prepared.cgroup.unified && prepared.cgroup.init_directory) {
+        os::CloneArguments into = arguments;
+        into.flags |= CLONE_INTO_CGROUP | (spec.namespaces.cgroup ? static_cast<std::uint64_t>(CLONE_NEWCGROUP) : 0U);
+        into.cgroup = prepared.cgroup.init_directory.get();
+        prepared.born_in_cgroup = true;
+        born = os::clone(into);
+    }
+    if (born.number() == ENOSYS) {
+        prepared.born_in_cgroup = false;
+        born = os::clone(arguments);
+    }
+    if (!born.ok())
+        return explain_clone(born.error(), arguments.flags | (spec.namespaces.cgroup ? CLONE_NEWCGROUP : 0), spec.name);
+    launched.pid = born.take();
+    if (launched.pid == 0) {
+        handover.launcher_channel.reset();
+        set_up_container(prepared);
+    }
+
+    // From here on the container's ends are the container's alone; above all its binary, see kernel/self.h.
+    prepared.channel.reset();
+    prepared.self.reset();
+    const ProcessId init = TRY(identify(launched.pid));
+    TRY(journal.note("init", concat({Decimal(init.pid), " ", Decimal(init.start_time)})));
+    if (spec.namespaces.user) {
+        TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
+        TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
+        TRY(send_go(handover.launcher_channel));
+    }
+    TRY(connect_networks(spec, launched.pid, journal));
+    TRY(send_go(handover.launcher_channel));
+    TRY(await_running(handover.launcher_channel, spec, launched.terminal));
+    return journal.note("running", "now");
+}
+
+/// Claims the name and notes what is about to be made.
+Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, const Cgroups& cgroups)
+{
+    const StateLock lock = TRY(StateLock::take());
+    Journal journal = TRY(Journal::claim(spec.name, lock));
+    auto noted = [&]() -> Result<void> {
+        TRY(journal.note("started", Decimal(os::realtime_ms())));
+        TRY(journal.note("started-boot", Decimal(os::boottime_ms())));
+        if (options.foreground)
+            TRY(journal.note("foreground", "yes"));
+        if (!spec.init)
+            TRY(journal.note("no-init", "yes"));
+        for (const std::string& directory : cgroup_directories(cgroups, spec))
+            TRY(journal.note("cgroup", directory));
+        return {};
+    }();
+    if (!noted.ok()) {
+        (void)forget(spec.name, lock);
+        return noted.error();
+    }
+    return journal;
+}
+
+void undo(const std::string& name, Launched& launched)
+{
+    if (launched.pid > 0) {
+        (void)os::kill(launched.pid, SIGKILL);
+        (void)os::wait(launched.pid, WEXITED);
+    }
+    const auto lock = StateLock::take();
+    auto record = read_record(name);
+    if (!lock.ok() || !record.ok())
+        return;
+    (void)clear(record.value(), lock.value());
+    (void)forget(name, lock.value());
+}
+
+}  // namespace
+
+bool has_admin_capability()
+{
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2]{};
+    return ::syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_SYS_ADMIN & 1U) != 0;
+}
+
+Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
+{
+    if (!spec.not_yet.empty())
+        return Error("", "", concat({"not supported yet: ", spec.not_yet.front()})).exits(ExitCode::Usage);
+    TRY(require_proc());
+    Prepared prepared = TRY(open_host_paths(spec));
+    const Cgroups cgroups = TRY(find_cgroups());
+    Journal journal = TRY(open_journal(spec, options, cgroups));
+
+    Launched launched;
+    auto up = [&]() -> Result<void> {
+        prepared.cgroup = TRY(make_cgroup(cgroups, spec));
+        Handover handover = TRY(make_plan_and_files(prepared, options));
+        TRY(bring_up(prepared, handover, journal, launched));
+        launched.channel = std::move(handover.launcher_channel);
+        return {};
+    }();
+    if (!up.ok()) {
+        undo(spec.name, launched);
+        return up.error();
+    }
+    return launched;
+}
+
+}  // namespace vial

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+#include "launch/setup.h"
+
+#include "base/os.h"
+#include "base/text.h"
+#include "kernel/beneath.h"
+#include "kernel/capabilities.h"
+#include "kernel/devices.h"
+#include "kernel/netlink.h"
+#include "kernel/network.h"
+#include "kernel/self.h"
+#include "launch/walls.h"
+#include "supervise/channel.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+
+namespace vial {
+
+namespace {
+
+/// A quarter of the memory at most for each scratch filesystem that nobody gave a size: what is in them counts as the
+/// container's memory, but not every container has a limit.
+constexpr const char* shm_options = "mode=1777,size=25%";
+constexpr const char* run_options = "mode=0755,size=25%";
+constexpr const char* tmp_options = "mode=1777,size=25%";
+constexpr const char* dev_options = "mode=0755,size=64k,nr_inodes=1k";
+constexpr unsigned plain = MountNoSuid | MountNoDev | MountNoExec;
+
+/// What PID 1 needs beside what its services keep: to become them, to stop them.
+constexpr std::uint64_t init_capabilities =
+    1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP | 1ULL << CAP_KILL;
+
+Result<void> wait_for_go(const Fd& channel)
+{
+    char letter = 0;
+    const std::size_t got = TRY(os::receive(channel.get(), &letter, 1));
+    if (got == 0 || letter != static_cast<char>(ChannelLetter::Go))
+        return Error("the launcher has gone", "start the container");
+    return {};
+}
+
+Result<void> become_root_inside()
+{
+    TRY(os::setresgid(0).as("become group 0 of", "the user namespace"));
+    return os::setresuid(0).as("become user 0 of", "the user namespace");
+}
+
+Result<void> join_cgroup(const Prepared& prepared)
+{
+    if (!prepared.born_in_cgroup)
+        for (const Fd& file : prepared.cgroup.init.join)
+            TRY(os::write_all(file.get(), "0").as("join the control group", concat({"vial/", prepared.spec.name})));
+    // The namespace's root is the group one is in when it is made: on version 1, not before joining.
+    if (prepared.spec.namespaces.cgroup && !prepared.born_in_cgroup)
+        TRY(os::unshare(CLONE_NEWCGROUP));
+    return {};
+}
+
+/// Puts changes on top of the image: overlayfs over what is on top of `/` now.
+Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
+{
+    Fd changes;
+    if (spec.overlay.kind == OverlayKind::Directory) {
+        changes = TRY(os::open(spec.overlay.directory.c_str(), O_PATH | O_DIRECTORY));
+    } else {
+        const std::string options = spec.overlay.size == unlimited
+                                        ? std::string("mode=0755")
+                                        : concat({"mode=0755,size=", Decimal(spec.overlay.size)});
+        TRY(mount_filesystem("tmpfs", slash, MountNoSuid, options.c_str(), "the overlay's tmpfs"));
+        changes = TRY(top_of_root());
+        TRY(os::mkdirat(changes.get(), "upper", 0755));
+        TRY(os::mkdirat(changes.get(), "work", 0700));
+    }
+    const FdPath changes_path(changes);
+    const std::string options = concat({"lowerdir=", static_cast<const char*>(FdPath(lower)),
+                                        ",upperdir=", static_cast<const char*>(changes_path), "/upper",
+                                        ",workdir=", static_cast<const char*>(changes_path), "/work",
+                                        spec.namespaces.user ? ",userxattr" : ""});
+    TRY(mount_filesystem("overlay", slash, 0, options.c_str(), "the overlay"));
+    return top_of_root();
+}
+
+/// The root filesystem on top of `/`, still beside everything of the host's.
+Result<Fd> mount_root(Prepared& prepared)
+{
+    TRY(bring(prepared.root));
+    const Fd slash = TRY(os::open("/", O_PATH | O_DIRECTORY));
+    TRY(attach(prepared.root, slash, "/").as("mount the root filesystem", prepared.spec.root));
+    prepared.loop.reset();
+    Fd root = prepared.root.kind == Tree::Kind::Detached ? std::move(prepared.root.fd) : TRY(top_of_root());
+    if (prepared.spec.overlay.kind == OverlayKind::None)
+        return root;
+    return mount_overlay(prepared.spec, root, slash);
+}
+
+Result<void> mount_dev(const Prepared& prepared, const Fd& root)
+{
+    const Fd target = TRY(open_real_directory(root, "dev"));
+    TRY(mount_filesystem("tmpfs", target, MountNoSuid | MountNoExec, dev_options, "/dev"));
+    const Fd dev = TRY(open_real_directory(root, "dev"));
+    TRY(make_devices(dev, prepared.device_nodes));
+    // Group 5 is tty everywhere; in a user namespace that does not map it the mount would be refused.
+    const char* options = prepared.spec.namespaces.user ? "newinstance,ptmxmode=0666,mode=0620"
+                                                        : "newinstance,ptmxmode=0666,mode=0620,gid=5";
+    TRY(mount_filesystem("devpts", TRY(open_real_directory(dev, "pts")), MountNoSuid | MountNoExec, options, "/dev/pts"));
+    return mount_filesystem("tmpfs", TRY(open_real_directory(dev, "shm")), plain, shm_options, "/dev/shm");
+}
+
+/// /run or /tmp: where the image has the directory, and the spec nothing of its own for it.
+Result<void> mount_scratch(const Spec& spec, const Fd& root, const char* path, unsigned flags, const char* options)
+{
+    for (const MountSpec& mount : spec.mounts)
+        if (mount.target == path)
+            return {};
+    const auto target = open_beneath(root, path);
+    if (target.number() == ENOENT)
+        return {};
+    if (!target.ok())
+        return target.error();
+    return mount_filesystem("tmpfs", target.value(), flags, options, path);
+}
+
+Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
+{
+    if (mount.kind == MountKind::Bind && tree.kind == Tree::Kind::None)
+        return {};  // optional, and not there
+    Missing missing = Missing::CreateDirectory;
+    if (mount.kind == MountKind::Bind) {
+        TRY(bring(tree));
+        if (!S_ISDIR(TRY(os::fstat(tree.fd.get())).st_mode))
+            missing = Missing::CreateFile;
+    }
+    auto target = open_beneath(root, mount.target, missing);
+    if (!target.ok()) {
+        Error error = target.error();
+        error.as("mount on", mount.target);
+        if (error.number == EROFS)
+            error.because("it does not exist in the read-only root").advise("make it in the image, or set overlay = \"tmpfs\"");
+        return error;
+    }
+    if (mount.kind == MountKind::Bind)
+        return attach(tree, target.value(), mount.target);
+    std::string options = concat({"mode=0"});
+    for (int shift = 9; shift >= 0; shift -= 3)
+        options += static_cast<char>('0' + ((mount.mode >> shift) & 7));
+    if (mount.size != unlimited)
+        options += concat({",size=", Decimal(mount.size)});
+    const unsigned flags = (mount.set_uid ? 0U : MountNoSuid) | (mount.devices ? 0U : MountNoDev) |
+                           (mount.no_exec ? MountNoExec : 0U) | (mount.read_only ? MountReadOnly : 0U);
+    return mount_filesystem("tmpfs", target.value(), flags, options.c_str(), mount.target);
+}
+
+Result<void> mount_everything(Prepared& prepared, const Fd& root)
+{
+    const Spec& spec = prepared.spec;
+    TRY(mount_filesystem("proc", TRY(open_real_directory(root, "proc")), plain, nullptr, "/proc"));
+    auto sys = mount_filesystem("sysfs", TRY(open_real_directory(root, "sys")), plain | MountReadOnly, nullptr, "/sys");
+    if (sys.number() == EPERM && spec.namespaces.user && !spec.namespaces.network)
+        sys.error().because("a user namespace may not mount it for the host's network").advise("leave namespaces.net = true");
+    TRY(std::move(sys));
+    TRY(mount_dev(prepared, root));
+    TRY(mount_scratch(spec, root, "/run", MountNoSuid | MountNoDev, run_options));
+    TRY(mount_scratch(spec, root, "/tmp", MountNoSuid | MountNoDev, tmp_options));
+    for (std::size_t at = 0; at < spec.mounts.size(); ++at)
+        TRY(mount_from_spec(spec.mounts[at], prepared.mounts[at], root));
+    return raise_walls(root, spec);
+}
+
+/// The terminal for the first service: its master goes to the launcher, its slave to PID 1 and over /dev/console.
+Result<void> make_console(Prepared& prepared, const Fd& root)
+{
+    const Fd console = TRY(open_beneath(root, "/dev/console", Missing::CreateFile));
+    if (!prepared.terminal) {
+        // What is written to a console that nobody has shall vanish.
+        return bind(TRY(open_beneath(root, "/dev/null")), console, 0, "/dev/console");
+    }
+    const ServiceSpec& service = prepared.spec.services.front();
+    const Fd pts = TRY(open_beneath(root, "/dev/pts"));
+    Terminal terminal = TRY(open_terminal(pts, service.user));
+    int number = 0;
+    TRY(os::ioctl(terminal.master.get(), TIOCGPTN, &number, "number the terminal"));
+    TRY(bind(TRY(open_beneath(pts, Decimal(number))), console, 0, "/dev/console"));
+    const char letter = static_cast<char>(ChannelLetter::Terminal);
+    TRY(os::send(prepared.channel.get(), &letter, 1, terminal.master.get()));
+    TRY(os::duplicate_to(terminal.slave.get(), prepared.terminal.get()));
+    (void)prepared.terminal.release();
+    return {};
+}
+
+Result<void> configure_network(const Prepared& prepared)
+{
+    if (prepared.spec.networks.empty())
+        return {};
+    NetlinkSocket netlink = TRY(NetlinkSocket::open());
+    for (const NetworkSpec& network : prepared.spec.networks)
+        if (network.kind == NetworkKind::Veth)
+            TRY(configure_interface(netlink, network));
+    return {};
+}
+
+/// 0, 1 and 2 lead nowhere: PID 1 speaks through its channel, its socket and its log.
+Result<void> close_standard()
+{
+    const Fd null = TRY(os::open("/dev/null", O_RDWR));
+    for (int number = 0; number <= 2; ++number)
+        TRY(os::duplicate_to(null.get(), number));
+    return {};
+}
+
+Result<void> set_up(Prepared& prepared)
+{
+    const Spec& spec = prepared.spec;
+    TRY(os::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, "follow the launcher"));
+    ::umask(0);
+    if (spec.namespaces.user) {
+        TRY(wait_for_go(prepared.channel));
+        TRY(become_root_inside());
+    }
+    TRY(join_cgroup(prepared));
+    TRY(make_private());
+    const HostRoot host = TRY(host_root());
+    if (!prepared.self)
+        prepared.self = TRY(open_self_read_only(MountNamespace::Private));
+
+    const Fd root = TRY(mount_root(prepared));
+    TRY(mount_everything(prepared, root));
+    TRY(make_console(prepared, root));
+    TRY(enter_root(root, host));
+
+    if (spec.namespaces.uts)
+        TRY(os::sethostname(spec.hostname));
+    if (spec.namespaces.network)
+        TRY(loopback_up());
+    TRY(wait_for_go(prepared.channel));
+    TRY(configure_network(prepared));
+
+    TRY(close_standard());
+    for (const int number : prepared.passed_on)
+        TRY(os::keep_across_exec(number));
+    ::umask(022);
+    return limit_capabilities(spec.security.capabilities | init_capabilities);
+}
+
+[[noreturn]] void report_and_exit(const Fd& channel, const Error& error)
+{
+    char message[channel_message];
+    message[0] = static_cast<char>(ChannelLetter::Failed);
+    message[1] = static_cast<char>('0' + static_cast<int>(error.exit));
+    const std::string_view text = describe(error, message + 2, sizeof message - 2);
+    (void)os::send(channel.get(), message, 2 + text.size(), -1, MSG_NOSIGNAL);
+    ::_exit(125);
+}
+
+}  // namespace
+
+void set_up_container(Prepared& prepared)
+{
+    const auto done = set_up(prepared);
+    if (!done.ok())
+        report_and_exit(prepared.channel, done.error());
+    char number[16] = {};
+    Writer(number, sizeof number - 1).decimal(prepared.plan.get());
+    char* arguments[] = {const_cast<char*>(init_name), number, nullptr};
+    char* environment[] = {nullptr};
+    report_and_exit(prepared.channel, os::execute(prepared.self.get(), arguments, environment).as("execute vial as", "PID 1"));
+}
+
+}  // namespace vial

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+#include "launch/state.h"
+
+#include "base/directory.h"
+#include "base/os.h"
+#include "base/text.h"
+#include "kernel/bridge.h"
+#include "kernel/cgroup.h"
+#include "kernel/mounts.h"
+#include "kernel/netlink.h"
+#include "kernel/network.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace vial {
+
+namespace {
+
+/// Everything the state of many containers needs, log segments included, and a bound for what may go wrong.
+constexpr const char* state_mount_options = "mode=0700,size=50%,nr_inodes=100k";
+
+bool is_memory_filesystem(int fd)
+{
+    const auto magic = os::filesystem_magic(fd);
+    return magic.ok() && (magic.value() == TMPFS_MAGIC || magic.value() == RAMFS_MAGIC);
+}
+
+Result<Fd> open_state_root()
+{
+    const auto made = os::mkdirat(AT_FDCWD, state_root, 0700);
+    if (!made.ok() && made.number() != EEXIST) {
+        Error error = made.error();
+        error.as("make", state_root);
+        if (error.number == ENOENT)
+            error.advise("/run is missing: mount a tmpfs there");
+        return error;
+    }
+    Fd root = TRY(os::open(state_root, O_RDONLY | O_DIRECTORY));
+    if (is_memory_filesystem(root.get()))
+        return root;
+    // A disk. The lock is on the directory below, so that two commands do not mount one over the other.
+    TRY(os::lock(root.get(), LOCK_EX));
+    Fd again = TRY(os::open(state_root, O_RDONLY | O_DIRECTORY));
+    if (is_memory_filesystem(again.get()))
+        return again;
+    TRY(os::mount("vial", state_root, "tmpfs", MountNoSuid | MountNoDev | MountNoExec, state_mount_options));
+    return os::open(state_root, O_RDONLY | O_DIRECTORY);
+}
+
+/// Field 22 of /proc/PID/stat, and field 3. The second field, the command's name, may hold anything but ends with
+/// the last `)`.
+struct ProcessStat {
+    char state = 'X';
+    std::int64_t start_time = 0;
+};
+Result<ProcessStat> read_stat(pid_t pid)
+{
+    const std::string path = concat({"/proc/", Decimal(pid), "/stat"});
+    const std::string text = TRY(os::read_file(AT_FDCWD, path.c_str()));
+    const std::size_t name_end = text.rfind(')');
+    std::string_view rest = name_end == std::string::npos ? std::string_view() : std::string_view(text).substr(name_end + 1);
+    ProcessStat found;
+    const std::string_view state = take_word(rest);
+    for (int field = 4; field < 22; ++field)
+        take_word(rest);
+    const auto start = parse_number(take_word(rest));
+    if (state.empty() || !start)
+        return Error("it does not read as proc(5) says", "read", path);
+    found.state = state.front();
+    found.start_time = *start;
+    return found;
+}
+
+ProcessId parse_process(std::string_view value)
+{
+    const auto pid = parse_number(take_word(value));
+    const auto start = parse_number(take_word(value));
+    return {pid ? static_cast<pid_t>(*pid) : 0, start.value_or(0)};
+}
+
+void read_line(Record& record, std::string_view line)
+{
+    const std::string_view word = take_until(line, ' ');
+    if (word == "launcher")
+        record.launcher = parse_process(line);
+    else if (word == "init")
+        record.init = parse_process(line);
+    else if (word == "cgroup")
+        record.cgroups.emplace_back(line);
+    else if (word == "interface")
+        record.host_ends.emplace_back(line);
+    else if (word == "bridge")
+        record.bridges.emplace_back(line);
+    else if (word == "started")
+        record.started_at = parse_number(line).value_or(0);
+    else if (word == "started-boot")
+        record.started_boot = parse_number(line).value_or(0);
+    else if (word == "foreground")
+        record.foreground = true;
+    else if (word == "no-init")
+        record.has_init = false;
+    else if (word == "running")
+        record.running = true;
+    else if (word == "cleared")
+        record.cleared = true;
+}
+
+/// The names of a bridge's ports that are ends of dead containers: named as vial names them, and no living
+/// container's. A dead one's end lingers for some tens of milliseconds.
+std::vector<std::string> dying_ports(const std::string& bridge, const std::vector<Record>& records)
+{
+    std::vector<std::string> dying;
+    const auto ports = list_directory(concat({"/sys/class/net/", bridge, "/brif"}));
+    if (!ports.ok())
+        return dying;
+    for (const std::string& port : ports.value()) {
+        bool living = !is_host_end_name(port);
+        for (const Record& record : records)
+            for (const std::string& end : record.host_ends)
+                living = living || (record.phase != Phase::Ended && end == port);
+        if (!living)
+            dying.push_back(port);
+    }
+    return dying;
+}
+
+}  // namespace
+
+Result<StateLock> StateLock::take()
+{
+    const Fd root = TRY(open_state_root());
+    Fd lock = TRY(os::openat(root.get(), ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600).as("lock", state_root));
+    TRY(os::lock(lock.get(), LOCK_EX).as("lock", state_root));
+    return StateLock(std::move(lock));
+}
+
+Result<ProcessId> identify(pid_t pid)
+{
+    const ProcessStat found = TRY(read_stat(pid));
+    return ProcessId{pid, found.start_time};
+}
+
+bool is_alive(const ProcessId& process)
+{
+    if (process.pid <= 0)
+        return false;
+    const auto found = read_stat(process.pid);
+    return found.ok() && found.value().start_time == process.start_time && found.value().state != 'Z' &&
+           found.value().state != 'X';
+}
+
+std::string state_path(std::string_view name, std::string_view file)
+{
+    return concat({state_root, "/", name, file.empty() ? "" : "/", file});
+}
+
+Result<Record> read_record(std::string_view name)
+{
+    Record record;
+    record.name = name;
+    const auto journal = os::read_file(AT_FDCWD, state_path(name, "journal").c_str());
+    // A directory without a journal is one whose launcher was killed in between; it is cleared like any other.
+    if (!journal.ok() && !os::lstat(AT_FDCWD, state_path(name).c_str()).ok())
+        return Error("no such container", "", name).exits(ExitCode::NotFound).advise("see `vial list`");
+    std::string_view rest = journal.ok() ? std::string_view(journal.value()) : std::string_view();
+    while (!rest.empty())
+        read_line(record, take_until(rest, '\n'));
+    if (record.running ? is_alive(record.init) : is_alive(record.launcher))
+        record.phase = record.running ? Phase::Running : Phase::Starting;
+    return record;
+}
+
+Result<std::vector<Record>> read_records()
+{
+    std::vector<Record> records;
+    const auto names = list_directory(state_root);
+    if (names.number() == ENOENT)
+        return records;
+    if (!names.ok())
+        return names.error();
+    for (const std::string& name : names.value()) {
+        if (name.front() == '.')
+            continue;
+        auto record = read_record(name);
+        if (!record.ok())
+            continue;  // removed since
+        std::size_t at = records.size();
+        records.push_back(record.take());
+        for (; at > 0 && records[at].name < records[at - 1].name; --at)
+            std::swap(records[at], records[at - 1]);
+    }
+    return records;
+}
+
+Result<Journal> Journal::claim(const std::string& name, const StateLock& lock)
+{
+    const std::string directory = state_path(name);
+    auto made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);
+    if (made.number() == EEXIST) {
+        Record record = TRY(read_record(name));
+        if (record.phase != Phase::Ended) {
+            return Error(record.phase == Phase::Running ? "it is running already" : "it is being started already",
+                         "start", name).advise("see `vial list`; `vial restart` starts it anew");
+        }
+        TRY(clear(record, lock));
+        TRY(forget(name, lock));
+        made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);
+    }
+    if (!made.ok())
+        return made.error();
+    auto file = os::open(state_path(name, "journal").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
+    if (!file.ok()) {
+        (void)os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
+        return file.error();
+    }
+    Journal journal(name, file.take());
+    const ProcessId self = TRY(identify(::getpid()));
+    auto noted = journal.note("launcher", concat({Decimal(self.pid), " ", Decimal(self.start_time)}));
+    if (!noted.ok()) {
+        (void)forget(name, lock);
+        return noted.error();
+    }
+    return journal;
+}
+
+Result<void> Journal::note(const char* word, std::string_view value)
+{
+    return os::write_all(fd_.get(), concat({word, " ", value, "\n"})).as("write to", state_path(name_, "journal"));
+}
+
+Result<void> clear(Record& record, const StateLock&)
+{
+    if (record.cleared)
+        return {};
+    for (const std::string& cgroup : record.cgroups)
+        TRY(remove_cgroup(cgroup));
+    if (!record.bridges.empty()) {
+        NetlinkSocket netlink = TRY(NetlinkSocket::open());
+        const std::vector<Record> records = TRY(read_records());
+        for (const std::string& bridge : record.bridges) {
+            bool used = false;
+            for (const Record& other : records)
+                for (const std::string& its : other.bridges)
+                    used = used || (other.phase != Phase::Ended && its == bridge);
+            if (!used)
+                TRY(release_bridge(netlink, bridge, dying_ports(bridge, records)));
+        }
+    }
+    const std::string journal = state_path(record.name, "journal");
+    if (const auto file = os::open(journal.c_str(), O_WRONLY | O_APPEND); file.ok())
+        TRY(os::write_all(file.value().get(), "cleared now\n"));
+    (void)os::unlinkat(AT_FDCWD, state_path(record.name, "control").c_str());
+    record.cleared = true;
+    return {};
+}
+
+Result<void> forget(const std::string& name, const StateLock&)
+{
+    const std::string directory = state_path(name);
+    // The journal goes last: without it nobody knows what the rest is.
+    for (const std::string& file : TRY(list_directory(directory)))
+        if (file != "journal")
+            TRY(os::unlinkat(AT_FDCWD, concat({directory, "/", file}).c_str()));
+    (void)os::unlinkat(AT_FDCWD, concat({directory, "/journal"}).c_str());
+    return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
+}
+
+Result<std::vector<Record>> look_around()
+{
+    std::vector<Record> records = TRY(read_records());
+    bool work = false;
+    for (const Record& record : records)
+        work = work || (record.phase == Phase::Ended && !record.cleared);
+    if (!work)
+        return records;
+    const StateLock lock = TRY(StateLock::take());
+    records = TRY(read_records());
+    for (Record& record : records) {
+        if (record.phase != Phase::Ended || record.cleared)
+            continue;
+        const bool cleared = clear(record, lock).ok();
+        // A start that failed half-way never was a container: there is nothing to show of it.
+        if (cleared && (!record.running || record.foreground))
+            (void)forget(record.name, lock);
+    }
+    return read_records();
+}
+
+}  // namespace vial

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What vial remembers of a container between two commands: the directory /run/vial/NAME.
+///
+/// There is no daemon. The launcher notes each thing in the container's journal *before* it makes it, so that
+/// whoever comes next can undo exactly that, whether the launcher failed, was killed, or left long ago:
+///
+///     journal   lines of `word value`, see JournalWord in state.cc
+///     spec      the spec as started, in TOML; 0600, it may hold secrets
+///     control   PID 1's socket
+///     log.0 log.1   the log's two segments
+///     exit      one JSON line, written by PID 1 when the container ends
+///
+/// /run/vial is 0700 and always a tmpfs; where /run is a disk, vial mounts one there. One lock, held for
+/// moments, orders those who take, clear and remove names.
+
+#include "base/fd.h"
+#include "base/result.h"
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace vial {
+
+inline constexpr const char* state_root = "/run/vial";
+
+/// Makes /run/vial if it is not there and holds its lock until it is destroyed.
+class StateLock {
+public:
+    static Result<StateLock> take();
+
+private:
+    explicit StateLock(Fd fd) : fd_(std::move(fd)) {}
+    Fd fd_;
+};
+
+/// A process that may have gone: its number alone could be another's by now.
+struct ProcessId {
+    pid_t pid = 0;
+    std::int64_t start_time = 0;  ///< clock ticks since boot, field 22 of /proc/PID/stat
+};
+Result<ProcessId> identify(pid_t pid);
+/// A zombie counts as gone.
+bool is_alive(const ProcessId& process);
+
+enum class Phase : std::uint8_t {
+    Starting,  ///< its launcher is at work
+    Running,
+    Ended,     ///< PID 1 or its launcher has gone
+};
+
+/// A container's journal, read.
+struct Record {
+    std::string name;
+    Phase phase = Phase::Ended;
+    ProcessId launcher, init;
+    bool running = false;   ///< it got as far as running
+    bool foreground = false;
+    bool has_init = true;   ///< vial is its PID 1
+    bool cleared = false;   ///< nothing of it is left but this record
+    std::int64_t started_at = 0;  ///< CLOCK_REALTIME, ms
+    std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
+    std::vector<std::string> cgroups, host_ends, bridges;
+};
+
+std::string state_path(std::string_view name, std::string_view file = {});
+
+/// ExitCode::NotFound where there is no such container.
+Result<Record> read_record(std::string_view name);
+/// Every container there is a directory of, by name.
+Result<std::vector<Record>> read_records();
+
+/// Writes the journal of a container that is being started.
+class Journal {
+public:
+    /// Takes `name`: exactly one of two that try gets it. What an ended container of that name left is cleared first.
+    static Result<Journal> claim(const std::string& name, const StateLock&);
+
+    Result<void> note(const char* word, std::string_view value);
+    const std::string& name() const { return name_; }
+
+private:
+    Journal(std::string name, Fd fd) : name_(std::move(name)), fd_(std::move(fd)) {}
+    std::string name_;
+    Fd fd_;
+};
+
+/// Undoes what the journal of an ended container names: control groups, bridges. The record stays.
+/// Interfaces go with their network namespace, mounts with their mount namespace, loop devices with their mount.
+Result<void> clear(Record& record, const StateLock&);
+
+/// Removes the container's directory: nothing of it is left. It must have been cleared.
+Result<void> forget(const std::string& name, const StateLock&);
+
+/// Clears whatever ended since somebody last looked, and returns all records. Failures to clear are not the looker's:
+/// they are tried again next time.
+Result<std::vector<Record>> look_around();
+
+}  // namespace vial

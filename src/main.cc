@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+
+/// Which program am I? One binary: the tool, and PID 1 inside every container.
+
+#include "base/text.h"
+#include "ctl/command.h"
+#include "init/init.h"
+#include "launch/setup.h"
+
+#include <string_view>
+
+int main(int count, char** words)
+{
+    using namespace vial;
+    if (count == 2 && std::string_view(words[0]) == init_name) {
+        const auto plan = parse_number(words[1]);
+        return run_init(plan ? static_cast<int>(*plan) : -1);
+    }
+    const auto all = std::span<char* const>(words, static_cast<std::size_t>(count));
+    return count == 0 ? 2 : run_command_line(all.front(), all.subspan(1));
+}

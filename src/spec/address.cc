@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "spec/address.h"
+
+#include "base/text.h"
+
+#include <cstring>
+#include <sys/socket.h>
+
+namespace vial {
+
+namespace {
+
+/// Four decimal numbers, no leading zeros: `010` is eight to some programs and ten to others.
+bool parse_four(std::string_view text, std::uint8_t* bytes)
+{
+    for (int index = 0; index < 4; ++index) {
+        if (index == 3 && text.find('.') != std::string_view::npos)
+            return false;
+        const std::string_view part = take_until(text, '.');
+        const auto number = parse_number(part);
+        if (!number || *number > 255 || part.size() > 3 || (part.size() > 1 && part[0] == '0'))
+            return false;
+        bytes[index] = static_cast<std::uint8_t>(*number);
+    }
+    return true;
+}
+
+int hex_digit(char letter)
+{
+    if (letter >= '0' && letter <= '9')
+        return letter - '0';
+    const char lower = static_cast<char>(letter | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/// Groups of up to four hexadecimal digits; `::` once, for one group of zeros or more; an IPv4 address at the end.
+bool parse_six(std::string_view text, std::uint8_t* bytes)
+{
+    std::size_t used = 0;
+    std::size_t gap = 17;  // where `::` stands in `bytes`; 17: nowhere
+    std::size_t at = 0;
+    if (text.substr(0, 2) == "::") {
+        gap = 0;
+        at = 2;
+    }
+    while (at < text.size()) {
+        const std::string_view rest = text.substr(at);
+        if (rest.find(':') == std::string_view::npos && rest.find('.') != std::string_view::npos) {
+            if (used > 12 || !parse_four(rest, bytes + used))
+                return false;
+            used += 4;
+            at = text.size();
+            break;
+        }
+        unsigned group = 0;
+        std::size_t digits = 0;
+        for (; at < text.size() && hex_digit(text[at]) >= 0; ++at, ++digits)
+            group = group << 4 | static_cast<unsigned>(hex_digit(text[at]));
+        if (digits == 0 || digits > 4 || used > 14)
+            return false;
+        bytes[used++] = static_cast<std::uint8_t>(group >> 8);
+        bytes[used++] = static_cast<std::uint8_t>(group & 0xff);
+        if (at == text.size())
+            break;
+        if (text[at++] != ':' || at == text.size())
+            return false;
+        if (text[at] == ':') {
+            if (gap != 17)
+                return false;
+            gap = used;
+            ++at;
+        }
+    }
+    if (gap == 17)
+        return used == 16;
+    if (used > 14)
+        return false;
+    std::memmove(bytes + 16 - (used - gap), bytes + gap, used - gap);
+    std::memset(bytes + gap, 0, 16 - used);
+    return true;
+}
+
+void put_hex(std::string& to, unsigned number)
+{
+    bool begun = false;
+    for (int shift = 12; shift >= 0; shift -= 4) {
+        const unsigned digit = number >> shift & 15;
+        begun = begun || digit != 0 || shift == 0;
+        if (begun)
+            to += "0123456789abcdef"[digit];
+    }
+}
+
+}  // namespace
+
+std::optional<IpAddress> parse_address(std::string_view text)
+{
+    IpAddress address;
+    if (text.find(':') == std::string_view::npos) {
+        address.family = AF_INET;
+        address.prefix = 32;
+        if (!parse_four(text, address.bytes))
+            return {};
+    } else {
+        address.family = AF_INET6;
+        address.prefix = 128;
+        if (!parse_six(text, address.bytes))
+            return {};
+    }
+    return address;
+}
+
+std::optional<IpAddress> parse_network(std::string_view text)
+{
+    const std::size_t slash = text.find('/');
+    if (slash == std::string_view::npos)
+        return {};
+    auto address = parse_address(text.substr(0, slash));
+    const std::string_view length = text.substr(slash + 1);
+    const auto prefix = parse_number(length);
+    if (!address || !prefix || *prefix > address->prefix || (length.size() > 1 && length[0] == '0'))
+        return {};
+    address->prefix = static_cast<std::uint8_t>(*prefix);
+    return address;
+}
+
+bool inside(const IpAddress& address, const IpAddress& network)
+{
+    if (address.family != network.family)
+        return false;
+    const std::size_t whole = network.prefix / 8U;
+    if (std::memcmp(address.bytes, network.bytes, whole) != 0)
+        return false;
+    const unsigned rest = network.prefix % 8U;
+    return rest == 0 || ((address.bytes[whole] ^ network.bytes[whole]) >> (8 - rest)) == 0;
+}
+
+std::string address_text(const IpAddress& address, bool with_prefix)
+{
+    std::string text;
+    if (address.family == AF_INET) {
+        for (int index = 0; index < 4; ++index) {
+            if (index > 0)
+                text += '.';
+            text += Decimal(address.bytes[index]);
+        }
+    } else {
+        unsigned groups[8];
+        for (int index = 0; index < 8; ++index)
+            groups[index] = static_cast<unsigned>(address.bytes[2 * index]) << 8 | address.bytes[2 * index + 1];
+        // The longest run of two or more zero groups becomes `::`, the first of them where two are as long.
+        int gap = 8, gap_length = 1;
+        for (int start = 0; start < 8; ++start) {
+            int length = 0;
+            while (start + length < 8 && groups[start + length] == 0)
+                ++length;
+            if (length > gap_length) {
+                gap = start;
+                gap_length = length;
+            }
+        }
+        for (int index = 0; index < 8; ++index) {
+            if (index == gap) {
+                text += "::";
+                index += gap_length - 1;
+                continue;
+            }
+            if (index > 0 && text.back() != ':')
+                text += ':';
+            put_hex(text, groups[index]);
+        }
+    }
+    if (with_prefix) {
+        text += '/';
+        text += Decimal(address.prefix);
+    }
+    return text;
+}
+
+}  // namespace vial

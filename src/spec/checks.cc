@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "spec/checks.h"
+
+#include "base/text.h"
+#include "spec/address.h"
+#include "spec/grammar.h"
+
+#include <sys/socket.h>
+
+namespace vial {
+
+using toml::Index;
+
+namespace {
+
+/// Goes through a Spec that was read without a syntax error. Keys that were refused are absent in it or have their
+/// defaults; the checks look at the document first, so as not to report a key as missing that was merely wrong.
+class Checker {
+public:
+    Checker(const toml::Document& document, const Spec& spec, Problems& problems)
+        : document_(document), spec_(spec), problems_(problems)
+    {
+    }
+
+    void whole();
+
+private:
+    /// The node of a key; 0 where it was not given.
+    Index at(std::string_view table, std::string_view key) const
+    {
+        const Index node = document_.find(0, table);
+        return node == 0 || key.empty() ? node : document_.find(node, key);
+    }
+    /// Reports where `node` stands, or about the whole where it is 0; `pattern` as in `fill`.
+    void say(Index node, std::string_view pattern, std::string_view first = {}, std::string_view second = {});
+    void name();
+    void services();
+    void namespaces();
+    void id_map(const std::vector<IdRange>& map, std::string_view key);
+    void mapped(const ServiceSpec& service, Index node);
+    void network(const NetworkSpec& network, Index node);
+
+    const toml::Document& document_;
+    const Spec& spec_;
+    Problems& problems_;
+};
+
+void Checker::say(Index node, std::string_view pattern, std::string_view first, std::string_view second)
+{
+    if (node != 0)
+        document_.report(problems_, node, pattern, first, second);
+    else
+        problems_.add(0, 0, fill(pattern, first, second));
+}
+
+void Checker::name()
+{
+    const Index node = at("name", {});
+    if (node == 0 && spec_.name.empty())
+        return say(0, "'name' is missing");
+    if (node == 0 && !name_fault(spec_.name).empty())
+        return say(0, "the file's name makes no name for a container (%); set one: name = \"...\"",
+                   name_fault(spec_.name));
+    if (is_cgroup_file(spec_.name))
+        say(node, "'%' is the name of a file in every cgroup; choose another name", spec_.name);
+}
+
+void Checker::services()
+{
+    if (spec_.services.empty())
+        return say(at("service", {}), "'command' is missing");
+    const Index tables = at("service", {});
+    for (const ServiceSpec& service : spec_.services) {
+        const Index table = tables != 0 ? document_.find(tables, service.name) : 0;
+        if (document_.find(table, "command") == 0)
+            say(table, table != 0 ? "[service.%] has no 'command'" : "'command' is missing", service.name);
+        mapped(service, table);
+    }
+    if (spec_.init)
+        return;
+    if (spec_.services.size() != 1)
+        return say(at("init", {}), "init = false wants exactly one service: nothing is there to start the others");
+    if (spec_.services[0].restart != Restart::No)
+        say(at("init", {}), "init = false leaves nobody to restart the service: leave out 'restart', or this");
+}
+
+void Checker::id_map(const std::vector<IdRange>& map, std::string_view key)
+{
+    const Index node = at("user_namespace", key);
+    bool maps_root = false;
+    for (std::size_t index = 0; index < map.size(); ++index) {
+        const IdRange& range = map[index];
+        maps_root = maps_root || range.inside == 0;
+        for (std::size_t other = 0; other < index; ++other) {
+            const auto overlap = [](std::uint32_t a, std::uint32_t a_count, std::uint32_t b, std::uint32_t b_count) {
+                return a < b ? b - a < a_count : a - b < b_count;
+            };
+            if (overlap(range.inside, range.count, map[other].inside, map[other].count) ||
+                overlap(range.outside, range.count, map[other].outside, map[other].count))
+                return say(node, "%: two ranges overlap", key);
+        }
+    }
+    if (node == 0)
+        return say(at("user_namespace", {}), "a user namespace needs '%' in [user_namespace]", key);
+    if (!map.empty() && !maps_root)
+        say(node, "%: must map 0, who sets up the container", key);
+}
+
+void Checker::mapped(const ServiceSpec& service, Index node)
+{
+    const auto check = [&](const std::vector<IdRange>& map, std::uint32_t id, std::string_view key) {
+        if (map.empty())
+            return;
+        for (const IdRange& range : map) {
+            if (id >= range.inside && id - range.inside < range.count)
+                return;
+        }
+        const Index given = document_.find(node, key);
+        say(given != 0 ? given : node, "%: % is not mapped in [user_namespace]", key, Decimal(id));
+    };
+    if (!spec_.namespaces.user)
+        return;
+    check(spec_.uid_map, service.user, "user");
+    check(spec_.gid_map, service.group, "group");
+    for (const std::uint32_t group : service.groups)
+        check(spec_.gid_map, group, "groups");
+}
+
+void Checker::namespaces()
+{
+    if (spec_.namespaces.user) {
+        id_map(spec_.uid_map, "uid_map");
+        id_map(spec_.gid_map, "gid_map");
+    } else if (!spec_.uid_map.empty() || !spec_.gid_map.empty()) {
+        say(at("namespaces", "user"), "namespaces.user = false contradicts the maps in [user_namespace]");
+    }
+    if (!spec_.namespaces.network && !spec_.networks.empty())
+        say(at("namespaces", "net"), "namespaces.net = false shares the host's network: there is no place for "
+                                     "[network.NAME]");
+    if (!spec_.namespaces.uts && spec_.hostname != spec_.name)
+        say(at("hostname", {}), "'hostname' needs a UTS namespace, but namespaces.uts = false");
+    if (!spec_.namespaces.time && (spec_.monotonic_offset != 0 || spec_.boottime_offset != 0))
+        say(at("namespaces", {}), "clock offsets need namespaces.time = true");
+}
+
+void Checker::network(const NetworkSpec& network, Index node)
+{
+    const Index gateway = document_.find(node, "gateway");
+    if (network.kind == NetworkKind::None) {
+        if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac || network.mtu != 0)
+            say(node, "[network.%] of type \"none\" has no interface to set anything on", network.name);
+        return;
+    }
+    int families[2] = {};
+    for (const IpAddress& address : network.gateways) {
+        if (++families[address.family == AF_INET6] == 2)
+            say(gateway, "gateway: only one for IPv4 and one for IPv6");
+        // A link-local router is on every link (RFC 4861).
+        bool reachable = address.family == AF_INET6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
+        for (const IpAddress& own : network.addresses)
+            reachable = reachable || inside(address, own);
+        if (!reachable && document_.find(node, "address") == 0)
+            say(gateway, "gateway: wants an 'address' in the same network");
+        else if (!reachable && !network.addresses.empty())
+            say(gateway, "gateway: % is in none of the networks of 'address'", address_text(address, false));
+    }
+}
+
+void Checker::whole()
+{
+    name();
+    if (at("root", {}) == 0)
+        say(0, "'root' is missing: the directory or image that becomes the container's /");
+    services();
+    namespaces();
+    if (spec_.read_only && spec_.overlay.kind != OverlayKind::None)
+        say(at("read_only", {}), "read_only = true contradicts 'overlay', which is there to be written to");
+    if (spec_.limits.memory == unlimited && spec_.limits.swap != unlimited && at("limits", "memory") == 0)
+        say(at("limits", "swap"), "swap: wants a limit of 'memory' as well");
+    const Index networks = at("network", {});
+    for (const NetworkSpec& interface : spec_.networks)
+        network(interface, document_.find(networks, interface.name));
+}
+
+}  // namespace
+
+void check_spec(const toml::Document& document, const Spec& spec, Problems& problems)
+{
+    Checker(document, spec, problems).whole();
+}
+
+const char* mount_fault(const MountSpec& mount)
+{
+    if (mount.target.empty())
+        return "wants a 'target'";
+    if (!is_target(mount.target))
+        return "the target is not an absolute path without '..'";
+    if (mount.kind == MountKind::Tmpfs)
+        return mount.source.empty() ? nullptr : "a tmpfs has no source";
+    if (mount.source.empty())
+        return "wants a 'source', or type = \"tmpfs\"";
+    return mount.size != unlimited || mount.mode != MountSpec{}.mode ? "size and mode are options of a tmpfs" : nullptr;
+}
+
+}  // namespace vial

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+#include "spec/grammar.h"
+
+#include "base/text.h"
+
+#include <cstddef>
+
+namespace vial {
+
+namespace {
+
+constexpr std::size_t path_limit = 4095;  // PATH_MAX without its NUL
+
+bool is_letter_or_digit(char letter)
+{
+    const char lower = static_cast<char>(letter | 0x20);
+    return (letter >= '0' && letter <= '9') || (lower >= 'a' && lower <= 'z');
+}
+
+std::optional<int> parse_hex_pair(std::string_view text)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    if (text.size() != 2)
+        return {};
+    std::size_t number = 0;
+    for (const char letter : text) {
+        const std::size_t digit = digits.find(letter >= 'A' && letter <= 'F' ? static_cast<char>(letter | 0x20) : letter);
+        if (digit == std::string_view::npos)
+            return {};
+        number = number << 4 | digit;
+    }
+    return static_cast<int>(number);
+}
+
+}  // namespace
+
+bool is_path(std::string_view path)
+{
+    return !path.empty() && path[0] == '/' && path.size() <= path_limit;
+}
+
+bool is_max(std::string_view text)
+{
+    return text == "max" || text == "unlimited" || text == "infinity";
+}
+
+std::string_view name_fault(std::string_view name)
+{
+    if (name.empty() || name.size() > 64)
+        return "a name has 1 to 64 letters";
+    if (name[0] == '.' || name[0] == '-')
+        return "a name does not begin with '.' or '-'";
+    for (const char letter : name) {
+        if (!is_letter_or_digit(letter) && letter != '_' && letter != '.' && letter != '-')
+            return "a name has only letters, digits, '_', '.' and '-'";
+    }
+    return {};
+}
+
+bool is_cgroup_file(std::string_view name)
+{
+    constexpr std::string_view files = "tasks|notify_on_release|release_agent";
+    constexpr std::string_view controllers =
+        "cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|freezer|devices|misc|rdma|net_cls|net_prio|perf_event";
+    const std::size_t dot = name.find('.');
+    return dot == std::string_view::npos ? word_index(files, name) >= 0 : word_index(controllers, name.substr(0, dot)) >= 0;
+}
+
+bool is_interface_name(std::string_view name)
+{
+    if (name.empty() || name.size() > 15 || name == "." || name == "..")
+        return false;
+    for (const char letter : name) {
+        if (letter <= ' ' || letter > '~' || letter == '/' || letter == ':')
+            return false;
+    }
+    return true;
+}
+
+bool is_target(std::string_view path)
+{
+    if (!is_path(path))
+        return false;
+    bool leads_anywhere = false;
+    while (!path.empty()) {
+        const std::string_view part = take_until(path, '/');
+        if (part == "..")
+            return false;
+        leads_anywhere = leads_anywhere || (!part.empty() && part != ".");
+    }
+    return leads_anywhere;
+}
+
+int word_index(std::string_view words, std::string_view word)
+{
+    for (int index = 0; !words.empty(); ++index) {
+        if (take_until(words, '|') == word)
+            return index;
+    }
+    return -1;
+}
+
+std::string_view nth_word(std::string_view words, std::size_t index)
+{
+    while (index-- > 0)
+        take_until(words, '|');
+    return take_until(words, '|');
+}
+
+std::span<const MountOption> mount_options()
+{
+    static constexpr MountOption options[] = {
+        {"ro", offsetof(MountSpec, read_only), true, false},     {"rw", offsetof(MountSpec, read_only), false, false},
+        {"noexec", offsetof(MountSpec, no_exec), true, false},   {"exec", offsetof(MountSpec, no_exec), false, false},
+        {"nodev", offsetof(MountSpec, devices), false, false},   {"dev", offsetof(MountSpec, devices), true, false},
+        {"nosuid", offsetof(MountSpec, set_uid), false, false},  {"suid", offsetof(MountSpec, set_uid), true, false},
+        {"rbind", offsetof(MountSpec, recursive), true, true},   {"bind", offsetof(MountSpec, recursive), false, true},
+        {"optional", offsetof(MountSpec, optional), true, true},
+    };
+    return options;
+}
+
+bool is_user_name(std::string_view name)
+{
+    if (name.empty() || name.size() > 32 || name[0] == '-')
+        return false;
+    for (const char letter : name) {
+        if (!is_letter_or_digit(letter) && letter != '_' && letter != '-' && letter != '.')
+            return false;
+    }
+    return true;
+}
+
+bool parse_mac(std::string_view text, std::uint8_t (&mac)[6])
+{
+    unsigned any = 0;
+    for (std::size_t index = 0; index < 6; ++index) {
+        const auto byte = parse_hex_pair(text.substr(0, 2));
+        if (!byte || (index < 5 ? text.size() < 3 || text[2] != ':' : text.size() != 2))
+            return false;
+        mac[index] = static_cast<std::uint8_t>(*byte);
+        any |= mac[index];
+        text.remove_prefix(index < 5 ? 3 : 2);
+    }
+    return any != 0 && (mac[0] & 1) == 0;  // the lowest bit says multicast
+}
+
+std::optional<std::int32_t> parse_cpu(std::string_view text)
+{
+    if (text.empty() || text.back() != '%')
+        return {};
+    text.remove_suffix(1);
+    const std::size_t point = text.find('.');
+    const auto whole = parse_number(text.substr(0, point));
+    std::int64_t tenth = 0;
+    if (point != std::string_view::npos) {
+        const auto digit = parse_number(text.substr(point + 1));
+        if (!digit || text.size() - point != 2)
+            return {};
+        tenth = *digit;
+    }
+    if (!whole || *whole > 1'000'000 || *whole < 1)
+        return {};
+    return static_cast<std::int32_t>(*whole * 10 + tenth);
+}
+
+std::optional<IdRange> parse_id_range(std::string_view text)
+{
+    std::int64_t numbers[3];
+    for (std::int64_t& number : numbers) {
+        const auto parsed = parse_number(take_word(text));
+        if (!parsed || *parsed > 0xffffffff)
+            return {};
+        number = *parsed;
+    }
+    // The last id, 2^32 - 1, means "no id" to the kernel.
+    constexpr std::int64_t end = 0xffffffff;
+    if (!take_word(text).empty() || numbers[2] < 1 || numbers[0] + numbers[2] > end || numbers[1] + numbers[2] > end)
+        return {};
+    return IdRange{static_cast<std::uint32_t>(numbers[0]), static_cast<std::uint32_t>(numbers[1]),
+                   static_cast<std::uint32_t>(numbers[2])};
+}
+
+const char* parse_mount_option(std::string_view text, MountSpec& mount)
+{
+    std::string_view rest = text;
+    const std::string_view name = take_until(rest, '=');
+    if (name.size() != text.size() && name == "size") {
+        const auto size = parse_size(rest);
+        if (!size || *size < 1)
+            return "size wants a size like 4M";
+        mount.size = *size;
+        return nullptr;
+    }
+    if (name.size() != text.size() && name == "mode") {
+        std::uint32_t mode = 0;
+        for (const char letter : rest) {
+            if (letter < '0' || letter > '7' || mode > 0777)
+                return "mode wants an octal number like 0755";
+            mode = mode << 3 | static_cast<std::uint32_t>(letter - '0');
+        }
+        if (rest.empty())
+            return "mode wants an octal number like 0755";
+        mount.mode = mode;
+        return nullptr;
+    }
+    for (const MountOption& option : mount_options()) {
+        if (text == option.name) {
+            *reinterpret_cast<bool*>(reinterpret_cast<char*>(&mount) + option.offset) = option.value;
+            return nullptr;
+        }
+    }
+    return "the options are ro rw noexec exec nodev dev nosuid suid bind rbind optional, of a tmpfs also size= mode=";
+}
+
+const char* parse_mount(std::string_view text, MountSpec& mount)
+{
+    const std::string_view source = take_until(text, ':');
+    const std::string_view target = take_until(text, ':');
+    mount.target = target;
+    if (source == "tmpfs") {
+        mount.kind = MountKind::Tmpfs;
+    } else {
+        mount.source = source;
+        if (!is_path(source))
+            return "the source is not an absolute path";
+    }
+    if (!is_target(target))
+        return "the target is not an absolute path without '..'";
+    while (!text.empty()) {
+        if (const char* fault = parse_mount_option(take_until(text, ','), mount))
+            return fault;
+    }
+    if (mount.kind == MountKind::Bind && (mount.size != unlimited || mount.mode != MountSpec{}.mode))
+        return "size and mode are options of a tmpfs";
+    return nullptr;
+}
+
+}  // namespace vial

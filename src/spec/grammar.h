@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The small grammars inside a spec's strings: names, paths, mounts, maps and the like.
+///
+/// Each reads a text into a value and knows nothing of the file it stood in. Where a person needs more than "expected
+/// a so-and-so", the answer is the fault in words.
+
+#include "spec/spec.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace vial {
+
+/// What is wrong with this as a container's or service's name; empty: nothing.
+std::string_view name_fault(std::string_view name);
+/// Names that would collide with the files of a cgroup directory, where containers and services have theirs.
+bool is_cgroup_file(std::string_view name);
+/// What the kernel takes as a network interface's name, printable.
+bool is_interface_name(std::string_view name);
+/// Something a system's user table might hold; see useradd(8).
+bool is_user_name(std::string_view name);
+/// An absolute path that the kernel would take.
+bool is_path(std::string_view path);
+/// A path inside a container to put something on: absolute, not `/`, without `..`.
+bool is_target(std::string_view path);
+/// The words for "no limit".
+bool is_max(std::string_view text);
+
+/// The n-th of words like `no|on-failure|always`, and back: -1 where it is none of them.
+std::string_view nth_word(std::string_view words, std::size_t index);
+int word_index(std::string_view words, std::string_view word);
+
+/// `02:00:00:00:00:01`, of one device: neither multicast nor all zero.
+bool parse_mac(std::string_view text, std::uint8_t (&mac)[6]);
+/// Per mille of a processor: `150%`, `12.5%`; at least 1%.
+std::optional<std::int32_t> parse_cpu(std::string_view text);
+/// `INSIDE OUTSIDE COUNT`.
+std::optional<IdRange> parse_id_range(std::string_view text);
+
+/// One word of a mount's options and the member it sets.
+struct MountOption {
+    const char* name;
+    std::uint16_t offset;
+    bool value;
+    bool bind_only;
+};
+std::span<const MountOption> mount_options();
+/// One option (`ro`, `size=4M`) or a whole `SOURCE:TARGET[:OPTIONS]` into `mount`. What is wrong with it; null: nothing.
+const char* parse_mount_option(std::string_view text, MountSpec& mount);
+const char* parse_mount(std::string_view text, MountSpec& mount);
+
+}  // namespace vial

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "spec/plan.h"
+
+#include "base/os.h"
+
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+namespace vial {
+
+namespace {
+
+constexpr int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+constexpr std::size_t plan_limit = 4U << 20;  // environments from files can be long, but not that long
+
+/// Builds the plan front to back; offsets stay good while the buffer grows.
+class Builder {
+public:
+    /// Room for `count` things of this size, zeroed and aligned for any of them.
+    PlanOffset reserve(std::size_t size, std::size_t count = 1)
+    {
+        bytes_.resize((bytes_.size() + 7) & ~std::size_t{7});
+        const std::size_t offset = bytes_.size();
+        bytes_.resize(offset + size * count);
+        return static_cast<PlanOffset>(offset);
+    }
+    PlanOffset text(std::string_view text)
+    {
+        const std::size_t offset = bytes_.size();
+        bytes_.append(text.substr(0, text.find('\0')));
+        bytes_ += '\0';
+        return static_cast<PlanOffset>(offset);
+    }
+    PlanOffset texts(const std::vector<std::string>& texts)
+    {
+        const PlanOffset list = reserve(sizeof(PlanOffset), texts.size());
+        for (std::size_t index = 0; index < texts.size(); ++index) {
+            const PlanOffset offset = text(texts[index]);
+            put(list + index * sizeof offset, &offset, sizeof offset);
+        }
+        return list;
+    }
+    void put(std::size_t offset, const void* data, std::size_t size)
+    {
+        if (size > 0)
+            std::memcpy(bytes_.data() + offset, data, size);
+    }
+    const std::string& bytes() const { return bytes_; }
+
+private:
+    std::string bytes_;
+};
+
+/// Whether every reference of a plan of `size` mapped bytes stays inside it. PID 1 trusts it from there on.
+class Inspector {
+public:
+    explicit Inspector(const Plan& plan) : plan_(plan) {}
+
+    bool whole() const
+    {
+        // The last byte being NUL, every text that begins inside also ends inside.
+        if (*plan_.text(plan_.size - 1) != '\0' || !text(plan_.container) || plan_.service_count == 0 ||
+            !array(plan_.services, plan_.service_count, sizeof(PlanService), alignof(PlanService)))
+            return false;
+        for (const PlanService& service : plan_.all_services()) {
+            if (!text(service.name) || !text(service.directory) || service.argument_count == 0 ||
+                !texts(service.arguments, service.argument_count) ||
+                !texts(service.environment, service.environment_count) ||
+                !array(service.groups, service.group_count, sizeof(std::uint32_t), alignof(std::uint32_t)))
+                return false;
+        }
+        return true;
+    }
+
+private:
+    bool text(PlanOffset offset) const { return offset >= sizeof(Plan) && offset < plan_.size; }
+    bool array(PlanOffset offset, std::uint64_t count, std::uint64_t size, std::size_t alignment) const
+    {
+        return offset % alignment == 0 && offset >= sizeof(Plan) && offset + count * size <= plan_.size;
+    }
+    bool texts(PlanOffset offset, std::uint32_t count) const
+    {
+        if (!array(offset, count, sizeof(PlanOffset), alignof(PlanOffset)))
+            return false;
+        for (const PlanOffset element : plan_.list(offset, count)) {
+            if (!text(element))
+                return false;
+        }
+        return true;
+    }
+
+    const Plan& plan_;
+};
+
+}  // namespace
+
+Result<const Plan*> map_plan(int fd)
+{
+    const auto refuse = [](const char* reason) { return Error(reason, "take over the plan"); };
+    const int seals = ::fcntl(fd, F_GET_SEALS);
+    if (seals < 0)
+        return Error(errno, "take over the plan");
+    if ((seals & all_seals) != all_seals)
+        return refuse("its memory is not sealed");
+    const auto size = static_cast<std::size_t>(TRY(os::fstat(fd)).st_size);
+    if (size < sizeof(Plan) || size > plan_limit)
+        return refuse("its size is wrong");
+    // Private, for before 6.7 a shared mapping of a write-sealed memfd was refused; nothing is ever copied.
+    void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (memory == MAP_FAILED)
+        return Error(errno, "map the plan");
+    const auto* plan = static_cast<const Plan*>(memory);
+    if (plan->magic == Plan::expected_magic && plan->size == size && Inspector(*plan).whole())
+        return plan;
+    ::munmap(memory, size);
+    return refuse("it is damaged");
+}
+
+Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptors& descriptors,
+                     const std::vector<std::vector<std::string>>& environments)
+{
+    Builder builder;
+    Plan plan{};
+    builder.reserve(sizeof plan);
+    plan.magic = Plan::expected_magic;
+    plan.flags = flags;
+    if (spec.security.no_new_privileges)
+        plan.flags |= PlanNoNewPrivileges;
+    if (spec.security.seccomp != SeccompChoice::Off)
+        plan.flags |= PlanSeccomp;
+    if (!spec.init)
+        plan.flags |= PlanNoInit;
+    plan.capabilities = spec.security.capabilities;
+    plan.log_size = spec.log.size;
+    plan.channel = descriptors.channel;
+    plan.control = descriptors.control;
+    plan.exit_file = descriptors.exit_file;
+    std::memcpy(plan.log, descriptors.log, sizeof plan.log);
+    std::memcpy(plan.standard, descriptors.standard, sizeof plan.standard);
+    std::memcpy(plan.stat, descriptors.stat, sizeof plan.stat);
+    plan.service_count = static_cast<std::uint32_t>(spec.services.size());
+    plan.services = builder.reserve(sizeof(PlanService), spec.services.size());
+
+    for (std::size_t index = 0; index < spec.services.size(); ++index) {
+        const ServiceSpec& from = spec.services[index];
+        PlanService to{};
+        to.name = builder.text(from.name);
+        to.directory = builder.text(from.directory);
+        to.arguments = builder.texts(from.command);
+        to.argument_count = static_cast<std::uint32_t>(from.command.size());
+        const auto& environment = index < environments.size() ? environments[index] : from.environment;
+        to.environment = builder.texts(environment);
+        to.environment_count = static_cast<std::uint32_t>(environment.size());
+        to.groups = builder.reserve(sizeof(std::uint32_t), from.groups.size());
+        builder.put(to.groups, from.groups.data(), from.groups.size() * sizeof(std::uint32_t));
+        to.group_count = static_cast<std::uint32_t>(from.groups.size());
+        to.user = from.user;
+        to.group = from.group;
+        to.stop_signal = from.stop_signal;
+        to.restart = static_cast<std::uint8_t>(from.restart);
+        to.restart_delay = from.restart_delay;
+        to.stop_timeout = from.stop_timeout;
+        const ServiceDescriptors none;
+        const ServiceDescriptors& opened = index < descriptors.services.size() ? descriptors.services[index] : none;
+        std::memcpy(to.join, opened.join, sizeof to.join);
+        to.kill_file = opened.kill_file;
+        to.leaf_processes = opened.leaf_processes;
+        to.leaf_memory = opened.leaf_memory;
+        to.leaf_cpu = opened.leaf_cpu;
+        to.terminal = opened.terminal;
+        builder.put(plan.services + index * sizeof to, &to, sizeof to);
+    }
+    plan.container = builder.text(spec.name);  // last: so the plan ends in a NUL
+    if (builder.bytes().size() > plan_limit)
+        return Error("commands and environments of more than 4 MiB", "make the plan", spec.name);
+    plan.size = static_cast<std::uint32_t>(builder.bytes().size());
+    builder.put(0, &plan, sizeof plan);
+
+    Fd memory = TRY(os::memfd("vial-plan"));
+    TRY(os::write_all(memory.get(), builder.bytes()));
+    TRY(os::seal(memory.get()));
+    return memory;
+}
+
+}  // namespace vial

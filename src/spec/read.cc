@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+#include "spec/read.h"
+
+#include "base/os.h"
+#include "base/text.h"
+#include "spec/address.h"
+#include "spec/checks.h"
+#include "spec/grammar.h"
+#include "spec/schema.h"
+#include "spec/toml.h"
+#include "spec/values.h"
+
+#include <fcntl.h>
+
+namespace vial {
+
+using toml::Index;
+using toml::Kind;
+
+namespace {
+
+/// Walks the document along the schema: each key to its row, each row to its member.
+class Reader {
+public:
+    Reader(ReadContext& context, Spec& spec) : context_(context), document_(context.document), spec_(spec) {}
+
+    void whole()
+    {
+        ServiceSpec main;
+        main_ = &main;
+        main.name = "main";
+        table(0, Group::Top, &spec_);
+        if (main_key_ == 0)
+            return;
+        if (spec_.services.empty())
+            spec_.services.push_back(std::move(main));
+        else
+            document_.report(context_.problems, main_key_,
+                             "'%' stands at the top, but this spec has [service.NAME] tables: move it into one of them",
+                             document_[main_key_].key);
+    }
+
+private:
+    void table(Index node, Group group, void* base);
+    void entry(const SchemaKey& key, Index node, void* base);
+    void named_table(const SchemaKey& key, Index node);
+    void mount_list(Index node);
+
+    ReadContext& context_;
+    const toml::Document& document_;
+    Spec& spec_;
+    ServiceSpec* main_ = nullptr;  ///< what the keys of the only service fill in, at the top
+    Index main_key_ = 0;           ///< the first of them
+};
+
+void Reader::table(Index node, Group group, void* base)
+{
+    for (Index child = document_[node].first; child != 0; child = document_[child].next) {
+        const toml::Node& member = document_[child];
+        const SchemaKey* key = find_key(group, member.key);
+        void* to = base;
+        if (key == nullptr && group == Group::Top) {
+            key = find_key(Group::Service, member.key);
+            if (key != nullptr) {
+                to = main_;
+                main_key_ = main_key_ != 0 ? main_key_ : child;
+            }
+        }
+        if (key != nullptr)
+            entry(*key, child, to);
+        else
+            document_.report(context_.problems, child, "%", unknown_key(group, member.key, member.kind == Kind::Table));
+    }
+}
+
+void Reader::entry(const SchemaKey& key, Index node, void* base)
+{
+    const toml::Node& value = document_[node];
+    void* member = key.later ? nullptr : static_cast<char*>(base) + key.offset;
+    if (key.type > Type::FreeTable)
+        return read_value(context_, key, node, member);
+    if (value.kind == Kind::Broken)
+        return;
+    if (key.type == Type::TableList)
+        return mount_list(node);
+    if (value.kind != Kind::Table)
+        return context_.expected(node, look_of(key.type));
+    if (key.type == Type::NamedTables) {
+        for (Index child = value.first; child != 0; child = document_[child].next)
+            named_table(key, child);
+        return;
+    }
+    if (key.later && value.first != 0)
+        context_.remember(node);
+    const bool outside = context_.inside_later;
+    context_.inside_later = outside || key.later;
+    if (key.type == Type::Table)
+        table(node, key.group, member);
+    for (Index child = key.type == Type::FreeTable ? value.first : 0; child != 0; child = document_[child].next) {
+        if (document_[child].kind != Kind::String && document_[child].kind != Kind::Integer)
+            context_.expected(child, look_of(key.type));
+    }
+    context_.inside_later = outside;
+}
+
+/// `[service.NAME]` or `[network.IFNAME]`.
+void Reader::named_table(const SchemaKey& key, Index node)
+{
+    const toml::Node& value = document_[node];
+    if (value.kind == Kind::Broken)
+        return;
+    if (value.kind != Kind::Table)
+        return context_.complain(node, "expected a table: [%.NAME]", key.name);
+    std::string_view fault;
+    if (key.group == Group::Service) {
+        ServiceSpec service;
+        service.name = value.key;
+        table(node, key.group, &service);
+        fault = name_fault(value.key);
+        if (value.key == "init" || is_cgroup_file(value.key))
+            fault = "this name is taken in the cgroup of the container";
+        spec_.services.push_back(std::move(service));
+    } else {
+        NetworkSpec network;
+        network.name = value.key;
+        table(node, key.group, &network);
+        if (!is_interface_name(value.key))
+            fault = "the name of a network interface has 1 to 15 letters, no '/', ':' or blank";
+        else if (value.key == "lo")
+            fault = "every container has 'lo' anyway";
+        spec_.networks.push_back(std::move(network));
+    }
+    if (!fault.empty())
+        context_.complain(node, "%", fault);
+}
+
+/// `[[mount]]`, after those of `mounts`.
+void Reader::mount_list(Index node)
+{
+    if (document_[node].kind != Kind::Array)
+        return context_.expected(node, "an array of tables: [[mount]]");
+    for (Index child = document_[node].first; child != 0; child = document_[child].next) {
+        if (document_[child].kind != Kind::Table) {
+            context_.expected(child, "a table");
+            continue;
+        }
+        MountSpec mount;
+        table(child, Group::Mount, &mount);
+        if (const char* fault = mount_fault(mount))
+            context_.complain(child, "%", fault);
+        spec_.mounts.push_back(std::move(mount));
+    }
+}
+
+std::string_view stem(std::string_view file)
+{
+    const std::size_t slash = file.rfind('/');
+    if (slash != std::string_view::npos)
+        file.remove_prefix(slash + 1);
+    const std::size_t dot = file.rfind('.');
+    return dot == 0 ? file : file.substr(0, dot);
+}
+
+}  // namespace
+
+Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings)
+{
+    Reading reading;
+    Problems problems;
+    std::size_t capacity = text.size();
+    for (const std::string_view setting : settings)
+        capacity += setting.size();
+    toml::Document document(capacity);
+    if (text.size() > spec_size_limit)
+        problems.add(0, 0, "larger than 1 MiB");
+    else
+        toml::read(document, text, problems);
+    const bool whole = problems.none();
+    for (const std::string_view setting : settings)
+        toml::set(document, setting, problems);
+
+    Spec& spec = reading.spec;
+    spec.file = file;
+    ReadContext context{document, problems, spec.not_yet, false};
+    Reader(context, spec).whole();
+    if (document.find(0, "name") == 0)
+        spec.name = stem(file);
+    if (document.find(0, "hostname") == 0)
+        spec.hostname = spec.name;
+    if (document.find(0, "read_only") == 0 && spec.overlay.kind != OverlayKind::None)
+        spec.read_only = false;
+    // Where a part could not be read, what seems to be missing may well be in it.
+    if (whole)
+        check_spec(document, spec, problems);
+    reading.problems = problems.take();
+    return reading;
+}
+
+Result<std::string> load_spec_file(const char* path)
+{
+    const auto refuse = [&](const char* reason) { return Error(reason, "read", path).exits(ExitCode::Usage); };
+    // O_NONBLOCK: a FIFO must not keep us waiting for a writer.
+    auto file = os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (!file)
+        return file.error().as("read", path).exits(ExitCode::Usage);
+    const auto status = os::fstat(file.value().get());
+    if (!status)
+        return status.error();
+    if (!S_ISREG(status.value().st_mode))
+        return refuse("not a regular file");
+    if (status.value().st_size > static_cast<off_t>(spec_size_limit))
+        return refuse("larger than 1 MiB: no spec");
+    std::string text;
+    // One byte more than it should have, to meet its end in one go; it may also have grown meanwhile.
+    text.resize(static_cast<std::size_t>(status.value().st_size) + 1);
+    std::size_t size = 0;
+    while (size < text.size()) {
+        auto got = os::read(file.value().get(), text.data() + size, text.size() - size);
+        if (!got)
+            return got.error().as("read", path).exits(ExitCode::Usage);
+        if (got.value() == 0)
+            break;
+        size += got.value();
+    }
+    text.resize(size);
+    if (size > spec_size_limit)
+        return refuse("larger than 1 MiB: no spec");
+    if (text.find('\0') != std::string::npos)
+        return refuse("a binary file, not a spec");
+    return text;
+}
+
+std::string format(const Diagnostic& diagnostic, std::string_view file)
+{
+    if (diagnostic.line == 0 && (file.empty() || std::string_view(diagnostic.message).substr(0, 6) == "--set "))
+        return diagnostic.message;
+    if (diagnostic.line == 0)
+        return concat({file, ": ", diagnostic.message});
+    return concat({file, ":", Decimal(diagnostic.line), ":", Decimal(diagnostic.column), ": ", diagnostic.message});
+}
+
+std::string toml_string(std::string_view text)
+{
+    constexpr std::string_view letters = "\b\t\n\f\r\"\\";
+    constexpr std::string_view names = "btnfr\"\\";
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string quoted = "\"";
+    for (const char letter : text) {
+        const auto byte = static_cast<unsigned char>(letter);
+        if (const std::size_t which = letters.find(letter); which != std::string_view::npos) {
+            quoted += '\\';
+            quoted += names[which];
+        } else if (byte < 0x20 || byte == 0x7f) {
+            quoted += "\\u00";
+            quoted += digits[byte >> 4];
+            quoted += digits[byte & 15];
+        } else {
+            quoted += letter;
+        }
+    }
+    quoted += '"';
+    return quoted;
+}
+
+}  // namespace vial

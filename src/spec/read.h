@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// From the text of a spec file to a checked Spec, or to everything that is wrong with it.
+///
+/// Nothing here looks at the system: whether a path or a kernel feature exists is the launcher's business.
+
+#include "base/result.h"
+#include "spec/diagnostic.h"
+#include "spec/spec.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vial {
+
+inline constexpr std::size_t spec_size_limit = 1U << 20;
+
+struct Reading {
+    Spec spec;                         ///< usable when `problems` is empty
+    std::vector<Diagnostic> problems;
+};
+
+/// Reads and checks a spec. `file` names it in messages, and its stem names the container; empty: no file.
+/// `settings`: `KEY=VALUE` from --set: dotted key, value TOML, or taken as a string where it is not TOML; they
+/// override the file.
+Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings = {});
+
+/// The text of a spec file. Whatever cannot be one (missing, a directory or device, too large, binary) is an
+/// Error that exits with Usage.
+Result<std::string> load_spec_file(const char* path);
+
+/// `file:line:column: message`, or what of it is known.
+std::string format(const Diagnostic& diagnostic, std::string_view file);
+
+/// `text` as a TOML string with its quotes.
+std::string toml_string(std::string_view text);
+
+}  // namespace vial

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+#include "spec/schema.h"
+
+#include "base/text.h"
+#include "spec/spec.h"
+
+#include <cstddef>
+#include <type_traits>
+
+namespace vial {
+
+namespace {
+
+// offsetof wants plain structs; std::string and std::vector members keep them so.
+static_assert(std::is_standard_layout_v<Spec> && std::is_standard_layout_v<ServiceSpec>);
+static_assert(std::is_standard_layout_v<NetworkSpec> && std::is_standard_layout_v<MountSpec>);
+
+constexpr std::int32_t any = 0x7fffffff;
+
+constexpr SchemaKey now(const char* name, Type type, std::size_t offset, std::int32_t low = 0, std::int32_t high = any,
+                        const char* words = "")
+{
+    return {name, type, false, Group::Count, static_cast<std::uint16_t>(offset), low, high, words};
+}
+
+/// `low`: of a Boolean the value that is true already today; -1: neither.
+constexpr SchemaKey later(const char* name, Type type, std::int32_t low = 0, std::int32_t high = any,
+                          const char* words = "")
+{
+    return {name, type, true, Group::Count, 0, low, high, words};
+}
+
+constexpr SchemaKey table(const char* name, Type type, Group group, std::size_t offset)
+{
+    return {name, type, false, group, static_cast<std::uint16_t>(offset), 0, 0, ""};
+}
+
+constexpr SchemaKey later_table(const char* name, Type type, Group group)
+{
+    return {name, type, true, group, 0, 0, 0, ""};
+}
+
+/// KiB, for a Size's range.
+constexpr std::int32_t mebi = 1024;
+
+#define IN(member) offsetof(Spec, member)
+constexpr SchemaKey top_keys[] = {
+    now("name", Type::Name, IN(name)),
+    now("root", Type::Path, IN(root)),
+    now("read_only", Type::Boolean, IN(read_only)),
+    now("overlay", Type::Overlay, IN(overlay)),
+    now("hostname", Type::Name, IN(hostname)),
+    now("init", Type::Boolean, IN(init)),
+    later("autostart", Type::Boolean, false),
+    later("after", Type::Names),
+    later("requires", Type::Names),
+    later("start_timeout", Type::Duration),
+    later("pod", Type::Name),
+    later("optional", Type::Texts),
+    now("mounts", Type::Mounts, IN(mounts)),
+    later("devices", Type::Texts),
+    now("mask", Type::PathsInside, IN(mask)),
+    now("read_only_paths", Type::PathsInside, IN(read_only_paths)),
+    later("dns", Type::Addresses),
+    later("hosts", Type::Texts),
+    later("ports", Type::Texts),
+    table("namespaces", Type::Table, Group::Namespaces, 0),
+    table("user_namespace", Type::Table, Group::UserNamespace, 0),
+    table("limits", Type::Table, Group::Limits, IN(limits)),
+    table("security", Type::Table, Group::Security, IN(security)),
+    table("log", Type::Table, Group::Log, IN(log)),
+    table("mount", Type::TableList, Group::Mount, IN(mounts)),
+    table("network", Type::NamedTables, Group::Network, IN(networks)),
+    table("service", Type::NamedTables, Group::Service, IN(services)),
+};
+
+constexpr SchemaKey namespaces_keys[] = {
+    later("mount", Type::Boolean, true),
+    later("pid", Type::Boolean, true),
+    now("net", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, network)),
+    now("ipc", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, ipc)),
+    now("uts", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, uts)),
+    now("cgroup", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, cgroup)),
+    now("user", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, user)),
+    now("time", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, time)),
+    now("monotonic_offset", Type::ClockOffset, IN(monotonic_offset)),
+    now("boottime_offset", Type::ClockOffset, IN(boottime_offset)),
+    later_table("join", Type::Table, Group::Join),
+};
+
+constexpr SchemaKey user_namespace_keys[] = {
+    now("uid_map", Type::IdMap, IN(uid_map)),
+    now("gid_map", Type::IdMap, IN(gid_map)),
+    later("auto", Type::Boolean, false),
+};
+#undef IN
+
+constexpr SchemaKey join_keys[] = {
+    later("mount", Type::Path), later("pid", Type::Path),    later("net", Type::Path),  later("ipc", Type::Path),
+    later("uts", Type::Path),   later("cgroup", Type::Path), later("user", Type::Path), later("time", Type::Path),
+};
+
+#define IN(member) offsetof(ServiceSpec, member)
+constexpr SchemaKey service_keys[] = {
+    now("command", Type::Command, IN(command)),
+    now("user", Type::Id, IN(user)),
+    now("group", Type::Id, IN(group)),
+    now("groups", Type::Ids, IN(groups)),
+    now("directory", Type::Path, IN(directory)),
+    now("environment", Type::Environment, IN(environment)),
+    now("environment_file", Type::Path, IN(environment_file)),
+    now("restart", Type::Choice, IN(restart), 0, any, "no|on-failure|always"),
+    now("restart_delay", Type::Duration, IN(restart_delay)),
+    later("restart_backoff", Type::Duration),
+    later("restart_limit", Type::Integer, 1),
+    later("stable_after", Type::Duration),
+    later("essential", Type::Boolean, -1),
+    later("ready", Type::Ready),
+    now("stop_signal", Type::Signal, IN(stop_signal)),
+    now("stop_timeout", Type::Duration, IN(stop_timeout)),
+    later("reload_signal", Type::Signal),
+    later("oneshot", Type::Boolean, false),
+    later("after", Type::Names),
+    later("requires", Type::Names),
+    later("on_start", Type::Command),
+    later("on_stop", Type::Command),
+    later("on_failure", Type::Command),
+    now("tty", Type::Boolean, IN(tty)),
+    later_table("health", Type::Table, Group::Health),
+};
+#undef IN
+
+constexpr SchemaKey health_keys[] = {
+    later("command", Type::Command),
+    later("interval", Type::Duration),
+    later("timeout", Type::Duration),
+    later("retries", Type::Integer, 1),
+    later("action", Type::Choice, -1, 0, "restart|stop|none"),
+};
+
+#define IN(member) offsetof(MountSpec, member)
+constexpr SchemaKey mount_keys[] = {
+    now("type", Type::Choice, IN(kind), 0, any, "bind|tmpfs"),
+    now("source", Type::Path, IN(source)),
+    now("target", Type::Path, IN(target)),
+    now("options", Type::MountOptions, 0),
+};
+#undef IN
+
+#define IN(member) offsetof(NetworkSpec, member)
+constexpr SchemaKey network_keys[] = {
+    now("type", Type::Choice, IN(kind), 0, 2, "veth|none|macvlan|ipvlan|physical|host"),
+    now("bridge", Type::Interface, IN(bridge)),
+    now("address", Type::Networks, IN(addresses)),
+    now("gateway", Type::Addresses, IN(gateways)),
+    later("routes", Type::Texts),
+    now("mac", Type::Mac, 0),
+    now("mtu", Type::Integer, IN(mtu), 68, 65535),
+};
+#undef IN
+
+#define IN(member) offsetof(LimitsSpec, member)
+constexpr SchemaKey limits_keys[] = {
+    now("memory", Type::Limit, IN(memory)),
+    later("memory_high", Type::Limit),
+    now("swap", Type::Limit, IN(swap)),
+    now("cpu", Type::Cpu, IN(cpu)),
+    later("cpu_weight", Type::Integer, 1, 10000),
+    later("cpus", Type::Text),
+    now("tasks", Type::Tasks, IN(tasks)),
+    later("io_weight", Type::Integer, 1, 10000),
+    later("io", Type::Texts),
+    later("files", Type::Integer, 1),
+    later("core", Type::Limit),
+    later("oom_group", Type::Boolean, -1),
+    later("oom_score", Type::Integer, -1000, 1000),
+    later_table("cgroup", Type::FreeTable, Group::Count),
+};
+#undef IN
+
+#define IN(member) offsetof(SecuritySpec, member)
+constexpr SchemaKey security_keys[] = {
+    now("capabilities", Type::Capabilities, IN(capabilities)),
+    later("ambient", Type::Capabilities),
+    now("no_new_privileges", Type::Boolean, IN(no_new_privileges)),
+    now("seccomp", Type::Seccomp, IN(seccomp)),
+    later("landlock", Type::Texts),
+    later("label", Type::Text),
+    later_table("rlimits", Type::FreeTable, Group::Count),
+    later_table("sysctl", Type::FreeTable, Group::Count),
+    later("securebits", Type::Texts),
+};
+#undef IN
+
+constexpr SchemaKey log_keys[] = {
+    now("size", Type::Size, offsetof(LogSpec, size), 4, 1024 * mebi),
+    later("path", Type::Path),
+    later("prefix", Type::Text),
+    later("timestamps", Type::Boolean, false),
+};
+
+constexpr std::span<const SchemaKey> groups[] = {
+    top_keys, service_keys, health_keys, mount_keys, namespaces_keys, join_keys,
+    user_namespace_keys, network_keys, limits_keys, security_keys, log_keys,
+};
+static_assert(std::size(groups) == static_cast<std::size_t>(Group::Count));
+
+}  // namespace
+
+std::span<const SchemaKey> schema_keys(Group group)
+{
+    return groups[static_cast<std::size_t>(group)];
+}
+
+const SchemaKey* find_key(Group group, std::string_view name)
+{
+    for (const SchemaKey& key : schema_keys(group)) {
+        if (key.name == name)
+            return &key;
+    }
+    return nullptr;
+}
+
+std::string unknown_key(Group group, std::string_view name, bool is_table)
+{
+    // At the top the keys of the only service are known as well.
+    std::string_view candidates[64];
+    std::size_t count = 0;
+    for (const SchemaKey& key : schema_keys(group))
+        candidates[count++] = key.name;
+    if (group == Group::Top) {
+        for (const SchemaKey& key : schema_keys(Group::Service))
+            candidates[count++] = key.name;
+    }
+    std::string_view near = nearest(name, candidates, count);
+    for (std::size_t index = 0; near.empty() && index < count; ++index) {
+        if (candidates[index].size() > 2 && name.substr(0, candidates[index].size()) == candidates[index])
+            near = candidates[index];
+    }
+    std::string text = concat({is_table ? "unknown table '" : "unknown key '", name, "'"});
+    if (!near.empty())
+        return concat({text, "; did you mean '", near, "'?"});
+    // A frequent slip in TOML: whatever follows a [header] belongs to it.
+    if (find_key(Group::Top, name) != nullptr || find_key(Group::Service, name) != nullptr)
+        return concat({text, "; it stands at the top of the file, before the first [table]"});
+    for (const SchemaKey& table : schema_keys(Group::Top)) {
+        if (table.group != Group::Count && find_key(table.group, name) != nullptr)
+            return concat({text, "; it belongs in [", table.name, table.type == Type::NamedTables ? ".NAME]" : "]"});
+    }
+    return text;
+}
+
+}  // namespace vial

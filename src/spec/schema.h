@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The vocabulary of a spec: each key that vial.conf(5) has, as one row of a table.
+///
+/// Reading, showing and the test that holds the man page against the program all walk these rows. A row says what
+/// type of value the key takes and which member it fills in; what is special about a type stands in read.cc and
+/// show.cc under the type's name.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace vial {
+
+enum class Type : std::uint8_t {
+    // Tables.
+    Table,         ///< its rows are those of `detail`
+    NamedTables,   ///< `[service.NAME]`: a table of tables
+    TableList,     ///< `[[mount]]`
+    FreeTable,     ///< keys of their own, values strings or numbers
+    // Plain values.
+    Boolean,       ///< bool
+    Text,          ///< std::string
+    Texts,         ///< std::vector<std::string>; one string may stand alone
+    Command,       ///< std::vector<std::string>, not empty
+    Path,          ///< std::string, absolute
+    PathsInside,   ///< std::vector<std::string>, absolute, without `..`, not `/`
+    Size,          ///< Bytes, `low` KiB to `high` KiB
+    Limit,         ///< Bytes above 0, or `max`
+    Duration,      ///< Milliseconds
+    ClockOffset,   ///< std::int64_t, seconds, may be negative
+    Integer,       ///< `low` to `high`; std::uint32_t
+    Choice,        ///< one of `words`; a std::uint8_t enumeration in the same order; from `high` on: later
+    Signal,        ///< int
+    Name,          ///< std::string: 1-64 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`
+    Names,         ///< std::vector<std::string>
+    // Values with a grammar of their own.
+    Ready,         ///< start|notify|fd|exec|tcp:PORT
+    Id,            ///< std::uint32_t, user or group
+    Ids,           ///< std::vector<std::uint32_t>
+    Environment,   ///< std::vector<std::string> of `KEY=VALUE`, or a table
+    Overlay,       ///< OverlaySpec
+    Mounts,        ///< std::vector<MountSpec>, short form
+    MountOptions,  ///< MountSpec
+    IdMap,         ///< std::vector<IdRange>
+    Interface,     ///< std::string: a network interface's name
+    Networks,      ///< std::vector<IpAddress>, with prefix
+    Addresses,     ///< std::vector<IpAddress>, without
+    Mac,           ///< NetworkSpec
+    Cpu,           ///< std::int32_t, per mille
+    Tasks,         ///< std::int64_t, or `max`
+    Capabilities,  ///< std::uint64_t
+    Seccomp,       ///< SeccompChoice, or a path
+};
+
+enum class Group : std::uint8_t {
+    Top, Service, Health, Mount, Namespaces, Join, UserNamespace, Network, Limits, Security, Log, Count
+};
+
+struct SchemaKey {
+    const char* name;
+    Type type;
+    bool later;            ///< read and checked, but its facility is to come
+    Group group;           ///< of a table: which rows are its members
+    std::uint16_t offset;  ///< of the member, from the start of the group's struct
+    std::int32_t low;      ///< the range of a number; of a later Boolean or Choice: the value that may be given already
+    std::int32_t high;
+    const char* words;     ///< Choice: `no|on-failure|always`
+};
+
+std::span<const SchemaKey> schema_keys(Group group);
+/// The row of `name`; null where there is none.
+const SchemaKey* find_key(Group group, std::string_view name);
+/// What to say about a key that is none of its table's: the nearest that is, or the table it belongs in.
+std::string unknown_key(Group group, std::string_view name, bool is_table);
+
+}  // namespace vial

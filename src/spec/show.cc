@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+#include "spec/show.h"
+
+#include "base/text.h"
+#include "spec/address.h"
+#include "spec/capability_names.h"
+#include "spec/grammar.h"
+#include "spec/read.h"
+#include "spec/schema.h"
+
+namespace vial {
+
+namespace {
+
+template <typename T>
+const T& as(const void* member)
+{
+    return *static_cast<const T*>(member);
+}
+
+std::string text_of_size(Bytes size)
+{
+    if (size == unlimited)
+        return "max";
+    constexpr std::string_view units = "KMGT";
+    std::size_t unit = 0;
+    for (; unit < units.size() && size >= 1024 && size % 1024 == 0; ++unit)
+        size /= 1024;
+    return concat({Decimal(size), unit == 0 ? "" : units.substr(unit - 1, 1)});
+}
+
+/// An array, filled element by element. TOML and JSON agree on its syntax and on that of the strings vial writes.
+class List {
+public:
+    void add(std::string_view text)
+    {
+        text_ += text_.empty() ? "" : ", ";
+        text_ += text;
+    }
+    void add_string(std::string_view text) { add(toml_string(text)); }
+    std::string text() const { return concat({"[", text_, "]"}); }
+    bool empty() const { return text_.empty(); }
+
+private:
+    std::string text_;
+};
+
+std::string list_of_mount_options(const MountSpec& mount)
+{
+    List list;
+    const bool bind = mount.kind == MountKind::Bind;
+    for (const MountOption& option : mount_options()) {
+        const bool value = *(reinterpret_cast<const bool*>(reinterpret_cast<const char*>(&mount) + option.offset));
+        if (value == option.value && (bind || !option.bind_only))
+            list.add_string(option.name);
+    }
+    if (!bind && mount.size != unlimited)
+        list.add_string(concat({"size=", text_of_size(mount.size)}));
+    if (!bind) {
+        std::string mode;
+        for (int shift = 9; shift >= 0; shift -= 3)
+            mode += static_cast<char>('0' + (mount.mode >> shift & 7));
+        list.add_string(concat({"mode=", mode}));
+    }
+    return list.text();
+}
+
+std::string list_of_capabilities(std::uint64_t capabilities)
+{
+    List list;
+    if (capabilities == all_capabilities)
+        list.add_string("ALL");
+    for (unsigned bit = 0; capabilities != all_capabilities && bit < capability_count; ++bit) {
+        if ((capabilities >> bit & 1) != 0)
+            list.add_string(capability_name(bit));
+    }
+    return list.text();
+}
+
+std::string text_of_mac(const NetworkSpec& network)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const std::uint8_t byte : network.mac) {
+        text += text.empty() ? "" : ":";
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
+    return text;
+}
+
+std::string text_of_overlay(const OverlaySpec& overlay)
+{
+    if (overlay.kind == OverlayKind::None)
+        return "none";
+    if (overlay.kind == OverlayKind::Directory)
+        return overlay.directory;
+    return overlay.size == unlimited ? "tmpfs" : concat({"tmpfs:", text_of_size(overlay.size)});
+}
+
+std::string list_of_texts(const std::vector<std::string>& texts)
+{
+    List list;
+    for (const std::string& text : texts)
+        list.add_string(text);
+    return list.text();
+}
+
+std::string list_of_addresses(const std::vector<IpAddress>& addresses, bool with_prefix)
+{
+    List list;
+    for (const IpAddress& address : addresses)
+        list.add_string(address_text(address, with_prefix));
+    return list.text();
+}
+
+/// The value behind a row of the schema; empty: not set, and there is no way to write that.
+std::string value_text(const SchemaKey& key, const void* member)
+{
+    switch (key.type) {
+    case Type::Boolean:
+        return as<bool>(member) ? "true" : "false";
+    case Type::Text:
+    case Type::Path:
+    case Type::Name:
+    case Type::Interface: {
+        const auto& text = as<std::string>(member);
+        return text.empty() ? text : toml_string(text);
+    }
+    case Type::Texts:
+    case Type::Command:
+    case Type::PathsInside:
+    case Type::Names:
+    case Type::Environment:
+        return list_of_texts(as<std::vector<std::string>>(member));
+    case Type::Size:
+    case Type::Limit:
+        return toml_string(text_of_size(as<Bytes>(member)));
+    case Type::Duration: {
+        const auto milliseconds = as<Milliseconds>(member);
+        const bool whole = milliseconds % 1000 == 0;
+        return concat({"\"", Decimal(whole ? milliseconds / 1000 : milliseconds), whole ? "s\"" : "ms\""});
+    }
+    case Type::ClockOffset:
+        return concat({Decimal(as<std::int64_t>(member))});
+    case Type::Integer:
+        return as<std::uint32_t>(member) == 0 ? "" : concat({Decimal(as<std::uint32_t>(member))});
+    case Type::Id:
+        return concat({Decimal(as<std::uint32_t>(member))});
+    case Type::Ids: {
+        List list;
+        for (const std::uint32_t id : as<std::vector<std::uint32_t>>(member))
+            list.add(Decimal(id));
+        return list.text();
+    }
+    case Type::Choice:
+        return toml_string(nth_word(key.words, as<std::uint8_t>(member)));
+    case Type::Signal: {
+        char scratch[16];
+        return toml_string(signal_name(as<int>(member), scratch));
+    }
+    case Type::Overlay:
+        return toml_string(text_of_overlay(as<OverlaySpec>(member)));
+    case Type::MountOptions:
+        return list_of_mount_options(as<MountSpec>(member));
+    case Type::IdMap: {
+        List list;
+        for (const IdRange& range : as<std::vector<IdRange>>(member))
+            list.add_string(concat({Decimal(range.inside), " ", Decimal(range.outside), " ", Decimal(range.count)}));
+        return list.empty() ? "" : list.text();
+    }
+    case Type::Networks:
+    case Type::Addresses:
+        return list_of_addresses(as<std::vector<IpAddress>>(member), key.type == Type::Networks);
+    case Type::Mac:
+        return as<NetworkSpec>(member).has_mac ? toml_string(text_of_mac(as<NetworkSpec>(member))) : "";
+    case Type::Cpu: {
+        const auto cpu = as<std::int32_t>(member);
+        if (cpu == 0)
+            return "\"max\"";
+        const bool whole = cpu % 10 == 0;
+        return concat({"\"", Decimal(cpu / 10), whole ? "" : ".", whole ? std::string_view() : Decimal(cpu % 10), "%\""});
+    }
+    case Type::Tasks:
+        return as<std::int64_t>(member) == unlimited ? "\"max\"" : concat({Decimal(as<std::int64_t>(member))});
+    case Type::Capabilities:
+        return list_of_capabilities(as<std::uint64_t>(member));
+    case Type::Seccomp:
+        return as<SeccompChoice>(member) == SeccompChoice::Off ? "\"off\"" : "\"default\"";
+    default:
+        return {};
+    }
+}
+
+bool is_bare(std::string_view key)
+{
+    for (const char letter : key) {
+        const char lower = static_cast<char>(letter | 0x20);
+        if (!(lower >= 'a' && lower <= 'z') && !(letter >= '0' && letter <= '9') && letter != '_' && letter != '-')
+            return false;
+    }
+    return true;
+}
+
+/// The one walk for both forms: tables and keys in the order of the schema.
+class Printer {
+public:
+    explicit Printer(bool json) : json_(json) {}
+
+    std::string whole(const Spec& spec);
+
+private:
+    void open(std::string_view name, std::string_view within = {}, bool list = false);
+    void close(char bracket = '}');
+    void comma();
+    void keys(Group group, const void* base);
+
+    std::string text_;
+    bool json_;
+};
+
+void Printer::comma()
+{
+    if (text_.back() != '{' && text_.back() != '[')
+        text_ += ',';
+}
+
+void Printer::open(std::string_view name, std::string_view within, bool list)
+{
+    if (json_) {
+        comma();
+        text_ += name.empty() ? "{" : concat({toml_string(name), ":{"});
+        return;
+    }
+    const std::string quoted = is_bare(name) ? std::string(name) : toml_string(name);
+    text_ += concat({list ? "\n[[" : "\n[", within, within.empty() ? "" : ".", quoted, list ? "]]\n" : "]\n"});
+}
+
+void Printer::close(char bracket)
+{
+    if (json_)
+        text_ += bracket;
+}
+
+void Printer::keys(Group group, const void* base)
+{
+    for (const SchemaKey& key : schema_keys(group)) {
+        if (key.later || key.type <= Type::FreeTable)
+            continue;
+        const std::string value = value_text(key, static_cast<const char*>(base) + key.offset);
+        if (value.empty())
+            continue;
+        if (json_) {
+            comma();
+            text_ += concat({"\"", key.name, "\":", value});
+        } else {
+            text_ += concat({key.name, " = ", value, "\n"});
+        }
+    }
+}
+
+std::string Printer::whole(const Spec& spec)
+{
+    const bool lone = !json_ && spec.services.size() == 1 && spec.services[0].name == "main";
+    text_ = json_ ? "{" : "";
+    keys(Group::Top, &spec);
+    if (lone)
+        keys(Group::Service, &spec.services[0]);
+    for (const SchemaKey& key : schema_keys(Group::Top)) {
+        if (key.type != Type::Table)
+            continue;
+        open(key.name);
+        keys(key.group, reinterpret_cast<const char*>(&spec) + key.offset);
+        close();
+    }
+    if (json_) {
+        comma();
+        text_ += "\"mount\":[";
+    }
+    for (const MountSpec& mount : spec.mounts) {
+        open(json_ ? "" : "mount", {}, true);
+        keys(Group::Mount, &mount);
+        close();
+    }
+    close(']');
+    if (json_)
+        open("network");
+    for (const NetworkSpec& network : spec.networks) {
+        open(network.name, "network");
+        keys(Group::Network, &network);
+        close();
+    }
+    close();
+    if (json_)
+        open("service");
+    for (const ServiceSpec& service : spec.services) {
+        if (lone)
+            break;
+        open(service.name, "service");
+        keys(Group::Service, &service);
+        close();
+    }
+    close();
+    if (json_)
+        return concat({text_, ",\"not_supported_yet\":", list_of_texts(spec.not_yet), "}"});
+    for (const std::string& key : spec.not_yet)
+        text_ += concat({"\n# not supported yet: ", key});
+    if (!spec.not_yet.empty())
+        text_ += '\n';
+    return std::move(text_);
+}
+
+}  // namespace
+
+std::string show_spec(const Spec& spec)
+{
+    return Printer(false).whole(spec);
+}
+
+std::string show_spec_json(const Spec& spec)
+{
+    return Printer(true).whole(spec);
+}
+
+}  // namespace vial

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What a container shall be: a spec file (vial.conf(5)) as plain values, defaults filled in.
+///
+/// Nothing here touches the system: a Spec can be read, checked and shown without root and on another
+/// machine than the one it is for. `spec/read.h` makes one from a file, `spec/show.h` prints one.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vial {
+
+using Milliseconds = std::int64_t;
+using Bytes = std::int64_t;
+inline constexpr std::int64_t unlimited = -1;
+
+enum class Restart : std::uint8_t { No, OnFailure, Always };
+enum class SeccompChoice : std::uint8_t { Default, Off };
+
+/// The capabilities a service keeps unless its spec says otherwise; bits as in capabilities(7):
+/// CHOWN DAC_OVERRIDE FOWNER KILL SETGID SETUID NET_BIND_SERVICE (0 1 3 5 6 7 10).
+inline constexpr std::uint64_t default_capabilities = 0x4eb;
+
+struct ServiceSpec {
+    std::string name;                       ///< `main` for the keys at the top of a spec
+    std::vector<std::string> command;       ///< never empty in a checked spec
+    std::uint32_t user = 0;
+    std::uint32_t group = 0;
+    std::vector<std::uint32_t> groups;      ///< supplementary
+    std::string directory = "/";
+    std::vector<std::string> environment;   ///< `KEY=VALUE`, in the order written
+    std::string environment_file;           ///< a host path, read by the launcher; empty: none
+    Restart restart = Restart::No;
+    Milliseconds restart_delay = 1000;
+    int stop_signal = 15;
+    Milliseconds stop_timeout = 10000;      ///< from the stop signal until SIGKILL
+    bool tty = false;
+};
+
+enum class MountKind : std::uint8_t { Bind, Tmpfs };
+
+struct MountSpec {
+    MountKind kind = MountKind::Bind;
+    std::string source;     ///< Bind: an absolute host path
+    std::string target;     ///< absolute, inside
+    Bytes size = unlimited; ///< Tmpfs
+    std::uint32_t mode = 01777;  ///< Tmpfs
+    bool read_only = false;
+    bool no_exec = false;
+    bool devices = false;   ///< default nodev
+    bool set_uid = false;   ///< default nosuid
+    bool recursive = true;  ///< Bind: the mounts below it too
+    bool optional = false;  ///< a source that is missing is passed over
+};
+
+enum class OverlayKind : std::uint8_t { None, Tmpfs, Directory };
+
+struct OverlaySpec {
+    OverlayKind kind = OverlayKind::None;
+    Bytes size = unlimited;  ///< Tmpfs
+    std::string directory;   ///< Directory: holds the changes (`upper`) and the kernel's `work`
+};
+
+/// Which namespaces the container gets of its own. PID and mount are not a choice yet.
+struct NamespacesSpec {
+    bool network = true;
+    bool ipc = true;
+    bool uts = true;
+    bool cgroup = true;
+    bool user = false;
+    bool time = false;
+};
+
+/// One line of /proc/PID/uid_map: `inside outside count`, see user_namespaces(7).
+struct IdRange {
+    std::uint32_t inside = 0;
+    std::uint32_t outside = 0;
+    std::uint32_t count = 0;
+};
+
+enum class NetworkKind : std::uint8_t { Veth, None };
+
+struct IpAddress {
+    std::uint8_t family = 0;     ///< AF_INET or AF_INET6
+    std::uint8_t bytes[16] = {};  ///< network order, 4 or 16 of them
+    std::uint8_t prefix = 0;
+};
+
+struct NetworkSpec {
+    std::string name;           ///< the interface's name inside, 1-15 bytes
+    NetworkKind kind = NetworkKind::Veth;
+    std::string bridge;         ///< the host's bridge; empty: the host end stays alone
+    std::vector<IpAddress> addresses;
+    std::vector<IpAddress> gateways;  ///< at most one a family; prefix unused
+    std::uint8_t mac[6] = {};
+    bool has_mac = false;
+    std::uint32_t mtu = 0;      ///< 0: the kernel's default
+};
+
+struct LimitsSpec {
+    Bytes memory = unlimited;
+    Bytes swap = unlimited;     ///< swap alone, not memory + swap
+    std::int64_t tasks = 512;   ///< `unlimited` for none
+    std::int32_t cpu = 0;       ///< per mille of one processor: 1500 is "150%"; 0: no limit
+};
+
+struct SecuritySpec {
+    std::uint64_t capabilities = default_capabilities;
+    bool no_new_privileges = true;
+    SeccompChoice seccomp = SeccompChoice::Default;
+};
+
+struct LogSpec {
+    Bytes size = 64 * 1024;     ///< of each of the two segments
+};
+
+struct Spec {
+    std::string file;           ///< where it was read from; empty: made by `vial run --root`
+    std::string name;
+    std::string root;           ///< an absolute host path: a directory or an image
+    bool read_only = true;
+    OverlaySpec overlay;
+    std::string hostname;       ///< the name, unless said otherwise
+    bool init = true;
+    std::vector<ServiceSpec> services;  ///< at least one in a checked spec
+    std::vector<MountSpec> mounts;
+    std::vector<std::string> mask;             ///< paths inside, beside the built-in ones
+    std::vector<std::string> read_only_paths;  ///< the same
+    NamespacesSpec namespaces;
+    std::vector<IdRange> uid_map, gid_map;     ///< not empty where namespaces.user
+    std::int64_t monotonic_offset = 0, boottime_offset = 0;  ///< seconds, time namespace
+    std::vector<NetworkSpec> networks;
+    LimitsSpec limits;
+    SecuritySpec security;
+    LogSpec log;
+    std::vector<std::string> not_yet;  ///< keys that were read and checked, but whose facility is to come
+};
+
+}  // namespace vial

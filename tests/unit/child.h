@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// A process of its own for what a test cannot take back: credentials, filters, descriptors.
+
+#include "base/os.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace vial {
+
+/// Runs `body` in a child; its return value is the exit code. No assertions inside: tell them apart by the code.
+template <typename Body>
+os::Exited in_child(Body body, const os::CloneArguments& arguments = {})
+{
+    const pid_t pid = os::clone(arguments).value();
+    if (pid == 0)
+        ::_exit(body());
+    return os::wait(pid, 0).value();
+}
+
+/// A line of /proc/self/status: `status_of("CapBnd")`.
+inline std::string status_of(std::string_view name)
+{
+    const std::string text = os::read_file(AT_FDCWD, "/proc/self/status").take();
+    const std::string key = "\n" + std::string(name) + ":\t";
+    const std::size_t start = text.find(key);
+    if (start == text.npos)
+        return {};
+    const std::size_t from = start + key.size();
+    return text.substr(from, text.find('\n', from) - from);
+}
+
+}  // namespace vial

@@ -1,0 +1,296 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The tests that need a machine of their own: cgroup v2, an initramfs as root, all the privileges there are. Runs as root
+# under BusyBox in the machine that `run` boots; a case is a function here and one line `check` at the end of the
+# file. Inside a case every command must succeed (set -e); what it prints is shown when it fails; and whatever it
+# leaves behind (mounts, cgroups, interfaces, loop devices, processes, state) fails it too.
+#
+# In the environment: cgroup=v1|v2|hybrid, root=initramfs|tmpfs, only=PATTERN of the cases wanted.
+
+. /tests/snapshot.sh
+tree=/srv/root image=/srv/web.squashfs
+number=0
+
+# check DESCRIPTION FUNCTION [ARGUMENTS...]
+check()
+{
+    description=$1
+    shift
+    case $description in *${only:-}*) ;; *) return ;; esac
+    number=$((number + 1))
+    snapshot "$image" >/tmp/before
+    # Not as a condition: the shell would ignore `set -e` in it.
+    (
+        set -eu
+        "$@"
+    ) >/tmp/output 2>&1 </dev/null
+    status=$?
+    if [ "$status" = 0 ] && same_as /tmp/before "$image" >>/tmp/output; then
+        echo "ok $number - $description"
+        return
+    fi
+    echo "not ok $number - $description"
+    [ "$status" = 0 ] || echo "# exit code $status"
+    sed 's/^/# /' /tmp/output | tail -n 30
+    # The next case starts from a clean table.
+    vial list 2>/dev/null | awk 'NR > 1 { print $1 }' | while read -r name; do vial stop "$name" >/dev/null 2>&1; done
+}
+
+fail()
+{
+    echo "$*"
+    exit 1
+}
+# equal EXPECTED FOUND [WHAT]
+equal() { [ "$1" = "$2" ] || fail "${3:-value}: expected '$1', found '$2'"; }
+# contains TEXT PART
+contains() { case $1 in *"$2"*) ;; *) fail "'$2' is not in: $1" ;; esac; }
+# exits CODE COMMAND...
+exits()
+{
+    expected=$1 code=0
+    shift
+    "$@" || code=$?
+    equal "$expected" "$code" "exit code of: $*"
+}
+# eventually COMMAND...: within ten seconds (the machine is emulated, and slow).
+eventually()
+{
+    attempts=100
+    until "$@"; do
+        attempts=$((attempts - 1))
+        [ "$attempts" -gt 0 ] || fail "never came true: $*"
+        sleep 0.1
+    done
+}
+# spec NAME < TEXT: a spec file; prints its path.
+spec()
+{
+    cat >"/tmp/$1.conf"
+    echo "/tmp/$1.conf"
+}
+sleeper() # NAME [LINES...]: starts a container that just sleeps
+{
+    sleeper_name=$1
+    shift
+    {
+        printf 'root = "%s"\ncommand = ["/bin/sleep", "1000"]\n' "$tree"
+        for line in "$@"; do printf '%s\n' "$line"; done
+    } | spec "$sleeper_name" >/dev/null
+    vial start "/tmp/$sleeper_name.conf"
+}
+# group CONTROLLER: where that hierarchy's vial/ lies.
+group()
+{
+    case "$cgroup" in
+    v2) echo /sys/fs/cgroup/vial ;;
+    *) if [ "$1" = cpu ]; then echo /sys/fs/cgroup/cpu,cpuacct/vial; else echo "/sys/fs/cgroup/$1/vial"; fi ;;
+    esac
+}
+
+# ---- Running --------------------------------------------------------------------------------------------------------
+
+run_gives_the_code()
+{
+    exits 0 vial run --root "$tree" -- /bin/true
+    exits 7 vial run --root "$tree" -- /bin/sh -c 'exit 7'
+    exits 143 vial run --root "$tree" -- /bin/sh -c 'kill -TERM $$'
+    exits 127 vial run --root "$tree" -- /bin/not-there
+}
+
+run_from_an_image()
+{
+    equal "Hello from inside a vial container." \
+        "$(vial run --root "$image" -- /bin/sh -c 'sed -n "s/<p>\(.*\)<.p>/\1/p" /var/www/index.html')"
+}
+
+overlay_keeps_nothing()
+{
+    equal new "$(vial run --root "$image" --set overlay=tmpfs -- /bin/sh -c 'echo new >/var/www/x; cat /var/www/x')"
+    exits 1 vial run --root "$image" -- /bin/sh -c '{ echo new >/var/www/x; } 2>/dev/null'
+}
+
+world_of_its_own()
+{
+    equal box "$(vial run --root "$tree" --name box -- /bin/hostname)"
+    equal vm "$(hostname)"
+    equal "lo" "$(vial run --root "$tree" -- /bin/sh -c 'ls /sys/class/net')"
+    # vial, and the shell with its children: nobody else's processes.
+    contains "$(vial run --root "$tree" -- /bin/ps -o pid,args)" "1 "
+    exits 1 vial run --root "$tree" -- /bin/sh -c 'ps -o args | grep "[i]nside.sh"'
+    # The old root must be gone altogether.
+    exits 1 vial run --root "$tree" -- /bin/sh -c 'ls /tests || grep -e /tests -e /modules /proc/self/mountinfo'
+    exits 1 vial run --root "$tree" -- /bin/sh -c '{ echo x >/new-file; } 2>/dev/null'
+}
+
+failed_starts_leave_nothing()
+{
+    exits 125 vial run --root /srv/missing -- /bin/true
+    exits 125 vial run --root /init -- /bin/true
+    exits 3 vial stop nobody
+    printf 'root = "%s"\ncommand = ["/bin/not-there"]\n' "$tree" | spec broken >/dev/null
+    exits 1 vial start /tmp/broken.conf
+}
+
+# ---- Limits ---------------------------------------------------------------------------------------------------------
+
+limits_are_in_the_kernel()
+{
+    sleeper limited '[limits]' 'memory = "64M"' 'tasks = 64' 'cpu = "50%"'
+    case $cgroup in
+    v2)
+        equal 67108864 "$(cat "$(group memory)/limited/memory.max")" memory.max
+        equal "50000 100000" "$(cat "$(group cpu)/limited/cpu.max")" cpu.max
+        ;;
+    *)
+        equal 67108864 "$(cat "$(group memory)/limited/memory.limit_in_bytes")" memory.limit_in_bytes
+        equal 50000 "$(cat "$(group cpu)/limited/cpu.cfs_quota_us")" cpu.cfs_quota_us
+        ;;
+    esac
+    equal 64 "$(cat "$(group pids)/limited/pids.max")" pids.max
+    vial stop limited
+}
+
+layout_is_a_promise()
+{
+    sleeper layout '[limits]' 'memory = "64M"'
+    for at in $(group memory)/layout $(group pids)/layout; do
+        equal "" "$(cat "$at/cgroup.procs")" "processes in $at"
+        equal 1 "$(wc -l <"$at/init/cgroup.procs")" "processes in $at/init"
+        equal 1 "$(wc -l <"$at/main/cgroup.procs")" "processes in $at/main"
+        equal "/bin/sleep 1000 " "$(tr '\0' ' ' <"/proc/$(cat "$at/main/cgroup.procs")/cmdline")"
+    done
+    vial stop layout
+}
+
+memory_hog_is_killed()
+{
+    printf 'root = "%s"\ncommand = ["/bin/hog"]\n[limits]\nmemory = "50M"\n' "$tree" | spec hog >/dev/null
+    vial start /tmp/hog.conf
+    vial wait hog || :
+    contains "$(vial logs hog)" "holding 30 MB"
+    case $(vial logs hog) in *"holding 60 MB"*) fail "the limit of 50 MB did not hold" ;; esac
+    contains "$(vial status hog | tr a-z A-Z)" OOM
+    vial stop hog || :
+}
+
+fork_bomb_is_bounded()
+{
+    contains "$(vial run --root "$tree" --set limits.tasks=12 -- /bin/sh -c \
+        'for i in $(seq 40); do sleep 100 & done' 2>&1 || :)" "fork"
+}
+
+# ---- Living with one ------------------------------------------------------------------------------------------------
+
+exec_enters()
+{
+    sleeper entered
+    exits 5 vial exec entered -- /bin/sh -c 'exit 5'
+    equal entered "$(vial exec entered -- /bin/hostname)"
+    equal lo "$(vial exec entered -- /bin/ls /sys/class/net)"
+    equal "$(cat "$(group pids)/entered/main/cgroup.procs" | wc -l)" 1
+    # What is executed inside is limited as the rest.
+    equal 0 "$(vial exec entered -- /bin/sh -c 'cat /proc/self/cgroup' | grep -c ':/$')" "processes outside the container's cgroup"
+    exits 127 vial exec entered -- /bin/not-there
+    vial stop entered
+    exits 125 vial exec entered -- /bin/true
+}
+
+killed_from_outside()
+{
+    sleeper victim
+    kill -9 "$(cat "$(group pids)/victim/init/cgroup.procs")"
+    eventually sh -c 'vial list >/tmp/list; ! grep -q "victim.*running" /tmp/list'
+    vial stop victim || :
+}
+
+web_server_over_a_bridge()
+{
+    cat >/tmp/web.conf <<SPEC
+root    = "$image"
+command = ["/bin/httpd", "-f", "-p", "8080", "-h", "/var/www"]
+restart = "on-failure"
+
+[network.eth0]
+bridge  = "br-test"
+address = ["10.0.3.2/24", "fd00:3::2/64"]
+gateway = "10.0.3.1"
+
+[limits]
+memory = "16M"
+tasks  = 32
+SPEC
+    vial start /tmp/web.conf
+    ip -o addr show br-test | grep -q '10\.0\.3\.1/24' || fail "the bridge has no address: $(ip addr)"
+    eventually wget -q -T 2 -O /tmp/page http://10.0.3.2:8080/
+    grep -q 'inside a vial container' /tmp/page
+    contains "$(vial exec web -- /bin/ip route)" "default via 10.0.3.1"
+    contains "$(vial list)" web
+    vial stats web
+    vial stop web
+}
+
+two_share_a_bridge()
+{
+    for n in 2 3; do
+        sleeper "pair$n" '[network.eth0]' 'bridge = "br-pair"' "address = [\"10.0.4.$n/24\"]" 'gateway = "10.0.4.1"'
+    done
+    vial exec pair2 -- /bin/ping -c 1 -W 5 10.0.4.3 2>&1 || vial exec pair2 -- /bin/arping -c 1 -I eth0 10.0.4.3
+    vial stop pair2
+    ip link show br-pair >/dev/null || fail "the bridge went with the first of two"
+    vial stop pair3
+}
+
+# ---- The matrix: kernels x init x user namespace --------------------------------------------------------------------
+
+user_namespace='[namespaces]
+user = true
+[user_namespace]
+uid_map = ["0 100000 65536"]
+gid_map = ["0 100000 65536"]'
+
+# matrix KERNEL INIT USER ROOT
+matrix()
+{
+    {
+        printf 'root = "%s"\ncommand = ["/bin/sleep", "1000"]\ninit = %s\nmounts = ["/srv/data:/tmp/data:ro"]\n' "$4" "$2"
+        [ "$3" = off ] || echo "$user_namespace"
+    } | spec cell >/dev/null
+    mkdir -p /srv/data && echo shared >/srv/data/file
+    old="oldkernel --kernel $1 --"
+    exits 9 $old vial run --name cellrun --set init="$2" /tmp/cell.conf -- /bin/sh -c 'exit 9'
+    $old vial start /tmp/cell.conf
+    equal shared "$($old vial exec cell -- /bin/cat /tmp/data/file)"
+    exits 4 $old vial exec cell -- /bin/sh -c 'exit 4'
+    $old vial status cell
+    $old vial stop cell
+    rm -rf /srv/data
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+check "run: the payload's exit code" run_gives_the_code
+check "run: from a squashfs image" run_from_an_image
+check "run: a writable overlay" overlay_keeps_nothing
+check "run: a world of its own" world_of_its_own
+check "start: failures leave nothing" failed_starts_leave_nothing
+check "limits: memory, tasks, cpu read back" limits_are_in_the_kernel
+check "limits: the cgroup layout" layout_is_a_promise
+check "limits: a memory hog is killed, and status says so" memory_hog_is_killed
+check "limits: a fork bomb is bounded" fork_bomb_is_bounded
+check "exec: enters, limits hold, codes come back" exec_enters
+check "crash: PID 1 killed from outside" killed_from_outside
+check "network: a web server over a bridge" web_server_over_a_bridge
+check "network: two share a bridge" two_share_a_bridge
+for kernel in 6.1 5.10 5.4 4.19 4.9; do
+    for init in true false; do
+        for user in off on; do
+            for from in "$tree" "$image"; do
+                check "matrix: calls of $kernel, init = $init, user namespace $user, root ${from##*/}" \
+                    matrix "$kernel" "$init" "$user" "$from"
+            done
+        done
+    done
+done
+echo "1..$number"
