@@ -45,9 +45,18 @@ heading()
     printf '\n%s%d. %s%s\n' "$bold" "$number" "$*" "$plain"
 }
 # Shows a command as one would type it, and runs it.
+say()
+{
+    line=""
+    for word in "$@"; do
+        case $word in *[\ \;\$]*) word="'$word'" ;; esac
+        line="$line $word"
+    done
+    printf '%s$%s%s\n' "$bold" "$line" "$plain" | sed "s|$vial|vial|; s|$work/||g; s|$top/||g"
+}
 show()
 {
-    printf '%s$ %s%s\n' "$bold" "$(echo "$*" | sed "s|$vial|vial|; s|$work/||g; s|$top/||g")" "$plain"
+    say "$@"
     "$@"
 }
 
@@ -82,7 +91,6 @@ directory=$(dirname "$root")
 [ -d "$directory" ] || fail "$directory (where $spec has its root) is not a directory on this machine"
 mount -t tmpfs -o mode=755 tmpfs "$directory"
 cp "$image" "$root"
-"$vial" list >/dev/null 2>&1 || :   # where /run is a disk, vial makes /run/vial a tmpfs: not part of the comparison
 snapshot "$image" "$root" >"$work/before"
 
 heading "Start it"
@@ -95,7 +103,8 @@ until page=$(busybox wget -q -O - "http://$address:$port/" 2>"$work/error"); do
     [ "$attempts" -gt 0 ] || fail "no answer from http://$address:$port/: $(cat "$work/error")"
     sleep 0.1
 done
-printf '%s$ wget -q -O - http://%s:%s/%s\n%s\n' "$bold" "$address" "$port" "$plain" "$page"
+say wget -q -O - "http://$address:$port/"
+echo "$page"
 
 heading "Look at it"
 show "$vial" list
@@ -119,10 +128,11 @@ $swap
 SPEC
 show cat "$work/hog.conf"
 show "$vial" start "$work/hog.conf" || :   # it may be dead before `start` has said so
-show "$vial" wait hog || :
-show "$vial" logs hog | tail -n 4
-show "$vial" status hog >"$work/status" || :
-cat "$work/status"
+show "$vial" wait hog
+say "$vial" logs hog "|" tail -n 4
+"$vial" logs hog | tail -n 4
+say "$vial" status hog
+"$vial" status hog | tee "$work/status"
 grep -qi oom "$work/status" || fail "status does not say that the OOM killer did it"
 free -m 2>/dev/null | awk '/^Mem:/ { print "The machine itself has " $7 " MB available." }'
 show "$vial" list

@@ -33,6 +33,9 @@ Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, bool b
 
 /// Non-blocking. The signals should be blocked before (`block_signals`).
 Result<Fd> signal_descriptor(const sigset_t& signals);
+/// All 64, also those that a libc keeps for itself and leaves out of sigfillset(3): a real-time signal of
+/// somebody else's libc may be among them.
+sigset_t every_signal();
 /// Blocks every signal that can be; those that are pending stay so.
 void block_signals();
 /// Every signal at its default action, whatever was inherited.

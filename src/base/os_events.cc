@@ -3,6 +3,7 @@
 
 #include "base/os_call.h"
 
+#include <cstring>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -44,8 +45,8 @@ Result<void> unwatch(int epoll, int fd)
 Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, bool block)
 {
     return counted(uninterrupted([&] {
-                       return CALL("epoll_wait", ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()),
-                                                              block ? -1 : 0));
+                       return CALL("epoll_wait",
+                                   ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), block ? -1 : 0));
                    }),
                    "wait for events");
 }
@@ -55,16 +56,22 @@ Result<Fd> signal_descriptor(const sigset_t& signals)
     return opened(CALL("signalfd", ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)), "receive signals");
 }
 
-void block_signals()
+sigset_t every_signal()
 {
     sigset_t all;
-    ::sigfillset(&all);
+    std::memset(&all, 0xff, sizeof all);
+    return all;
+}
+
+void block_signals()
+{
+    const sigset_t all = every_signal();
     ::sigprocmask(SIG_SETMASK, &all, nullptr);
 }
 
 void reset_signal_actions()
 {
-    struct sigaction standard{};
+    struct sigaction standard {};
     standard.sa_handler = SIG_DFL;
     for (int number = 1; number <= SIGRTMAX; number++)
         ::sigaction(number, &standard, nullptr);  // KILL, STOP and libc's own refuse, rightly

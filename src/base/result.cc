@@ -13,7 +13,7 @@ void keep_end(char* to, std::size_t size, std::string_view text)
     constexpr std::string_view cut = "...";
     if (text.size() < size) {
         if (!text.empty())
-            std::memcpy(to, text.data(), text.size());
+            std::memmove(to, text.data(), text.size());
         to[text.size()] = '\0';
         return;
     }
@@ -23,40 +23,53 @@ void keep_end(char* to, std::size_t size, std::string_view text)
     to[size - 1] = '\0';
 }
 
+/// The oldest of the ring, emptied but for the object, which is always written.
+Error::Detail* next_detail()
+{
+    static Error::Detail ring[errors_alive];
+    static unsigned next = 0;
+    Error::Detail* detail = &ring[next++ % errors_alive];
+    detail->exit = ExitCode::Failed;
+    detail->reason = detail->advice = nullptr;
+    return detail;
+}
+
 }  // namespace
 
-Error::Error(int number_, const char* step_, std::string_view object_) : number(number_), step(step_)
+Error::Error(int number, const char* step, std::string_view object) : detail_(next_detail())
 {
-    keep_end(object, sizeof object, object_);
+    detail_->number = number;
+    detail_->step = step;
+    keep_end(detail_->object, sizeof detail_->object, object);
 }
 
-Error::Error(const char* reason_, const char* step_, std::string_view object_) : step(step_), reason(reason_)
+Error::Error(const char* reason, const char* step, std::string_view object) : Error(0, step, object)
 {
-    keep_end(object, sizeof object, object_);
+    detail_->reason = reason;
 }
 
-Error& Error::as(const char* step_, std::string_view object_)
+Error& Error::as(const char* step, std::string_view object)
 {
-    step = step_;
-    keep_end(object, sizeof object, object_);
+    detail_->step = step;
+    keep_end(detail_->object, sizeof detail_->object, object);
     return *this;
 }
 
-Error& Error::because(const char* reason_)
+Error& Error::because(const char* reason)
 {
-    reason = reason_;
+    detail_->reason = reason;
     return *this;
 }
 
-Error& Error::advise(const char* advice_)
+Error& Error::advise(const char* advice)
 {
-    advice = advice_;
+    detail_->advice = advice;
     return *this;
 }
 
 Error& Error::exits(ExitCode code)
 {
-    exit = code;
+    detail_->exit = code;
     return *this;
 }
 
@@ -73,23 +86,23 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size)
             buffer[used++] = byte < 0x20 || byte == 0x7f ? '?' : letter;
         }
     };
-    const std::string_view why = error.reason != nullptr ? error.reason : std::strerror(error.number);
-    if (error.step[0] != '\0') {
+    const std::string_view why = error->reason != nullptr ? error->reason : std::strerror(error->number);
+    if (error->step[0] != '\0') {
         put("cannot ");
-        put(error.step);
-        if (error.object[0] != '\0') {
+        put(error->step);
+        if (error->object[0] != '\0') {
             put(" ");
-            put(error.object);
+            put(error->object);
         }
         put(": ");
-    } else if (error.object[0] != '\0') {
-        put(error.object);
+    } else if (error->object[0] != '\0') {
+        put(error->object);
         put(why.empty() ? "" : ": ");
     }
     put(why);
-    if (error.advice != nullptr) {
+    if (error->advice != nullptr) {
         put("; ");
-        put(error.advice);
+        put(error->advice);
     }
     if (size > 0)
         buffer[used] = '\0';

@@ -41,7 +41,7 @@ int print_error(std::string_view subject, const Error& error)
     char buffer[description_capacity];
     const std::string_view text = describe(error, buffer, sizeof buffer);
     (void)os::write_all(STDERR_FILENO, concat({subject.empty() ? "vial" : subject, ": ", text, "\n"}));
-    return static_cast<int>(error.exit);
+    return static_cast<int>(error->exit);
 }
 
 void Table::row(std::initializer_list<std::string_view> cells)

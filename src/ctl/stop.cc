@@ -38,7 +38,7 @@ int for_each_name(const char* command, const Arguments& arguments, const Act& ac
     for (const char* name : arguments.words) {
         const Result<void> done = act(std::string(name));
         if (!done.ok()) {
-            const int failed = print_error(done.error().step[0] == '\0' ? std::string_view() : name, done.error());
+            const int failed = print_error(done.error()->step[0] == '\0' ? std::string_view() : name, done.error());
             code = code == 0 ? failed : code;
         }
     }

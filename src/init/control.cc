@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace vial {
 
@@ -25,10 +26,23 @@ void put_refusal(Writer& reply, std::string_view why, std::string_view what = {}
     reply.put("{\"ok\":false,\"error\":").quoted(words.text()).put("}\n");
 }
 
-bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words)
-{
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
+enum class Verb : std::uint8_t { Status, Stats, Ping, Shutdown, Stop, Start, Restart, Signal, Later };
+enum class Named : std::uint8_t { None, Maybe, One };
+
+struct Request {
+    std::string_view word;
+    Verb verb;
+    Named service;
+};
+
+constexpr Request requests[] = {
+    {"status", Verb::Status, Named::None},  {"stats", Verb::Stats, Named::None},
+    {"ping", Verb::Ping, Named::None},      {"shutdown", Verb::Shutdown, Named::None},
+    {"stop", Verb::Stop, Named::Maybe},     {"start", Verb::Start, Named::One},
+    {"restart", Verb::Restart, Named::One}, {"signal", Verb::Signal, Named::Maybe},
+    {"events", Verb::Later, Named::Maybe},  {"reload", Verb::Later, Named::Maybe},
+    {"logs", Verb::Later, Named::Maybe},
+};
 
 constexpr ServiceIndex none = UINT32_MAX;
 
@@ -66,7 +80,8 @@ void Control::listen(bool wanted)
 
 void Control::hear_listener(Pid1& init)
 {
-    auto* const free = std::find_if(clients_, clients_ + places, [](const Client& c) { return c.phase == Phase::Free; });
+    auto* const free =
+        std::find_if(clients_, clients_ + places, [](const Client& c) { return c.phase == Phase::Free; });
     if (free == clients_ + places) {
         listen(false);
         return;
@@ -81,8 +96,8 @@ void Control::hear_listener(Pid1& init)
         return;
     }
     const auto place = static_cast<std::uint32_t>(free - clients_);
-    if (!os::set_nonblocking(accepted.value().get()).ok() ||
-        !os::watch(epoll_, accepted.value().get(), EPOLLIN, event_token(Source::Client, place)).ok())
+    // All calls on it say MSG_DONTWAIT.
+    if (!os::watch(epoll_, accepted.value().get(), EPOLLIN, event_token(Source::Client, place)).ok())
         return;
     *free = Client{};
     free->fd = accepted.value().release();
@@ -210,8 +225,8 @@ void Control::hear_client(Pid1& init, std::uint32_t place)
 bool Control::send_page(Client& client, const char* start)
 {
     while (client.sent < client.used) {
-        const auto sent = os::send(client.fd, start + client.sent, static_cast<std::size_t>(client.used - client.sent), -1,
-                                   MSG_DONTWAIT | MSG_NOSIGNAL);
+        const auto sent = os::send(client.fd, start + client.sent, static_cast<std::size_t>(client.used - client.sent),
+                                   -1, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent.number() == EAGAIN)
             return true;
         if (!sent.ok())
@@ -245,45 +260,64 @@ void Control::fill(Pid1& init, Client& client, Writer& reply)
 
 void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
 {
-    const std::string_view verb = take_word(line);
-    if (verb == "status" || verb == "stats") {
-        client.answer = verb == "status" ? Answer::Status : Answer::Stats;
-        return;
-    }
-    if (is_one_of(verb, {"events", "reload", "logs"}))
-        return put_refusal(reply, "not supported yet: ", verb);
-    if (!is_one_of(verb, {"ping", "shutdown", "stop", "start", "restart", "signal"}))
-        return put_refusal(reply, "unknown request: ", verb);
+    const std::string_view word = take_word(line);
+    const Request* const end = std::end(requests);
+    const Request* const request = std::find_if(requests, end, [&](const Request& each) { return each.word == word; });
+    if (request == end)
+        return put_refusal(reply, "unknown request: ", word);
+    if (request->verb == Verb::Later)
+        return put_refusal(reply, "not supported yet: ", word);
 
     int signal = 0;
-    if (verb == "signal") {
-        const std::string_view word = take_word(line);
-        const auto number = parse_signal(word);
+    if (request->verb == Verb::Signal) {
+        const std::string_view text = take_word(line);
+        const auto number = parse_signal(text);
         if (!number)
-            return put_refusal(reply, "not a signal: ", word);
+            return put_refusal(reply, "not a signal: ", text);
         signal = *number;
     }
     const std::string_view name = take_word(line);
-    if (!take_word(line).empty() || (is_one_of(verb, {"ping", "shutdown"}) && !name.empty()))
-        return put_refusal(reply, "too many words after ", verb);
+    if (!take_word(line).empty() || (request->service == Named::None && !name.empty()))
+        return put_refusal(reply, "too many words after ", word);
+    if (name.empty() && request->service == Named::One)
+        return put_refusal(reply, "no service was named after ", word);
     const ServiceIndex index = name.empty() ? none : find_service(init, name);
     if (!name.empty() && index == none)
         return put_refusal(reply, "no such service: ", name);
 
-    Supervisor& supervisor = init.supervisor;
-    if (verb == "shutdown" || (verb == "stop" && index == none)) {
-        supervisor.stop_all(init.now);
-    } else if (verb == "stop") {
-        supervisor.stop(index, init.now);
-    } else if (verb == "signal") {
+    bool possible = true;
+    switch (request->verb) {
+    case Verb::Status:
+        client.answer = Answer::Status;
+        return;
+    case Verb::Stats:
+        client.answer = Answer::Stats;
+        return;
+    case Verb::Stop:
+        if (index != none) {
+            init.supervisor.stop(index, init.now);
+            break;
+        }
+        [[fallthrough]];
+    case Verb::Shutdown:
+        init.supervisor.stop_all(init.now);
+        break;
+    case Verb::Start:
+        possible = init.supervisor.start(index, init.now);
+        break;
+    case Verb::Restart:
+        possible = init.supervisor.restart(index, init.now);
+        break;
+    case Verb::Signal:
         if (!(index == none ? init.forward(signal) : init.forward(signal, index)))
             return put_refusal(reply, "nothing is running");
-    } else if (verb != "ping") {
-        if (index == none)
-            return put_refusal(reply, "no service was named after ", verb);
-        if (!(verb == "start" ? supervisor.start(index, init.now) : supervisor.restart(index, init.now)))
-            return put_refusal(reply, "the container is stopping");
+        break;
+    case Verb::Ping:
+    case Verb::Later:
+        break;
     }
+    if (!possible)
+        return put_refusal(reply, "the container is stopping");
     reply.put(agreed);
 }
 

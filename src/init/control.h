@@ -25,8 +25,8 @@ class Control {
 public:
     static constexpr std::size_t places = 8;
     static constexpr std::size_t page = 4096;
-    static constexpr std::int64_t patience = 10000;      ///< milliseconds a client may be idle
-    static constexpr std::int64_t accept_pause = 1000;   ///< after the kernel refused a connection
+    static constexpr std::int64_t patience = 10000;     ///< milliseconds a client may be idle
+    static constexpr std::int64_t accept_pause = 1000;  ///< after the kernel refused a connection
 
     /// `pages`: one a place. `listener`: bound, listening and non-blocking; -1: there is no control socket.
     Result<void> open(int epoll, int listener, char* pages);
@@ -45,19 +45,19 @@ private:
         int fd = -1;
         Phase phase = Phase::Free;
         Answer answer = Answer::Plain;
-        bool complete = false;       ///< Answering: its last line is in the page
-        std::uint16_t used = 0;      ///< bytes in the page
-        std::uint16_t sent = 0;      ///< of those, Answering
-        std::uint32_t next_line = 0; ///< 0: the container; then one a service
+        bool complete = false;        ///< Answering: its last line is in the page
+        std::uint16_t used = 0;       ///< bytes in the page
+        std::uint16_t sent = 0;       ///< of those, Answering
+        std::uint32_t next_line = 0;  ///< 0: the container; then one a service
         std::int64_t deadline = os::never;
     };
 
     char* page_of(std::uint32_t place) const { return pages_ + place * page; }
     void listen(bool wanted);
     bool read_line(std::uint32_t place);
-    void obey(Pid1& init, Client& client, Writer& reply, std::string_view line);
-    void fill(Pid1& init, Client& client, Writer& reply);
-    bool send_page(Client& client, const char* start);
+    static void obey(Pid1& init, Client& client, Writer& reply, std::string_view line);
+    static void fill(Pid1& init, Client& client, Writer& reply);
+    static bool send_page(Client& client, const char* start);
     void put_out(std::uint32_t place);
 
     Client clients_[places];

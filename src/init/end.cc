@@ -8,6 +8,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "init/object.h"
 #include "init/pid1.h"
 #include "init/stats.h"
 
@@ -40,20 +41,16 @@ bool Pid1::begin_end()
         restarts += service.restarts;
 
     char buffer[512];
-    char scratch[16];
-    Writer record(buffer, sizeof buffer);
-    record.put("{\"code\":").decimal(end_code_).put(",\"signal\":");
-    if (last.signal != 0)
-        record.quoted(signal_name(last.signal, scratch));
-    else
-        record.put("null");
-    record.put(",\"service\":");
-    record.quoted(service_name(outcome != nullptr ? supervisor.index_of(*outcome) : 0));
-    record.put(",\"oom\":").put(last.oom || oom_kills(plan) > 0 ? "true" : "false");
-    record.put(",\"at\":").decimal(os::realtime_ms());
-    record.put(",\"restarts\":").decimal(static_cast<std::int64_t>(restarts));
-    record.put(",\"uptime\":").decimal(now - started_at).put("}\n");
-    (void)os::pwrite(plan.exit_file, record.text().data(), record.text().size(), 0);
+    Writer line(buffer, sizeof buffer);
+    ObjectWriter record(line);
+    put_ending(record, last);
+    record.text("service", service_name(outcome != nullptr ? supervisor.index_of(*outcome) : 0));
+    record.flag("oom", last.oom);
+    record.number("at", os::realtime_ms());
+    record.number("restarts", static_cast<std::int64_t>(restarts));
+    record.number("uptime", now - started_at);
+    record.end();
+    (void)os::pwrite(plan.exit_file, line.text().data(), line.text().size(), 0);
 
     const bool alone = is_alone(SIGTERM);
     end_kill_ = now + orphan_grace;

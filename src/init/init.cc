@@ -37,7 +37,7 @@ void occupy_standard_descriptors()
             opened = os::open("/", O_PATH);
         if (!opened.ok() || opened.value().get() > 2)
             return;
-        opened.value().release();
+        (void)os::keep_across_exec(opened.value().release());
     }
 }
 
@@ -103,11 +103,11 @@ int run_init(int plan_fd)
 
     occupy_standard_descriptors();
     (void)os::chdir("/");
-    if ((plan.flags & PlanForeground) != 0) {
-        (void)os::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, "be told of the launcher's death");
-        if (is_abandoned(plan.channel))
-            return own_failure;
-    }
+    // A start whose launcher is gone is undone by nobody else. A detached container outlives it, once it runs.
+    const bool stays = (plan.flags & PlanNoInit) != 0 && (plan.flags & PlanForeground) == 0;
+    follow_launcher(!stays);
+    if (is_abandoned(plan.channel))
+        return own_failure;
     if ((plan.flags & PlanNoInit) != 0)
         return become_only_service(plan);
 
@@ -116,7 +116,10 @@ int run_init(int plan_fd)
 }
 
 Pid1::Pid1(const Plan& plan_, std::span<Service> services, std::span<ServiceRuntime> runtimes_)
-    : plan(plan_), runtimes(runtimes_), supervisor(services, *this), channel_(plan_.channel),
+    : plan(plan_),
+      runtimes(runtimes_),
+      supervisor(services, *this),
+      channel_(plan_.channel),
       unsettled_(plan_.service_count)
 {
 }
@@ -124,25 +127,27 @@ Pid1::Pid1(const Plan& plan_, std::span<Service> services, std::span<ServiceRunt
 Result<void> Pid1::open(char* pages)
 {
     now = started_at = os::boottime_ms();
-    log.open(plan.log, plan.log_size, pages);
+    scratch = pages;
+    log.open(plan.log, plan.log_size, scratch);
     // A bug or a bad block number may never make a file of the host's grow; services get their own limit back.
     ::getrlimit(RLIMIT_FSIZE, &file_size_);
-    TRY(os::setrlimit(RLIMIT_FSIZE, {std::min<rlim_t>(file_size_.rlim_max, file_size_bound(plan)), file_size_.rlim_max}));
+    TRY(os::setrlimit(RLIMIT_FSIZE,
+                      {std::min<rlim_t>(file_size_.rlim_max, file_size_bound(plan)), file_size_.rlim_max}));
 
     epoll = TRY(os::epoll()).release();
-    sigset_t every;
-    ::sigfillset(&every);
-    signals_ = TRY(os::signal_descriptor(every)).release();
+    signals_ = TRY(os::signal_descriptor(os::every_signal())).release();
     TRY(os::watch(epoll, signals_, EPOLLIN, event_token(Source::Signals)));
     timer_ = TRY(os::timer()).release();
     TRY(os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer)));
-    if (foreground() && channel_ >= 0)
+    if (channel_ >= 0)
         TRY(os::watch(epoll, channel_, EPOLLRDHUP, event_token(Source::Channel)));
     TRY(control.open(epoll, plan.control, pages + Log::page));
 
     if (auto null = os::open("/dev/null", O_RDWR); null.ok())
         null_ = null.value().release();
     // Opened while /proc is still what the launcher made it.
+    if (auto directory = os::open("/proc/self/fd", O_PATH | O_DIRECTORY); directory.ok())
+        own_descriptors_ = directory.value().release();
     if (auto file = os::open("/proc/self/net/dev", O_RDONLY); file.ok())
         interfaces = file.value().release();
 
@@ -152,8 +157,9 @@ Result<void> Pid1::open(char* pages)
             continue;
         os::Pipe output = TRY(os::pipe());
         TRY(os::set_nonblocking(output.read.get()));
-        // Opening /dev/stdout opens the pipe anew, which takes the right to it.
-        TRY(os::fchown(output.write.get(), service.user, service.group));
+        // Opening /dev/stdout opens the pipe anew, which takes the right to it. Without CAP_CHOWN that stays root's.
+        if (service.user != 0 || service.group != 0)
+            (void)os::fchown(output.write.get(), service.user, service.group);
         TRY(os::watch(epoll, output.read.get(), EPOLLIN, event_token(Source::Output, index)));
         runtimes[index].output_read = output.read.release();
         runtimes[index].output_write = output.write.release();
@@ -181,7 +187,7 @@ int Pid1::run()
             drain_outputs();
             log.commit();
             if (foreground())
-                say(static_cast<char>(ChannelLetter::Ended), Decimal(end_code_));
+                say(static_cast<char>(ChannelLetter::Ended), {Decimal(end_code_)});
             return end_code_;
         }
         log.commit();
@@ -226,7 +232,7 @@ void Pid1::dispatch(std::uint64_t token)
         control.hear_client(*this, index);
         break;
     case Source::ExecReport:
-        hear_exec_report(index);
+        hear_exec_report(index, false);
         break;
     case Source::Output:
         hear_output(index);
@@ -262,14 +268,20 @@ void Pid1::note(ServiceIndex index, std::initializer_list<std::string_view> part
     log.note(os::realtime_ms(), service_name(index), parts);
 }
 
-void Pid1::say(char letter, std::string_view text)
+void follow_launcher(bool follow)
+{
+    (void)os::prctl(PR_SET_PDEATHSIG, follow ? SIGKILL : 0, 0, "follow the launcher");
+}
+
+void Pid1::say(char letter, std::initializer_list<std::string_view> parts) const
 {
     if (channel_ < 0)
         return;
-    char message[channel_message];
-    Writer writer(message, sizeof message);
-    writer.put(letter).put(text);
-    (void)os::send(channel_, message, writer.text().size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    Writer writer(scratch, channel_message);
+    writer.put(letter);
+    for (const std::string_view part : parts)
+        writer.put(part);
+    (void)os::send(channel_, scratch, writer.text().size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 }  // namespace vial

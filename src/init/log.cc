@@ -36,7 +36,8 @@ std::size_t Log::room() const
 {
     if (size_ == 0)
         return data_bytes;
-    return static_cast<std::size_t>(std::min<std::uint64_t>(data_bytes, size_ - sizeof(LogSegmentHeader) - log_head_bytes));
+    return static_cast<std::size_t>(
+        std::min<std::uint64_t>(data_bytes, size_ - sizeof(LogSegmentHeader) - log_head_bytes));
 }
 
 void Log::turn_over()

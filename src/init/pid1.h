@@ -26,10 +26,10 @@ namespace vial {
 
 /// A service's descriptors, all -1 or owned by the table, which lives as long as the process.
 struct ServiceRuntime {
-    int output_read = -1;    ///< what the service writes; kept over restarts, so nothing said at the end is lost
+    int output_read = -1;  ///< what the service writes; kept over restarts, so nothing said at the end is lost
     int output_write = -1;
-    int exec_report = -1;    ///< while Starting: closed by the exec, or says why there was none
-    bool settled = false;    ///< its first start has gone well or not
+    int exec_report = -1;         ///< while Starting: closed by the exec, or says why there was none
+    bool settled = false;         ///< its first start has gone well or not
     std::uint32_t oom_kills = 0;  ///< of its leaf, as far as they were seen
 };
 
@@ -57,7 +57,8 @@ public:
     void send_stop(ServiceIndex index) override;
     void kill(ServiceIndex index) override;
     void changed(ServiceIndex index, ServiceState before) override;
-    void hear_exec_report(ServiceIndex index);
+    /// `gone`: its process has been reaped already.
+    void hear_exec_report(ServiceIndex index, bool gone);
 
     // reap.cc. True: there may be more to reap.
     bool reap();
@@ -65,8 +66,8 @@ public:
     // signals.cc
     void hear_signals();
     /// To every main process; true where there was one.
-    bool forward(int signal);
-    bool forward(int signal, ServiceIndex index);
+    bool forward(int signal) const;
+    bool forward(int signal, ServiceIndex index) const;
 
     // end.cc
     /// Nothing runs any more: tells the world and the processes that are left. True: there are none.
@@ -79,12 +80,13 @@ public:
     Supervisor supervisor;
     Log log;
     Control control;
-    std::int64_t now = 0;             ///< of this turn of the loop; milliseconds of CLOCK_BOOTTIME
+    std::int64_t now = 0;  ///< of this turn of the loop; milliseconds of CLOCK_BOOTTIME
     std::int64_t started_at = 0;
-    std::uint64_t reaped = 0;         ///< orphans
-    std::uint64_t forwarded = 0;      ///< signals
+    std::uint64_t reaped = 0;     ///< orphans
+    std::uint64_t forwarded = 0;  ///< signals
+    char* scratch = nullptr;      ///< a page for whoever needs one until it calls another; the log's, too
     int epoll = -1;
-    int interfaces = -1;              ///< /proc/self/net/dev
+    int interfaces = -1;  ///< /proc/self/net/dev
 
     std::string_view service_name(ServiceIndex index) const { return plan.text(plan.all_services()[index].name); }
     bool foreground() const { return (plan.flags & PlanForeground) != 0; }
@@ -95,18 +97,19 @@ private:
     void hear_output(ServiceIndex index);
     void drain_outputs();
     void settle(ServiceIndex index, int code, std::string_view failure);
-    void say(char letter, std::string_view text);
+    void say(char letter, std::initializer_list<std::string_view> parts) const;
     [[noreturn]] void become(ServiceIndex index, int report);
     Ending ending_of(ServiceIndex index, int code, int signal);
 
     int signals_ = -1;
     int timer_ = -1;
     int null_ = -1;
+    int own_descriptors_ = -1;  ///< /proc/self/fd
     int channel_;
-    rlimit file_size_{};              ///< what services get back
+    rlimit file_size_{};  ///< what services get back
     std::int64_t armed_ = os::never;
     std::uint32_t unsettled_;
-    int quit_ = -1;                   ///< the exit code, where PID 1 shall end at once and everything with it
+    int quit_ = -1;  ///< the exit code, where PID 1 shall end at once and everything with it
     bool reap_again_ = true;
     bool ending_ = false;
     int end_code_ = 0;

@@ -33,8 +33,9 @@ bool Pid1::reap()
         }
         const ServiceIndex index = supervisor.index_of(*service);
         // How its exec went comes first, even if the end was noticed before it.
-        hear_exec_report(index);
-        supervisor.exited(index, ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status), now);
+        hear_exec_report(index, true);
+        supervisor.exited(index, ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status),
+                          now);
     }
     return true;
 }

@@ -27,7 +27,7 @@ void Pid1::hear_signals()
     }
 }
 
-bool Pid1::forward(int signal)
+bool Pid1::forward(int signal) const
 {
     bool any = false;
     for (ServiceIndex index = 0; index < runtimes.size(); index++)
@@ -35,7 +35,7 @@ bool Pid1::forward(int signal)
     return any;
 }
 
-bool Pid1::forward(int signal, ServiceIndex index)
+bool Pid1::forward(int signal, ServiceIndex index) const
 {
     const pid_t pid = supervisor.service(index).pid;
     return pid > 0 && os::kill(pid, signal).ok();

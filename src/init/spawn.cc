@@ -7,6 +7,7 @@
 #include "kernel/payload.h"
 #include "supervise/channel.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace vial {
@@ -105,8 +106,8 @@ void Pid1::become(ServiceIndex index, int report)
     const int output = runtimes[index].output_write;
     const std::int32_t logged[3] = {null_, output, output};
     const PlanService& service = plan.all_services()[index];
-    const Error error = become_service(plan, service, foreground() ? StandardDescriptors(plan.standard)
-                                                                   : StandardDescriptors(logged));
+    const Error error =
+        become_service(plan, service, foreground() ? StandardDescriptors(plan.standard) : StandardDescriptors(logged));
     // Words, not the Error itself: its pointers would be believed by a process that trusts nobody.
     char message[1 + description_capacity];
     const int code = exec_exit_code(error);
@@ -116,7 +117,7 @@ void Pid1::become(ServiceIndex index, int report)
     ::_exit(code);
 }
 
-void Pid1::hear_exec_report(ServiceIndex index)
+void Pid1::hear_exec_report(ServiceIndex index, bool gone)
 {
     ServiceRuntime& runtime = runtimes[index];
     if (runtime.exec_report < 0)
@@ -131,7 +132,9 @@ void Pid1::hear_exec_report(ServiceIndex index)
     runtime.exec_report = -1;
 
     if (!got.ok() || got.value() < 2) {
-        supervisor.started(index, now);
+        // Of one that has ended already, its end says all; its pid may be another's by now.
+        if (!gone)
+            supervisor.started(index, now);
         settle(index, 0, {});
         return;
     }
@@ -148,17 +151,17 @@ void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
     runtimes[index].settled = true;
     unsettled_--;
     if (code != 0) {
-        char text[channel_message];
-        Writer writer(text, sizeof text);
-        if (plan.service_count > 1)
-            writer.put(service_name(index)).put(": ");
-        writer.put(failure);
+        const bool several = plan.service_count > 1;
         if (quit_ < 0)
-            say(static_cast<char>(ChannelLetter::ServiceFailed), writer.text());
+            say(static_cast<char>(ChannelLetter::ServiceFailed),
+                {several ? service_name(index) : "", several ? ": " : "", failure});
         quit_ = code;
     } else if (unsettled_ == 0 && quit_ < 0) {
+        if (!foreground())
+            follow_launcher(false);
         say(static_cast<char>(ChannelLetter::Running), {});
         if (!foreground()) {
+            (void)os::unwatch(epoll, channel_);
             Fd(channel_).reset();
             channel_ = -1;
         }
@@ -169,6 +172,33 @@ void Pid1::send_stop(ServiceIndex index)
 {
     (void)os::kill(supervisor.service(index).pid, plan.all_services()[index].stop_signal);
 }
+
+namespace {
+
+/// Kills every process in a list of pids, one a line. True: there was one.
+bool kill_listed(int list)
+{
+    bool found = false;
+    char buffer[512];
+    pid_t pid = 0;
+    for (;;) {
+        const auto got = os::read(list, buffer, sizeof buffer);
+        if (!got.ok() || got.value() == 0)
+            return found;
+        for (const char letter : std::string_view(buffer, got.value())) {
+            if (letter >= '0' && letter <= '9') {
+                pid = pid * 10 + (letter - '0');
+                continue;
+            }
+            // 0 stands for a process of another PID namespace, 1 for us.
+            if (pid > 1 && os::kill(pid, SIGKILL).ok())
+                found = true;
+            pid = 0;
+        }
+    }
+}
+
+}  // namespace
 
 void Pid1::kill(ServiceIndex index)
 {
@@ -184,29 +214,13 @@ void Pid1::kill(ServiceIndex index)
         return;
 
     // Who forks faster than we read is met again in the next round; who wins eight of them is met by the
-    // next kill, or by the end of PID 1.
+    // next kill, or by the end of PID 1. Version 1 keeps the list it once made for as long as an open file is used
+    // again and again: so it is opened anew for each round.
+    char number[16] = {};
+    Writer(number, sizeof number - 1).decimal(service.leaf_processes);
     for (int round = 0; round < 8; round++) {
-        bool found = false;
-        char buffer[512];
-        std::int64_t offset = 0;
-        pid_t pid = 0;
-        for (;;) {
-            const auto got = os::pread(service.leaf_processes, buffer, sizeof buffer, offset);
-            if (!got.ok() || got.value() == 0)
-                break;
-            offset += static_cast<std::int64_t>(got.value());
-            for (const char letter : std::string_view(buffer, got.value())) {
-                if (letter >= '0' && letter <= '9') {
-                    pid = pid * 10 + (letter - '0');
-                    continue;
-                }
-                // 0 stands for a process of another PID namespace, 1 for us.
-                if (pid > 1 && os::kill(pid, SIGKILL).ok())
-                    found = true;
-                pid = 0;
-            }
-        }
-        if (!found)
+        const auto list = os::openat(own_descriptors_, number, O_RDONLY);
+        if (!list.ok() || !kill_listed(list.value().get()))
             return;
     }
 }
@@ -220,9 +234,9 @@ void Pid1::changed(ServiceIndex index, ServiceState before)
         return;
     const Ending& last = service.last;
     const std::string_view outlook = again ? "; it will be started again" : "";
-    char scratch[16];
+    char digits[16];
     if (last.signal != 0)
-        note(index, {"killed by SIG", signal_name(last.signal, scratch), last.oom ? ", out of memory" : "", outlook});
+        note(index, {"killed by SIG", signal_name(last.signal, digits), last.oom ? ", out of memory" : "", outlook});
     else
         note(index, {"exited with code ", Decimal(last.code), outlook});
 }

@@ -21,4 +21,7 @@ Error become_service(const Plan& plan, const PlanService& service, StandardDescr
 /// on success the launcher sees the channel closed by the exec.
 int become_only_service(const Plan& plan);
 
+/// Whether the launcher's death is this process's.
+void follow_launcher(bool follow);
+
 }  // namespace vial

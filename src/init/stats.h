@@ -10,17 +10,21 @@
 
 namespace vial {
 
+class ObjectWriter;
 class Pid1;
 
 /// How many processes the OOM killer took so far: in the whole container, or in one service's leaf.
 std::int64_t oom_kills(const Plan& plan);
 std::int64_t oom_kills(const Plan& plan, ServiceIndex service);
 
+/// `code` and `signal`, of a service's end or the container's.
+void put_ending(ObjectWriter& out, const Ending& ending);
+
 /// Each writes one JSON object with its newline.
 void put_container_status(const Pid1& init, Writer& out);
-void put_service_status(const Pid1& init, ServiceIndex service, Writer& out);
+void put_service_status(const Pid1& init, ServiceIndex index, Writer& out);
 void put_container_stats(const Pid1& init, Writer& out);
-void put_service_stats(const Pid1& init, ServiceIndex service, Writer& out);
+void put_service_stats(const Pid1& init, ServiceIndex index, Writer& out);
 
 /// The longest that any of them gets.
 inline constexpr std::size_t longest_line = 2048;

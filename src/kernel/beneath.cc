@@ -78,9 +78,9 @@ Result<Fd> open_real_directory(const Fd& root, const char* name)
         return directory;
     Error error = directory.error();
     error.as("use the root filesystem: open", concat({"/", name}));
-    if (error.number == ENOENT)
+    if (error->number == ENOENT)
         error.because("the directory is missing").advise("make an empty one in the image");
-    else if (error.number == ENOTDIR || error.number == ELOOP)
+    else if (error->number == ENOTDIR || error->number == ELOOP)
         error.because("it is a symlink or a file").advise("it must be a real, empty directory");
     return error;
 }

@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "kernel/network.h"
 
-#include <cstring>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -18,36 +17,13 @@ namespace {
 constexpr std::string_view bridge_kind = "bridge";
 constexpr std::string_view our_alias = "vial";
 
-/// Statistics would be most of each answer; whoever does not know the flag ignores it (before 4.4).
-constexpr std::uint32_t without_statistics = 1U << 3;  // RTEXT_FILTER_SKIP_STATS
-
-template <std::size_t size>
-void copy_text(char (&to)[size], std::string_view text)
+bool is_bridge(const Link& link)
 {
-    const std::size_t count = text.size() < size ? text.size() : size - 1;
-    if (count > 0)
-        std::memcpy(to, text.data(), count);
-    to[count] = '\0';
+    return link.kind == bridge_kind;
 }
-
-bool is_bridge(const Link& link) { return link.kind == bridge_kind; }
-bool is_ours(const Link& link) { return is_bridge(link) && link.alias == our_alias; }
-
-/// What is called `name` at this moment; a Link with index 0 where nothing is.
-Result<Link> find_link(NetlinkSocket& socket, std::string_view name)
+bool is_ours(const Link& link)
 {
-    constexpr const char* step = "find the bridge";
-    TRY(check_interface_name(name, step));
-    NetlinkMessage message(RTM_GETLINK, 0, ifinfomsg{});
-    message.put(IFLA_IFNAME, name);
-    message.put(IFLA_EXT_MASK, without_statistics);
-    Link found;
-    auto asked = socket.request(
-        message, [](const NetlinkReply& reply, void* link) { read_link(reply, *static_cast<Link*>(link)); }, &found,
-        step, name);
-    if (!asked.ok() && asked.number() != ENODEV)
-        return asked.error();
-    return found;
+    return is_bridge(link) && link.alias == our_alias;
 }
 
 /// Creates the bridge, without tag and addresses. EEXIST: somebody was faster.
@@ -112,8 +88,8 @@ Result<std::uint32_t> make(NetlinkSocket& socket, std::string_view name, std::sp
 
 struct PortSearch {
     std::uint32_t bridge;
-    std::span<const std::string> dying;
-    bool living = false;
+    std::span<const std::string> living;
+    bool found = false;
 };
 
 void look_at_port(const NetlinkReply& reply, void* context)
@@ -122,24 +98,22 @@ void look_at_port(const NetlinkReply& reply, void* context)
     Link link;
     if (!read_link(reply, link) || link.master != search.bridge)
         return;
-    for (const std::string& name : search.dying) {
-        if (name == link.name)
-            return;
-    }
-    search.living = true;
+    search.found = search.found || !is_host_end_name(link.name);
+    for (const std::string& name : search.living)
+        search.found = search.found || name == link.name;
 }
 
-/// The bridge has a port that is none of `dying`.
-Result<bool> has_living_port(NetlinkSocket& socket, const Link& bridge, std::span<const std::string> dying)
+/// The bridge has a port that is somebody else's, or one of `living`.
+Result<bool> has_living_port(NetlinkSocket& socket, const Link& bridge, std::span<const std::string> living)
 {
     constexpr int most_attempts = 8;
     for (int attempt = 1;; attempt++) {
-        PortSearch search{bridge.index, dying};
+        PortSearch search{bridge.index, living};
         NetlinkMessage message(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
-        message.put(IFLA_EXT_MASK, without_statistics);
+        message.put(IFLA_EXT_MASK, link_without_statistics);
         message.put(IFLA_MASTER, bridge.index);  // the kernel may pass over this (before 4.4), so we look too
         auto listed = socket.request(message, look_at_port, &search, "list the ports of the bridge", bridge.name);
-        if (search.living)
+        if (search.found)
             return true;
         if (listed.ok())
             return false;
@@ -151,46 +125,9 @@ Result<bool> has_living_port(NetlinkSocket& socket, const Link& bridge, std::spa
 
 }  // namespace
 
-bool read_link(const NetlinkReply& reply, Link& link)
-{
-    ifinfomsg header;
-    if (reply.type != RTM_NEWLINK || reply.payload.size() < sizeof header)
-        return false;
-    std::memcpy(&header, reply.payload.data(), sizeof header);
-    link = {};
-    link.index = static_cast<std::uint32_t>(header.ifi_index);
-    auto rest = reply.payload.subspan(sizeof header);
-    NetlinkAttribute attribute;
-    while (take_attribute(rest, attribute)) {
-        switch (attribute.type) {
-        case IFLA_IFNAME:
-            copy_text(link.name, attribute.text());
-            break;
-        case IFLA_IFALIAS:
-            copy_text(link.alias, attribute.text());
-            break;
-        case IFLA_MASTER:
-            link.master = attribute.number();
-            break;
-        case IFLA_LINKINFO: {
-            auto info = attribute.value;
-            NetlinkAttribute part;
-            while (take_attribute(info, part)) {
-                if (part.type == IFLA_INFO_KIND)
-                    copy_text(link.kind, part.text());
-            }
-            break;
-        }
-        default:
-            break;
-        }
-    }
-    return true;
-}
-
 Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, std::span<const IpAddress> addresses)
 {
-    Link link = TRY(find_link(socket, name));
+    Link link = TRY(find_link(socket, name, "find the bridge"));
     if (link.index == 0) {
         auto made = make(socket, name, addresses);
         if (made.ok())
@@ -200,7 +137,7 @@ Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, st
             (void)remove_link(socket, name).ok();
             return made.error();
         }
-        link = TRY(find_link(socket, name));  // somebody was faster
+        link = TRY(find_link(socket, name, "find the bridge"));  // somebody was faster
     }
     if (!is_bridge(link)) {
         const std::string_view kind = link.kind[0] != '\0' ? std::string_view(link.kind) : "network card";
@@ -211,10 +148,10 @@ Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, st
     return BridgeUse{link.index, false};
 }
 
-Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const std::string> dying)
+Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const std::string> living)
 {
-    const Link link = TRY(find_link(socket, name));
-    if (link.index == 0 || !is_ours(link) || TRY(has_living_port(socket, link, dying)))
+    const Link link = TRY(find_link(socket, name, "find the bridge"));
+    if (link.index == 0 || !is_ours(link) || TRY(has_living_port(socket, link, living)))
         return false;
     TRY(remove_link(socket, name));
     return true;
@@ -222,7 +159,7 @@ Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::s
 
 Result<bool> bridge_is_ours(NetlinkSocket& socket, std::string_view name)
 {
-    return is_ours(TRY(find_link(socket, name)));
+    return is_ours(TRY(find_link(socket, name, "find the bridge")));
 }
 
 }  // namespace vial

@@ -30,22 +30,12 @@ struct BridgeUse {
 /// bring different families. An interface of that name that is no bridge is refused.
 Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, std::span<const IpAddress> addresses);
 
-/// Removes the bridge if vial made it and all the ports it has are `dying`: host ends of containers that have ended,
-/// which linger. True: it is gone. A bridge that does not exist, is somebody else's or is still used is left alone.
-Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const std::string> dying);
+/// Removes the bridge if vial made it and no port of it is in use: one of `living`, the host ends of containers that run,
+/// or an interface that is no container's. The host ends of the dead linger for some tens of milliseconds and do not count.
+/// True: it is gone. A bridge that does not exist, is somebody else's or is still used is left alone.
+Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const std::string> living);
 
 /// There is a bridge of this name, and vial made it.
 Result<bool> bridge_is_ours(NetlinkSocket& socket, std::string_view name);
-
-/// An interface as the kernel tells of it (RTM_NEWLINK), in part; longer texts are cut.
-struct Link {
-    std::uint32_t index = 0;
-    std::uint32_t master = 0;  ///< the index of the bridge it is a port of; 0: none
-    char name[16] = {};
-    char kind[16] = {};        ///< `bridge`, `veth`, ...; empty for hardware
-    char alias[16] = {};
-};
-/// Fails on what is no such message. False: not a link.
-bool read_link(const NetlinkReply& reply, Link& link);
 
 }  // namespace vial

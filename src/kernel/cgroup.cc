@@ -167,9 +167,9 @@ public:
         if (!written.ok()) {
             Error error = written.error();
             error.as("set", what);
-            if (error.number == ENOENT || error.number == EACCES)
+            if (error->number == ENOENT || error->number == EACCES)
                 error.because("this kernel does not have it").advise(advice);
-            else if (error.number == EINVAL)
+            else if (error->number == EINVAL)
                 error.because("the kernel refuses the value");
             return error;
         }

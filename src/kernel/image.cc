@@ -132,9 +132,9 @@ Result<ImageRoot> open_image(const std::string& path, bool read_only, unsigned f
         if (!mounted.ok()) {
             Error error = mounted.error();
             error.as("mount", path);
-            if (error.number == ENODEV)
+            if (error->number == ENODEV)
                 error.because("this kernel does not have its filesystem").advise("see /proc/filesystems");
-            else if (error.number == EINVAL || error.number == EUCLEAN || error.number == EIO)
+            else if (error->number == EINVAL || error->number == EUCLEAN || error->number == EIO)
                 error.because("the image is damaged, or made with options this kernel does not know");
             return error;
         }

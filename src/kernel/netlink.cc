@@ -4,25 +4,30 @@
 #include "base/os.h"
 
 #include <cstring>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sched.h>
 
 namespace vial {
 
 namespace {
 
 // Older headers lack these; the values are the kernel's promise (Linux 4.12).
-constexpr int option_extended_ack = 11;             // NETLINK_EXT_ACK
-constexpr std::uint16_t flag_capped = 0x100;        // NLM_F_CAPPED
-constexpr std::uint16_t flag_has_attributes = 0x200;  // NLM_F_ACK_TLVS
-constexpr std::uint16_t attribute_words = 1;        // NLMSGERR_ATTR_MSG
+constexpr int option_extended_ack = 11;                // NETLINK_EXT_ACK
+constexpr std::uint16_t flag_capped = 0x100;           // NLM_F_CAPPED
+constexpr std::uint16_t flag_has_attributes = 0x200;   // NLM_F_ACK_TLVS
+constexpr std::uint16_t attribute_words = 1;           // NLMSGERR_ATTR_MSG
 constexpr std::uint16_t attribute_type_mask = 0x3fff;  // NLA_TYPE_MASK
 
 /// The kernel sends a dump in pieces of a page, or of 8 KiB where pages are larger.
 constexpr std::size_t answer_capacity = 8192;
 
 /// Every length in netlink is padded to 4 bytes.
-constexpr std::size_t aligned(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
+constexpr std::size_t aligned(std::size_t size)
+{
+    return (size + 3) & ~std::size_t{3};
+}
 
 std::span<const std::uint8_t> skip(std::span<const std::uint8_t> bytes, std::size_t count)
 {
@@ -210,9 +215,19 @@ Result<NetlinkSocket> NetlinkSocket::open()
     return opened;
 }
 
+Result<NetlinkSocket> NetlinkSocket::open_in(int network)
+{
+    const Fd here = TRY(os::open("/proc/self/ns/net", O_RDONLY));
+    TRY(os::setns(network, CLONE_NEWNET));
+    auto opened = open();
+    TRY(os::setns(here.get(), CLONE_NEWNET).as("come back from", "the container's network namespace"));
+    return opened;
+}
+
 Result<void> NetlinkSocket::request(NetlinkMessage& message, const char* step, std::string_view object)
 {
-    return request(message, [](const NetlinkReply&, void*) {}, nullptr, step, object);
+    return request(
+        message, [](const NetlinkReply&, void*) {}, nullptr, step, object);
 }
 
 Result<void> NetlinkSocket::request(NetlinkMessage& message, Visitor visitor, void* context, const char* step,

@@ -83,6 +83,8 @@ NetlinkVerdict read_verdict(const NetlinkReply& reply);
 class NetlinkSocket {
 public:
     static Result<NetlinkSocket> open();
+    /// The same for another namespace (a descriptor of /proc/PID/ns/net): the process goes there and comes back.
+    static Result<NetlinkSocket> open_in(int network);
 
     /// Called for each message of an answer.
     using Visitor = void (*)(const NetlinkReply& reply, void* context);

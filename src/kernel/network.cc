@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "spec/address.h"
 
+#include <cstddef>
 #include <cstring>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -13,6 +14,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <time.h>
 
 namespace vial {
 
@@ -20,6 +22,17 @@ namespace {
 
 constexpr const char* no_ipv4 = "this kernel has no IPv4 (CONFIG_INET)";
 constexpr const char* no_ipv6 = "this kernel has no IPv6 (CONFIG_IPV6, or it was booted with ipv6.disable=1)";
+
+constexpr std::uint8_t operational_up = 6;  // IF_OPER_UP, which musl's and the kernel's headers cannot agree to give
+
+template <std::size_t size>
+void copy_text(char (&to)[size], std::string_view text)
+{
+    const std::size_t count = text.size() < size ? text.size() : size - 1;
+    if (count > 0)
+        std::memcpy(to, text.data(), count);
+    to[count] = '\0';
+}
 
 std::span<const std::uint8_t> bytes_of(const IpAddress& address)
 {
@@ -29,7 +42,7 @@ std::span<const std::uint8_t> bytes_of(const IpAddress& address)
 /// Nobody handles this family's requests.
 void name_missing_family(Error& error, std::uint8_t family)
 {
-    if (error.number == EOPNOTSUPP || error.number == EAFNOSUPPORT)
+    if (error->number == EOPNOTSUPP || error->number == EAFNOSUPPORT)
         error.because(family == AF_INET6 ? no_ipv6 : no_ipv4);
 }
 
@@ -63,16 +76,70 @@ Result<void> add_default_route(NetlinkSocket& inside, std::uint32_t index, std::
     message.put(RTA_GATEWAY, bytes_of(gateway));
     message.put(RTA_OIF, index);
 
-    auto added = inside.request(message, "set the default route through", concat({address_text(gateway, false), " on ", name}));
+    auto added =
+        inside.request(message, "set the default route through", concat({address_text(gateway, false), " on ", name}));
     if (!added.ok()) {
         Error& error = added.error();
         name_missing_family(error, gateway.family);
-        if (error.number == ENETUNREACH || error.number == EHOSTUNREACH)
+        if (error->number == ENETUNREACH || error->number == EHOSTUNREACH)
             error.because("the gateway is in no network of the interface's addresses");
-        if (error.number == EEXIST)
+        if (error->number == EEXIST)
             error.because("there is a default route already");
     }
     return added;
+}
+
+Result<Link> ask_for_link(NetlinkSocket& socket, NetlinkMessage& message, const char* step, std::string_view name)
+{
+    message.put(IFLA_EXT_MASK, link_without_statistics);
+    Link found;
+    auto asked = socket.request(
+        message, [](const NetlinkReply& reply, void* link) { read_link(reply, *static_cast<Link*>(link)); }, &found,
+        step, name);
+    if (!asked.ok() && asked.number() != ENODEV)
+        return asked.error();
+    return found;
+}
+
+/// Packets for the address are delivered here: the route that says so is what the kernel adds last.
+Result<bool> is_delivered(NetlinkSocket& inside, const IpAddress& address)
+{
+    rtmsg header{};
+    header.rtm_family = address.family;
+    header.rtm_dst_len = address.family == AF_INET6 ? 128 : 32;
+    NetlinkMessage message(RTM_GETROUTE, 0, header);
+    message.put(RTA_DST, bytes_of(address));
+    std::uint8_t type = RTN_UNSPEC;
+    TRY(inside.request(
+        message,
+        [](const NetlinkReply& reply, void* found) {
+            if (reply.type == RTM_NEWROUTE && reply.payload.size() >= sizeof(rtmsg))
+                *static_cast<std::uint8_t*>(found) = reply.payload[offsetof(rtmsg, rtm_type)];
+        },
+        &type, "find the route to", address_text(address, false)));
+    return type == RTN_LOCAL;
+}
+
+Result<bool> is_connected(NetlinkSocket& host, std::string_view host_name, NetlinkSocket& inside,
+                          const NetworkSpec& network)
+{
+    constexpr const char* step = "wait for the network interface";
+    const Link port = TRY(find_link(host, host_name, step));
+    if (!port.running)
+        return false;
+    if (port.master != 0) {
+        // A bridge without a running port is down, and the first one's coming wakes it in the background too.
+        ifinfomsg header{};
+        header.ifi_index = static_cast<int>(port.master);
+        NetlinkMessage message(RTM_GETLINK, 0, header);
+        if (!TRY(ask_for_link(host, message, step, host_name)).running)
+            return false;
+    }
+    for (const IpAddress& address : network.addresses) {
+        if (address.family == AF_INET6 && !TRY(is_delivered(inside, address)))
+            return false;
+    }
+    return true;
 }
 
 }  // namespace
@@ -127,8 +194,8 @@ bool is_host_end_name(std::string_view interface)
     return interface.substr(interface.size() - digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge, const NetworkSpec& network,
-                       int container)
+Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge,
+                       const NetworkSpec& network, int container)
 {
     constexpr const char* step = "make the network interface";
     TRY(check_interface_name(host_name, step));
@@ -222,6 +289,67 @@ Result<void> add_address(NetlinkSocket& socket, std::uint32_t index, std::string
             added.error().because("IPv6 is switched off there (net.ipv6.conf.*.disable_ipv6)");
     }
     return added;
+}
+
+Result<void> await_connection(NetlinkSocket& host, std::string_view host_name, NetlinkSocket& inside,
+                              const NetworkSpec& network)
+{
+    constexpr int most_attempts = 100;
+    constexpr timespec nap{0, 200'000};
+    for (int attempt = 0; attempt < most_attempts; attempt++) {
+        if (TRY(is_connected(host, host_name, inside, network)))
+            break;
+        nanosleep(&nap, nullptr);
+    }
+    return {};
+}
+
+Result<Link> find_link(NetlinkSocket& socket, std::string_view name, const char* step)
+{
+    TRY(check_interface_name(name, step));
+    NetlinkMessage message(RTM_GETLINK, 0, ifinfomsg{});
+    message.put(IFLA_IFNAME, name);
+    return ask_for_link(socket, message, step, name);
+}
+
+bool read_link(const NetlinkReply& reply, Link& link)
+{
+    ifinfomsg header;
+    if (reply.type != RTM_NEWLINK || reply.payload.size() < sizeof header)
+        return false;
+    std::memcpy(&header, reply.payload.data(), sizeof header);
+    link = {};
+    link.index = static_cast<std::uint32_t>(header.ifi_index);
+    auto rest = reply.payload.subspan(sizeof header);
+    NetlinkAttribute attribute;
+    while (take_attribute(rest, attribute)) {
+        switch (attribute.type) {
+        case IFLA_IFNAME:
+            copy_text(link.name, attribute.text());
+            break;
+        case IFLA_IFALIAS:
+            copy_text(link.alias, attribute.text());
+            break;
+        case IFLA_MASTER:
+            link.master = attribute.number();
+            break;
+        case IFLA_OPERSTATE:
+            link.running = attribute.value.size() == 1 && attribute.value[0] == operational_up;
+            break;
+        case IFLA_LINKINFO: {
+            auto info = attribute.value;
+            NetlinkAttribute part;
+            while (take_attribute(info, part)) {
+                if (part.type == IFLA_INFO_KIND)
+                    copy_text(link.kind, part.text());
+            }
+            break;
+        }
+        default:
+            break;
+        }
+    }
+    return true;
 }
 
 Result<std::uint32_t> interface_index(NetlinkSocket& socket, std::string_view name)

@@ -181,9 +181,9 @@ Error attempt(const char* path, const Payload& payload, bool& there)
     there = file.ok();
     if (!there)
         return error;
-    if (error.number == ENOENT)
+    if (error->number == ENOENT)
         error.because("it is there, but not the interpreter or loader that it asks for");
-    else if (error.number == ENOEXEC)
+    else if (error->number == ENOEXEC)
         error.because("it is no program for this machine, and has no #! line");
     else if (const auto found = os::fstat(file.value().get()); found.ok() && S_ISDIR(found.value().st_mode))
         error.because("it is a directory");
@@ -195,35 +195,44 @@ Error ended(Error error, int code)
     return error.exits(static_cast<ExitCode>(code));
 }
 
+Error exec_failed(const Error& error)
+{
+    const bool absent = error->number == ENOENT || error->number == ENOTDIR;
+    return ended(error, absent ? not_found : not_executable);
+}
+
 /// As execvp(3) does it, but an empty part of PATH is passed over: it would mean the working directory.
 Error find_and_execute(const Payload& payload)
 {
     const std::string_view name = payload.arguments[0] != nullptr ? payload.arguments[0] : "";
     bool there = false;
-    if (name.find('/') != name.npos) {
-        const Error error = attempt(payload.arguments[0], payload, there);
-        const bool absent = error.number == ENOENT || error.number == ENOTDIR;
-        return ended(error, absent ? not_found : not_executable);
-    }
+    if (name.find('/') != name.npos)
+        return exec_failed(attempt(payload.arguments[0], payload, there));
 
-    // What was found but could not be executed is only told if there is no better one further on.
-    Error best("there is no such program in PATH", "execute", name);
-    int code = not_found;
     char path[PATH_MAX];
-    for (std::string_view rest = name.empty() ? name : search_path(payload.environment); !rest.empty();) {
-        const std::string_view directory = take_until(rest, ':');
+    const auto attempt_in = [&](std::string_view directory) {
         Writer candidate(path, sizeof path - 1);
         candidate.put(directory).put('/').put(name);
-        if (directory.empty() || candidate.overflowed())
-            continue;
+        there = false;
+        if (candidate.overflowed())
+            return Error(ENAMETOOLONG, "execute", name);
         path[candidate.text().size()] = '\0';
-        const Error error = attempt(path, payload, there);
-        if (there && code == not_found) {
-            best = error;
-            code = error.number == ENOENT ? not_found : not_executable;
-        }
+        return attempt(path, payload, there);
+    };
+    // What is found but cannot be executed is told if there is nothing better further on. Only its place is kept:
+    // an Error does not outlive many others.
+    std::string_view found_in;
+    for (std::string_view rest = name.empty() ? name : search_path(payload.environment); !rest.empty();) {
+        const std::string_view directory = take_until(rest, ':');
+        if (directory.empty())
+            continue;
+        (void)attempt_in(directory);
+        if (there && found_in.empty())
+            found_in = directory;
     }
-    return ended(best, code);
+    if (found_in.empty())
+        return ended(Error("there is no such program in PATH", "execute", name), not_found);
+    return exec_failed(attempt_in(found_in));
 }
 
 }  // namespace
@@ -238,7 +247,7 @@ Error execute_payload(const Payload& payload)
 
 int exec_exit_code(const Error& error)
 {
-    const int code = static_cast<int>(error.exit);
+    const int code = static_cast<int>(error->exit);
     return code == not_found || code == not_executable ? code : own_failure;
 }
 

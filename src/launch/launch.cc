@@ -56,14 +56,14 @@ std::uint64_t namespace_flags(const NamespacesSpec& wanted)
 Error explain_clone(Error error, std::uint64_t flags, const std::string& name)
 {
     error.as("create the namespaces of", name);
-    if (error.number == EINVAL) {
+    if (error->number == EINVAL) {
         for (const NamespaceKind& kind : namespace_kinds)
             if ((flags & kind.flag) != 0 && !os::lstat(AT_FDCWD, concat({"/proc/self/ns/", kind.file}).c_str()).ok())
                 return error.because(kind.absent).advise("leave it out in [namespaces]");
     }
-    if (error.number == ENOSPC || error.number == EUSERS)
+    if (error->number == ENOSPC || error->number == EUSERS)
         error.because("too many namespaces").advise("raise the limits in /proc/sys/user");
-    if (error.number == EPERM)
+    if (error->number == EPERM)
         error.because("not permitted here").advise("start vial outside of other containers' confinement");
     return error;
 }
@@ -105,7 +105,8 @@ std::vector<IpAddress> bridge_addresses(const NetworkSpec& network)
     return addresses;
 }
 
-/// Veth pairs and bridges; the lock keeps a bridge from being removed as its last user leaves while we join it.
+/// Veth pairs and bridges, and the container's end of each, while the container is busy mounting. The lock keeps a bridge
+/// from being removed as its last user leaves while we join it.
 Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
 {
     bool wanted = false;
@@ -116,6 +117,7 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
     const std::string path = concat({"/proc/", Decimal(pid), "/ns/net"});
     const Fd inside = TRY(os::open(path.c_str(), O_RDONLY));
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
+    NetlinkSocket there = TRY(NetlinkSocket::open_in(inside.get()));
     const StateLock lock = TRY(StateLock::take());
     for (const NetworkSpec& network : spec.networks) {
         if (network.kind != NetworkKind::Veth)
@@ -128,6 +130,8 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
         const std::string host_end = host_end_name(spec.name);
         TRY(journal.note("interface", host_end));
         TRY(make_veth(netlink, host_end, bridge.index, network, inside.get()));
+        TRY(configure_interface(there, network));
+        TRY(await_connection(netlink, host_end, there, network));
     }
     return {};
 }
@@ -287,8 +291,12 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
         return {};
     }();
     if (!up.ok()) {
+        // Put into words now: undoing may meet more errors than are kept.
+        char words[description_capacity];
+        (void)describe(up.error(), words, sizeof words);
+        const ExitCode code = up.error()->exit;
         undo(spec.name, launched);
-        return up.error();
+        return Error("", "", words).exits(code);
     }
     return launched;
 }

@@ -6,7 +6,6 @@
 #include "kernel/beneath.h"
 #include "kernel/capabilities.h"
 #include "kernel/devices.h"
-#include "kernel/netlink.h"
 #include "kernel/network.h"
 #include "kernel/self.h"
 #include "launch/walls.h"
@@ -144,7 +143,7 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
     if (!target.ok()) {
         Error error = target.error();
         error.as("mount on", mount.target);
-        if (error.number == EROFS)
+        if (error->number == EROFS)
             error.because("it does not exist in the read-only root").advise("make it in the image, or set overlay = \"tmpfs\"");
         return error;
     }
@@ -197,17 +196,6 @@ Result<void> make_console(Prepared& prepared, const Fd& root)
     return {};
 }
 
-Result<void> configure_network(const Prepared& prepared)
-{
-    if (prepared.spec.networks.empty())
-        return {};
-    NetlinkSocket netlink = TRY(NetlinkSocket::open());
-    for (const NetworkSpec& network : prepared.spec.networks)
-        if (network.kind == NetworkKind::Veth)
-            TRY(configure_interface(netlink, network));
-    return {};
-}
-
 /// 0, 1 and 2 lead nowhere: PID 1 speaks through its channel, its socket and its log.
 Result<void> close_standard()
 {
@@ -242,7 +230,6 @@ Result<void> set_up(Prepared& prepared)
     if (spec.namespaces.network)
         TRY(loopback_up());
     TRY(wait_for_go(prepared.channel));
-    TRY(configure_network(prepared));
 
     TRY(close_standard());
     for (const int number : prepared.passed_on)
@@ -255,7 +242,7 @@ Result<void> set_up(Prepared& prepared)
 {
     char message[channel_message];
     message[0] = static_cast<char>(ChannelLetter::Failed);
-    message[1] = static_cast<char>('0' + static_cast<int>(error.exit));
+    message[1] = static_cast<char>('0' + static_cast<int>(error->exit));
     const std::string_view text = describe(error, message + 2, sizeof message - 2);
     (void)os::send(channel.get(), message, 2 + text.size(), -1, MSG_NOSIGNAL);
     ::_exit(125);

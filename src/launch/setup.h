@@ -14,7 +14,7 @@
 ///     mount uncovers them; every target is opened beneath the new root
 ///  5. a terminal out of the container's devpts
 ///  6. the new root is entered, the old one goes
-///  7. host name, network
+///  7. host name, loopback interface; the others are the launcher's work, done meanwhile
 ///  8. the launcher's word that its part is done, the ceiling of capabilities, exec
 ///
 /// Nothing of the container's own runs before 8.

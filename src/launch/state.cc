@@ -8,7 +8,6 @@
 #include "kernel/cgroup.h"
 #include "kernel/mounts.h"
 #include "kernel/netlink.h"
-#include "kernel/network.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -34,7 +33,7 @@ Result<Fd> open_state_root()
     if (!made.ok() && made.number() != EEXIST) {
         Error error = made.error();
         error.as("make", state_root);
-        if (error.number == ENOENT)
+        if (error->number == ENOENT)
             error.advise("/run is missing: mount a tmpfs there");
         return error;
     }
@@ -108,23 +107,26 @@ void read_line(Record& record, std::string_view line)
         record.cleared = true;
 }
 
-/// The names of a bridge's ports that are ends of dead containers: named as vial names them, and no living
-/// container's. A dead one's end lingers for some tens of milliseconds.
-std::vector<std::string> dying_ports(const std::string& bridge, const std::vector<Record>& records)
+/// Gives back the bridges of `ended`, which may still be on record as being started, by us, if its start has failed.
+Result<void> release_bridges(const Record& ended)
 {
-    std::vector<std::string> dying;
-    const auto ports = list_directory(concat({"/sys/class/net/", bridge, "/brif"}));
-    if (!ports.ok())
-        return dying;
-    for (const std::string& port : ports.value()) {
-        bool living = !is_host_end_name(port);
-        for (const Record& record : records)
-            for (const std::string& end : record.host_ends)
-                living = living || (record.phase != Phase::Ended && end == port);
-        if (!living)
-            dying.push_back(port);
+    NetlinkSocket netlink = TRY(NetlinkSocket::open());
+    const std::vector<Record> others = TRY(read_records());
+    std::vector<std::string> host_ends, bridges;
+    for (const Record& other : others) {
+        if (other.phase == Phase::Ended || other.name == ended.name)
+            continue;
+        host_ends.insert(host_ends.end(), other.host_ends.begin(), other.host_ends.end());
+        bridges.insert(bridges.end(), other.bridges.begin(), other.bridges.end());
     }
-    return dying;
+    for (const std::string& bridge : ended.bridges) {
+        bool used = false;  // also by one that has no port on it yet
+        for (const std::string& its : bridges)
+            used = used || its == bridge;
+        if (!used)
+            (void)TRY(release_bridge(netlink, bridge, host_ends));
+    }
+    return {};
 }
 
 }  // namespace
@@ -237,18 +239,8 @@ Result<void> clear(Record& record, const StateLock&)
         return {};
     for (const std::string& cgroup : record.cgroups)
         TRY(remove_cgroup(cgroup));
-    if (!record.bridges.empty()) {
-        NetlinkSocket netlink = TRY(NetlinkSocket::open());
-        const std::vector<Record> records = TRY(read_records());
-        for (const std::string& bridge : record.bridges) {
-            bool used = false;
-            for (const Record& other : records)
-                for (const std::string& its : other.bridges)
-                    used = used || (other.phase != Phase::Ended && its == bridge);
-            if (!used)
-                TRY(release_bridge(netlink, bridge, dying_ports(bridge, records)));
-        }
-    }
+    if (!record.bridges.empty())
+        TRY(release_bridges(record));
     const std::string journal = state_path(record.name, "journal");
     if (const auto file = os::open(journal.c_str(), O_WRONLY | O_APPEND); file.ok())
         TRY(os::write_all(file.value().get(), "cleared now\n"));

@@ -49,7 +49,6 @@ bool parse_six(std::string_view text, std::uint8_t* bytes)
             if (used > 12 || !parse_four(rest, bytes + used))
                 return false;
             used += 4;
-            at = text.size();
             break;
         }
         unsigned group = 0;

@@ -147,7 +147,8 @@ void Checker::network(const NetworkSpec& network, Index node)
 {
     const Index gateway = document_.find(node, "gateway");
     if (network.kind == NetworkKind::None) {
-        if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac || network.mtu != 0)
+        if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac ||
+            network.mtu != 0)
             say(node, "[network.%] of type \"none\" has no interface to set anything on", network.name);
         return;
     }

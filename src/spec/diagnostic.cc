@@ -19,7 +19,7 @@ std::string fill(std::string_view pattern, std::string_view first, std::string_v
 
 void Problems::add(int line, int column, std::string message)
 {
-    if (list_.size() > limit)
+    if (full())
         return;
     if (list_.size() == limit) {
         list_.push_back({0, 0, "there are more problems than these"});

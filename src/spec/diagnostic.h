@@ -25,6 +25,8 @@ public:
 
     void add(int line, int column, std::string message);
     bool none() const { return list_.empty(); }
+    /// Nothing more will be kept: going on costs time for nothing, and a hostile file could make it much.
+    bool full() const { return list_.size() > limit; }
     std::vector<Diagnostic> take() { return std::move(list_); }
 
 private:

@@ -24,7 +24,8 @@ std::optional<int> parse_hex_pair(std::string_view text)
         return {};
     std::size_t number = 0;
     for (const char letter : text) {
-        const std::size_t digit = digits.find(letter >= 'A' && letter <= 'F' ? static_cast<char>(letter | 0x20) : letter);
+        const std::size_t digit =
+            digits.find(letter >= 'A' && letter <= 'F' ? static_cast<char>(letter | 0x20) : letter);
         if (digit == std::string_view::npos)
             return {};
         number = number << 4 | digit;
@@ -63,7 +64,8 @@ bool is_cgroup_file(std::string_view name)
     constexpr std::string_view controllers =
         "cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|freezer|devices|misc|rdma|net_cls|net_prio|perf_event";
     const std::size_t dot = name.find('.');
-    return dot == std::string_view::npos ? word_index(files, name) >= 0 : word_index(controllers, name.substr(0, dot)) >= 0;
+    return dot == std::string_view::npos ? word_index(files, name) >= 0
+                                         : word_index(controllers, name.substr(0, dot)) >= 0;
 }
 
 bool is_interface_name(std::string_view name)

@@ -31,34 +31,26 @@ void read_environment_table(const ReadContext& context, Index node, std::vector<
     }
 }
 
-/// Reads lists element by element: each of the vectors stays empty but the one that the type asks for.
-struct ListReader {
-    const ReadContext& context;
-    const SchemaKey& key;
-    std::vector<std::string> texts;
-    std::vector<std::uint32_t> ids;
-    std::vector<IpAddress> addresses;
-    std::vector<IdRange> ranges;
-    std::vector<MountSpec> mounts;
-    MountSpec* options_of = nullptr;
-    std::uint64_t capabilities = 0;
+template <typename T>
+std::vector<T>& list(void* member)
+{
+    return *static_cast<std::vector<T>*>(member);
+}
 
-    void element(Index node);
-    void complain_about(Index node, std::string_view fault) const
-    {
-        context.complain(node, "%: %", toml_string(context.document[node].text.substr(0, 200)), fault);
-    }
-    void store(void* member);
-};
+void complain_about(const ReadContext& context, Index node, std::string_view fault)
+{
+    context.complain(node, "%: %", toml_string(context.document[node].text.substr(0, 200)), fault);
+}
 
-void ListReader::element(Index node)
+/// Reads one element into the list `member`, whatever it is a list of.
+void read_element(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
     const toml::Node& value = context.document[node];
     const char* look = look_of(key.type);
     if (key.type == Type::Ids) {
         std::uint32_t id = 0;
         if (read_id(context, node, id))
-            ids.push_back(id);
+            list<std::uint32_t>(member).push_back(id);
         return;
     }
     if (value.kind != Kind::String)
@@ -71,7 +63,7 @@ void ListReader::element(Index node)
         break;
     case Type::Names:
         if (const auto fault = name_fault(text); !fault.empty())
-            return complain_about(node, fault);
+            return complain_about(context, node, fault);
         break;
     case Type::Environment:
         if (text.find('=') == std::string_view::npos || text[0] == '=')
@@ -80,17 +72,17 @@ void ListReader::element(Index node)
     case Type::Mounts: {
         MountSpec mount;
         if (const char* fault = parse_mount(text, mount))
-            return complain_about(node, fault);
-        mounts.push_back(std::move(mount));
+            return complain_about(context, node, fault);
+        list<MountSpec>(member).push_back(std::move(mount));
         return;
     }
     case Type::MountOptions:
-        if (const char* fault = parse_mount_option(text, *options_of))
-            complain_about(node, fault);
+        if (const char* fault = parse_mount_option(text, *static_cast<MountSpec*>(member)))
+            complain_about(context, node, fault);
         return;
     case Type::IdMap:
         if (const auto range = parse_id_range(text))
-            ranges.push_back(*range);
+            list<IdRange>(member).push_back(*range);
         else
             context.expected(node, look);
         return;
@@ -99,7 +91,7 @@ void ListReader::element(Index node)
         const bool with_prefix = key.type == Type::Networks;
         const auto address = with_prefix ? parse_network(text) : parse_address(text);
         if (address)
-            addresses.push_back(*address);
+            list<IpAddress>(member).push_back(*address);
         else if (const auto bare = parse_address(text))
             context.complain(node,
                              bare->family == AF_INET ? "\"%\" has no prefix length; write \"%/24\""
@@ -111,37 +103,16 @@ void ListReader::element(Index node)
     }
     case Type::Capabilities:
         if (text == "ALL" || text == "all")
-            capabilities |= all_capabilities;
+            *static_cast<std::uint64_t*>(member) |= all_capabilities;
         else if (const auto bit = parse_capability(text))
-            capabilities |= std::uint64_t{1} << *bit;
+            *static_cast<std::uint64_t*>(member) |= std::uint64_t{1} << *bit;
         else
             context.expected(node, look);
         return;
     default:
         break;
     }
-    texts.emplace_back(text);
-}
-
-void ListReader::store(void* member)
-{
-    switch (key.type) {
-    case Type::Ids:
-        return put(member, std::move(ids));
-    case Type::IdMap:
-        return put(member, std::move(ranges));
-    case Type::Networks:
-    case Type::Addresses:
-        return put(member, std::move(addresses));
-    case Type::Capabilities:
-        return put(member, capabilities);
-    case Type::MountOptions:
-        return;
-    case Type::Mounts:
-        return put(member, std::move(mounts));
-    default:
-        return put(member, std::move(texts));
-    }
+    list<std::string>(member).emplace_back(text);
 }
 
 }  // namespace
@@ -170,27 +141,23 @@ bool is_list(Type type)
 void read_list(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
     const toml::Node& value = context.document[node];
-    ListReader reader{context, key, {}, {}, {}, {}, {}, {}, 0};
-    MountSpec scratch;
-    reader.options_of = member != nullptr ? static_cast<MountSpec*>(member) : &scratch;
+    if (key.type == Type::Capabilities)
+        *static_cast<std::uint64_t*>(member) = 0;  // the list stands instead of the default
     const bool alone = value.kind == Kind::String && (key.type == Type::Networks || key.type == Type::Addresses ||
                                                       key.type == Type::IdMap || key.type == Type::Texts);
     if (key.type == Type::Environment && value.kind == Kind::Table) {
-        read_environment_table(context, node, reader.texts);
+        read_environment_table(context, node, list<std::string>(member));
     } else if (alone) {
-        reader.element(node);
+        read_element(context, key, node, member);
     } else if (value.kind != Kind::Array) {
         return context.expected(node, key.type == Type::Ids ? "an array of numbers or names" : "an array of strings");
     }
     for (Index child = value.kind == Kind::Array ? value.first : 0; child != 0; child = context.document[child].next)
-        reader.element(child);
+        read_element(context, key, child, member);
     const toml::Node& program = context.document[value.first];
     if (key.type == Type::Command && (value.first == 0 || (program.kind == Kind::String && program.text.empty())))
         return context.complain(node, "this wants at least the program to run: [\"/bin/httpd\", \"-f\"]");
-    if (key.later && value.kind == Kind::Array && value.first == 0)
-        return;
-    reader.store(member);
-    if (key.later)
+    if (key.later && (value.kind != Kind::Array || value.first != 0))
         context.remember(node);
 }
 

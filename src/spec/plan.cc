@@ -168,6 +168,7 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.leaf_processes = opened.leaf_processes;
         to.leaf_memory = opened.leaf_memory;
         to.leaf_cpu = opened.leaf_cpu;
+        to.leaf_events = opened.leaf_events;
         to.terminal = opened.terminal;
         builder.put(plan.services + index * sizeof to, &to, sizeof to);
     }

@@ -24,38 +24,46 @@ using PlanOffset = std::uint32_t;
 
 struct PlanService {
     PlanOffset name;
-    PlanOffset arguments;        ///< argument_count offsets of texts
-    PlanOffset environment;      ///< environment_count offsets of texts, `KEY=VALUE`, complete
+    PlanOffset arguments;    ///< argument_count offsets of texts
+    PlanOffset environment;  ///< environment_count offsets of texts, `KEY=VALUE`, complete
     PlanOffset directory;
-    PlanOffset groups;           ///< group_count numbers
+    PlanOffset groups;  ///< group_count numbers
     std::uint32_t argument_count, environment_count, group_count;
     std::uint32_t user, group;
     std::int32_t stop_signal;
-    std::int32_t join[4];        ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
-    std::int32_t kill_file;      ///< cgroup.kill (5.14), or -1
-    std::int32_t leaf_processes; ///< cgroup.procs of the leaf opened for reading, or -1
-    std::int32_t leaf_memory;    ///< memory.current / memory.usage_in_bytes of the leaf, or -1
-    std::int32_t leaf_cpu;       ///< cpu.stat / cpuacct.usage of the leaf, or -1
-    std::int32_t leaf_events;    ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
-    std::int32_t terminal;       ///< slave of the pty this service gets as 0-2 and controlling terminal, or -1
-    std::uint8_t restart;        ///< Restart
+    std::int32_t join[4];         ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
+    std::int32_t kill_file;       ///< cgroup.kill (5.14), or -1
+    std::int32_t leaf_processes;  ///< cgroup.procs of the leaf opened for reading, or -1
+    std::int32_t leaf_memory;     ///< memory.current / memory.usage_in_bytes of the leaf, or -1
+    std::int32_t leaf_cpu;        ///< cpu.stat / cpuacct.usage of the leaf, or -1
+    std::int32_t
+        leaf_events;  ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
+    std::int32_t terminal;  ///< slave of the pty this service gets as 0-2 and controlling terminal, or -1
+    std::uint8_t restart;   ///< Restart
     std::uint8_t reserved[3];
     std::int64_t restart_delay;  ///< ms
     std::int64_t stop_timeout;   ///< ms
 };
 
 enum PlanFlag : std::uint32_t {
-    PlanForeground = 1,       ///< `run`: services inherit `standard`, PID 1 dies with the launcher
-    PlanNoInit = 2,           ///< init = false: PID 1 becomes the only service instead of supervising it
+    PlanForeground = 1,  ///< `run`: services inherit `standard`, PID 1 dies with the launcher
+    PlanNoInit = 2,      ///< init = false: PID 1 becomes the only service instead of supervising it
     PlanNoNewPrivileges = 4,
     PlanSeccomp = 8,
-    PlanUnifiedCgroup = 16,   ///< v2 stat files
+    PlanUnifiedCgroup = 16,  ///< v2 stat files
 };
 
 /// The container's own cgroup files, opened read-only, in the order `stats` prints them.
 enum PlanStat : std::uint32_t {
-    StatMemoryCurrent, StatMemoryPeak, StatMemoryLimit, StatMemoryEvents, StatCpu, StatCpuThrottle,
-    StatTasks, StatTasksLimit, StatCount
+    StatMemoryCurrent,
+    StatMemoryPeak,
+    StatMemoryLimit,
+    StatMemoryEvents,
+    StatCpu,
+    StatCpuThrottle,
+    StatTasks,
+    StatTasksLimit,
+    StatCount
 };
 
 struct Plan {
@@ -63,16 +71,16 @@ struct Plan {
 
     std::uint32_t magic, size;
     std::uint32_t flags;
-    PlanOffset container;            ///< the container's name
+    PlanOffset container;  ///< the container's name
     PlanOffset services;
     std::uint32_t service_count;
-    std::uint64_t capabilities;      ///< what services keep
-    std::int64_t log_size;           ///< of each segment, bytes
-    std::int32_t channel;            ///< to the launcher, see supervise/channel.h
-    std::int32_t control;            ///< the listening control socket
-    std::int32_t exit_file;          ///< where the container's end is written
-    std::int32_t log[2];             ///< the segments
-    std::int32_t standard[3];        ///< Foreground: what services get as 0-2
+    std::uint64_t capabilities;  ///< what services keep
+    std::int64_t log_size;       ///< of each segment, bytes
+    std::int32_t channel;        ///< to the launcher, see supervise/channel.h
+    std::int32_t control;        ///< the listening control socket
+    std::int32_t exit_file;      ///< where the container's end is written
+    std::int32_t log[2];         ///< the segments
+    std::int32_t standard[3];    ///< Foreground: what services get as 0-2
     std::int32_t stat[StatCount];
 
     const char* text(PlanOffset offset) const { return reinterpret_cast<const char*>(this) + offset; }

@@ -55,7 +55,7 @@ private:
 
 void Reader::table(Index node, Group group, void* base)
 {
-    for (Index child = document_[node].first; child != 0; child = document_[child].next) {
+    for (Index child = document_[node].first; child != 0 && !context_.problems.full(); child = document_[child].next) {
         const toml::Node& member = document_[child];
         const SchemaKey* key = find_key(group, member.key);
         void* to = base;
@@ -76,7 +76,7 @@ void Reader::table(Index node, Group group, void* base)
 void Reader::entry(const SchemaKey& key, Index node, void* base)
 {
     const toml::Node& value = document_[node];
-    void* member = key.later ? nullptr : static_cast<char*>(base) + key.offset;
+    void* member = (key.later ? reinterpret_cast<char*>(&context_.discarded) : static_cast<char*>(base)) + key.offset;
     if (key.type > Type::FreeTable)
         return read_value(context_, key, node, member);
     if (value.kind == Kind::Broken)
@@ -181,12 +181,15 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
 
     Spec& spec = reading.spec;
     spec.file = file;
-    ReadContext context{document, problems, spec.not_yet, false};
+    ReadContext context{document, problems, spec.not_yet};
     Reader(context, spec).whole();
     if (document.find(0, "name") == 0)
         spec.name = stem(file);
     if (document.find(0, "hostname") == 0)
         spec.hostname = spec.name;
+    const Index namespaces = document.find(0, "namespaces");
+    if (namespaces == 0 || document.find(namespaces, "user") == 0)
+        spec.namespaces.user = !spec.uid_map.empty() || !spec.gid_map.empty();
     if (document.find(0, "read_only") == 0 && spec.overlay.kind != OverlayKind::None)
         spec.read_only = false;
     // Where a part could not be read, what seems to be missing may well be in it.

@@ -19,7 +19,7 @@ namespace vial {
 inline constexpr std::size_t spec_size_limit = 1U << 20;
 
 struct Reading {
-    Spec spec;                         ///< usable when `problems` is empty
+    Spec spec;  ///< usable when `problems` is empty
     std::vector<Diagnostic> problems;
 };
 

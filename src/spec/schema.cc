@@ -2,7 +2,6 @@
 #include "spec/schema.h"
 
 #include "base/text.h"
-#include "spec/spec.h"
 
 #include <cstddef>
 #include <type_traits>
@@ -14,6 +13,7 @@ namespace {
 // offsetof wants plain structs; std::string and std::vector members keep them so.
 static_assert(std::is_standard_layout_v<Spec> && std::is_standard_layout_v<ServiceSpec>);
 static_assert(std::is_standard_layout_v<NetworkSpec> && std::is_standard_layout_v<MountSpec>);
+static_assert(std::is_standard_layout_v<Discarded>);
 
 constexpr std::int32_t any = 0x7fffffff;
 
@@ -23,11 +23,29 @@ constexpr SchemaKey now(const char* name, Type type, std::size_t offset, std::in
     return {name, type, false, Group::Count, static_cast<std::uint16_t>(offset), low, high, words};
 }
 
+constexpr std::size_t discarded(Type type)
+{
+    switch (type) {
+    case Type::Text:
+    case Type::Path:
+    case Type::Name:
+        return offsetof(Discarded, text);
+    case Type::Texts:
+    case Type::Command:
+    case Type::Names:
+        return offsetof(Discarded, texts);
+    case Type::Addresses:
+        return offsetof(Discarded, addresses);
+    default:
+        return offsetof(Discarded, number);
+    }
+}
+
 /// `low`: of a Boolean the value that is true already today; -1: neither.
 constexpr SchemaKey later(const char* name, Type type, std::int32_t low = 0, std::int32_t high = any,
                           const char* words = "")
 {
-    return {name, type, true, Group::Count, 0, low, high, words};
+    return {name, type, true, Group::Count, static_cast<std::uint16_t>(discarded(type)), low, high, words};
 }
 
 constexpr SchemaKey table(const char* name, Type type, Group group, std::size_t offset)
@@ -200,8 +218,8 @@ constexpr SchemaKey log_keys[] = {
 };
 
 constexpr std::span<const SchemaKey> groups[] = {
-    top_keys, service_keys, health_keys, mount_keys, namespaces_keys, join_keys,
-    user_namespace_keys, network_keys, limits_keys, security_keys, log_keys,
+    top_keys,     service_keys, health_keys,   mount_keys, namespaces_keys, join_keys, user_namespace_keys,
+    network_keys, limits_keys,  security_keys, log_keys,
 };
 static_assert(std::size(groups) == static_cast<std::size_t>(Group::Count));
 

@@ -7,35 +7,38 @@
 /// type of value the key takes and which member it fills in; what is special about a type stands in read.cc and
 /// show.cc under the type's name.
 
+#include "spec/spec.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vial {
 
 enum class Type : std::uint8_t {
     // Tables.
-    Table,         ///< its rows are those of `detail`
-    NamedTables,   ///< `[service.NAME]`: a table of tables
-    TableList,     ///< `[[mount]]`
-    FreeTable,     ///< keys of their own, values strings or numbers
+    Table,        ///< its rows are those of `detail`
+    NamedTables,  ///< `[service.NAME]`: a table of tables
+    TableList,    ///< `[[mount]]`
+    FreeTable,    ///< keys of their own, values strings or numbers
     // Plain values.
-    Boolean,       ///< bool
-    Text,          ///< std::string
-    Texts,         ///< std::vector<std::string>; one string may stand alone
-    Command,       ///< std::vector<std::string>, not empty
-    Path,          ///< std::string, absolute
-    PathsInside,   ///< std::vector<std::string>, absolute, without `..`, not `/`
-    Size,          ///< Bytes, `low` KiB to `high` KiB
-    Limit,         ///< Bytes above 0, or `max`
-    Duration,      ///< Milliseconds
-    ClockOffset,   ///< std::int64_t, seconds, may be negative
-    Integer,       ///< `low` to `high`; std::uint32_t
-    Choice,        ///< one of `words`; a std::uint8_t enumeration in the same order; from `high` on: later
-    Signal,        ///< int
-    Name,          ///< std::string: 1-64 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`
-    Names,         ///< std::vector<std::string>
+    Boolean,      ///< bool
+    Text,         ///< std::string
+    Texts,        ///< std::vector<std::string>; one string may stand alone
+    Command,      ///< std::vector<std::string>, not empty
+    Path,         ///< std::string, absolute
+    PathsInside,  ///< std::vector<std::string>, absolute, without `..`, not `/`
+    Size,         ///< Bytes, `low` KiB to `high` KiB
+    Limit,        ///< Bytes above 0, or `max`
+    Duration,     ///< Milliseconds
+    ClockOffset,  ///< std::int64_t, seconds, may be negative
+    Integer,      ///< `low` to `high`; std::uint32_t
+    Choice,       ///< one of `words`; a std::uint8_t enumeration in the same order; from `high` on: later
+    Signal,       ///< int
+    Name,         ///< std::string: 1-64 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`
+    Names,        ///< std::vector<std::string>
     // Values with a grammar of their own.
     Ready,         ///< start|notify|fd|exec|tcp:PORT
     Id,            ///< std::uint32_t, user or group
@@ -56,7 +59,26 @@ enum class Type : std::uint8_t {
 };
 
 enum class Group : std::uint8_t {
-    Top, Service, Health, Mount, Namespaces, Join, UserNamespace, Network, Limits, Security, Log, Count
+    Top,
+    Service,
+    Health,
+    Mount,
+    Namespaces,
+    Join,
+    UserNamespace,
+    Network,
+    Limits,
+    Security,
+    Log,
+    Count
+};
+
+/// What the keys whose facility is to come fill in: nobody reads it.
+struct Discarded {
+    std::string text;
+    std::vector<std::string> texts;
+    std::vector<IpAddress> addresses;
+    alignas(std::int64_t) unsigned char number[sizeof(std::int64_t)] = {};
 };
 
 struct SchemaKey {
@@ -64,10 +86,10 @@ struct SchemaKey {
     Type type;
     bool later;            ///< read and checked, but its facility is to come
     Group group;           ///< of a table: which rows are its members
-    std::uint16_t offset;  ///< of the member, from the start of the group's struct
+    std::uint16_t offset;  ///< of the member, from the start of the group's struct, or of Discarded
     std::int32_t low;      ///< the range of a number; of a later Boolean or Choice: the value that may be given already
     std::int32_t high;
-    const char* words;     ///< Choice: `no|on-failure|always`
+    const char* words;  ///< Choice: `no|on-failure|always`
 };
 
 std::span<const SchemaKey> schema_keys(Group group);

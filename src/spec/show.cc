@@ -179,7 +179,8 @@ std::string value_text(const SchemaKey& key, const void* member)
         if (cpu == 0)
             return "\"max\"";
         const bool whole = cpu % 10 == 0;
-        return concat({"\"", Decimal(cpu / 10), whole ? "" : ".", whole ? std::string_view() : Decimal(cpu % 10), "%\""});
+        return concat(
+            {"\"", Decimal(cpu / 10), whole ? "" : ".", whole ? std::string_view() : Decimal(cpu % 10), "%\""});
     }
     case Type::Tasks:
         return as<std::int64_t>(member) == unlimited ? "\"max\"" : concat({Decimal(as<std::int64_t>(member))});
@@ -265,7 +266,7 @@ std::string Printer::whole(const Spec& spec)
     text_ = json_ ? "{" : "";
     keys(Group::Top, &spec);
     if (lone)
-        keys(Group::Service, &spec.services[0]);
+        keys(Group::Service, spec.services.data());
     for (const SchemaKey& key : schema_keys(Group::Top)) {
         if (key.type != Type::Table)
             continue;

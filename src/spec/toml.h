@@ -48,14 +48,14 @@ struct Node {
     Kind kind = Kind::Broken;
     Made made = Made::Value;
     std::uint8_t depth = 0;
-    std::uint16_t source = 0;    ///< which of the document's sources it stands in
-    std::uint32_t at = 0;        ///< byte offset in that source: of the key where it has one, else of the value
-    std::uint32_t section = 0;   ///< Dotted: the section it belongs to
+    std::uint16_t source = 0;   ///< which of the document's sources it stands in
+    std::uint32_t at = 0;       ///< byte offset in that source: of the key where it has one, else of the value
+    std::uint32_t section = 0;  ///< Dotted: the section it belongs to
     Index parent = 0, next = 0;
-    Index first = 0, last = 0;   ///< Table, Array: the children, in the order written
-    std::string_view key;        ///< empty in an array
-    std::string_view text;       ///< String
-    std::int64_t number = 0;     ///< Integer; Boolean: 0 or 1
+    Index first = 0, last = 0;  ///< Table, Array: the children, in the order written
+    std::string_view key;       ///< empty in an array
+    std::string_view text;      ///< String
+    std::int64_t number = 0;    ///< Integer; Boolean: 0 or 1
 };
 
 /// The tree. It refers to the texts it was read from, which must outlive it.

@@ -34,7 +34,7 @@ constexpr const char* looks[] = {
     "a duration like \"10s\"",
     "a duration like \"10s\"",
     "a whole number",
-    "one of ",
+    "a string",
     "a signal like \"TERM\"",
     "a name",
     "a name",
@@ -79,6 +79,26 @@ std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_ne
 const char* look_of(Type type)
 {
     return looks[static_cast<std::size_t>(type)];
+}
+
+/// Those that a number may stand for, if only `true` or the seconds of a duration.
+bool takes_number(Type type)
+{
+    switch (type) {
+    case Type::Boolean:
+    case Type::Size:
+    case Type::Limit:
+    case Type::Duration:
+    case Type::ClockOffset:
+    case Type::Integer:
+    case Type::Signal:
+    case Type::Id:
+    case Type::Cpu:
+    case Type::Tasks:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /// A user or group, by number. A name is remembered: looking it up in the container's files is to come.
@@ -147,6 +167,157 @@ void ReadContext::remember(Index node, std::string_view detail) const
         not_yet.push_back(concat({document.path(node), detail}));
 }
 
+namespace {
+
+template <typename T>
+T& as(void* member)
+{
+    return *static_cast<T*>(member);
+}
+
+/// How a value was taken. Whatever is stored of a wrong one does not matter: the spec will not be used.
+enum class Taken : std::uint8_t {
+    Wrong,
+    Told,  ///< wrong, and already reported in better words than "expected ..."
+    Good,
+    Later,  ///< good, but asks for something that is to come
+};
+
+Taken good_if(bool good)
+{
+    return good ? Taken::Good : Taken::Wrong;
+}
+
+Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, void* member)
+{
+    const toml::Node& value = context.document[node];
+    const bool is_number = value.kind == Kind::Integer;
+    switch (key.type) {
+    case Type::Boolean:
+        as<bool>(member) = value.number != 0;
+        return good_if(value.kind == Kind::Boolean);
+    case Type::Limit: {
+        const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
+        as<Bytes>(member) = is_max(value.text) ? unlimited : size.value_or(0);
+        return good_if((size && *size > 0) || is_max(value.text));
+    }
+    case Type::Size: {
+        const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
+        as<Bytes>(member) = size.value_or(0);
+        if (!size || (*size >= std::int64_t{key.low} * 1024 && *size <= std::int64_t{key.high} * 1024))
+            return good_if(size.has_value());
+        context.complain(node, "expected a size from %K to %M", Decimal(key.low), Decimal(key.high / 1024));
+        return Taken::Told;
+    }
+    case Type::Duration:
+    case Type::ClockOffset: {
+        const bool is_offset = key.type == Type::ClockOffset;
+        const auto milliseconds = parse_seconds(value, is_offset);
+        as<std::int64_t>(member) = milliseconds.value_or(0) / (is_offset ? 1000 : 1);
+        if (!is_offset || milliseconds.value_or(0) % 1000 == 0)
+            return good_if(milliseconds.has_value());
+        context.complain(node, "expected whole seconds");
+        return Taken::Told;
+    }
+    case Type::Integer:
+        as<std::uint32_t>(member) = static_cast<std::uint32_t>(value.number);
+        if (!is_number || (value.number >= key.low && value.number <= key.high))
+            return good_if(is_number);
+        context.complain(node, "expected a number from % to %", Decimal(key.low), Decimal(key.high));
+        return Taken::Told;
+    case Type::Signal: {
+        const std::int64_t signal = is_number ? value.number : parse_signal(value.text).value_or(0);
+        as<int>(member) = static_cast<int>(signal);
+        return good_if(signal >= 1 && signal <= 64);
+    }
+    case Type::Id:
+        return read_id(context, node, as<std::uint32_t>(member)) ? Taken::Good : Taken::Told;
+    case Type::Cpu: {
+        const auto cpu = parse_cpu(value.text);
+        as<std::int32_t>(member) = cpu.value_or(0);
+        return good_if(cpu || is_max(value.text));
+    }
+    default:  // Tasks
+        as<std::int64_t>(member) = is_max(value.text) ? unlimited : value.number;
+        return good_if((is_number && value.number > 0) || is_max(value.text));
+    }
+}
+
+Taken take_choice(const ReadContext& context, const SchemaKey& key, Index node, void* member)
+{
+    const int index = word_index(key.words, context.document[node].text);
+    if (index >= key.high)
+        return Taken::Later;
+    as<std::uint8_t>(member) = static_cast<std::uint8_t>(index);
+    if (index >= 0)
+        return Taken::Good;
+    std::string all = "one of ";
+    std::string_view words = key.words;
+    while (!words.empty()) {
+        all += concat({"\"", take_until(words, '|'), "\""});
+        all += words.empty() ? "" : ", ";
+    }
+    context.expected(node, all);
+    return Taken::Told;
+}
+
+Taken take_overlay(std::string_view text, OverlaySpec& overlay)
+{
+    std::string_view rest = text;
+    const std::string_view kind = take_until(rest, ':');
+    if (is_path(text)) {
+        overlay.kind = OverlayKind::Directory;
+        overlay.directory = text;
+        return Taken::Good;
+    }
+    if (kind != "tmpfs")
+        return good_if(text == "none");
+    overlay.kind = OverlayKind::Tmpfs;
+    if (kind.size() == text.size())
+        return Taken::Good;
+    overlay.size = parse_size(rest).value_or(0);
+    return good_if(overlay.size > 0);
+}
+
+Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, void* member)
+{
+    const std::string_view text = context.document[node].text;
+    switch (key.type) {
+    case Type::Ready: {
+        const std::int64_t port = text.substr(0, 4) == "tcp:" ? parse_number(text.substr(4)).value_or(0) : 0;
+        return good_if(word_index("start|notify|fd|exec", text) >= 0 || (port > 0 && port < 65536));
+    }
+    case Type::Overlay:
+        return take_overlay(text, as<OverlaySpec>(member));
+    case Type::Mac:
+        as<NetworkSpec>(member).has_mac = true;
+        return good_if(parse_mac(text, as<NetworkSpec>(member).mac));
+    case Type::Seccomp:
+        as<SeccompChoice>(member) = text == "off" ? SeccompChoice::Off : SeccompChoice::Default;
+        return is_path(text) ? Taken::Later : good_if(text == "default" || text == "off");
+    default:
+        break;
+    }
+    as<std::string>(member) = text;
+    if (key.type == Type::Path)
+        return good_if(is_path(text));
+    if (key.type == Type::Interface)
+        return good_if(is_interface_name(text));
+    const std::string_view fault = key.type == Type::Name ? name_fault(text) : std::string_view();
+    if (fault.empty())
+        return Taken::Good;
+    context.complain(node, "%: %", toml_string(text.substr(0, 80)), fault);
+    return Taken::Told;
+}
+
+/// Whether a value of a key that is to come says no more than what vial does today.
+bool harmless(const SchemaKey& key, const toml::Node& value)
+{
+    return key.type == Type::Boolean ? value.number == key.low : key.type == Type::Ready && value.text == "start";
+}
+
+}  // namespace
+
 void read_value(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
     const toml::Node& value = context.document[node];
@@ -154,151 +325,15 @@ void read_value(const ReadContext& context, const SchemaKey& key, Index node, vo
         return;
     if (is_list(key.type))
         return read_list(context, key, node, member);
-
-    const bool is_text = value.kind == Kind::String;
-    const std::string_view text = value.text;
-    const char* look = look_of(key.type);
-    bool good = false;
-    bool later = key.later;
-    switch (key.type) {
-    case Type::Boolean:
-        good = value.kind == Kind::Boolean;
-        put(member, value.number != 0);
-        later = later && value.number != key.low;
-        break;
-    case Type::Text:
-        good = is_text;
-        put(member, std::string(text));
-        break;
-    case Type::Path:
-        good = is_path(text);
-        put(member, std::string(text));
-        break;
-    case Type::Name:
-        if (const auto fault = name_fault(text); is_text && !fault.empty())
-            return context.complain(node, "%: %", toml_string(text.substr(0, 80)), fault);
-        good = is_text;
-        put(member, std::string(text));
-        break;
-    case Type::Interface:
-        good = is_interface_name(text);
-        put(member, std::string(text));
-        break;
-    case Type::Size:
-    case Type::Limit: {
-        const auto size = value.kind == Kind::Integer ? std::optional(value.number) : parse_size(text);
-        if (key.type == Type::Limit) {
-            good = (size && *size > 0) || is_max(text);
-            put(member, Bytes{is_max(text) ? unlimited : size.value_or(0)});
-        } else {
-            good = size && *size >= std::int64_t{key.low} * 1024 && *size <= std::int64_t{key.high} * 1024;
-            if (size && !good)
-                return context.complain(node, "expected a size from %K to %M", Decimal(key.low), Decimal(key.high / 1024));
-            put(member, Bytes{size.value_or(0)});
-        }
-        break;
-    }
-    case Type::Duration:
-    case Type::ClockOffset: {
-        const bool is_offset = key.type == Type::ClockOffset;
-        const auto milliseconds = parse_seconds(value, is_offset);
-        good = milliseconds.has_value();
-        if (is_offset && good && *milliseconds % 1000 != 0)
-            return context.complain(node, "expected whole seconds");
-        put(member, milliseconds.value_or(0) / (is_offset ? 1000 : 1));
-        break;
-    }
-    case Type::Integer:
-        good = value.kind == Kind::Integer && value.number >= key.low && value.number <= key.high;
-        if (value.kind == Kind::Integer && !good)
-            return context.complain(node, "expected a number from % to %", Decimal(key.low), Decimal(key.high));
-        put(member, static_cast<std::uint32_t>(value.number));
-        break;
-    case Type::Choice: {
-        const int index = is_text ? word_index(key.words, text) : -1;
-        if (index < 0) {
-            std::string all = look;
-            std::string_view words = key.words;
-            while (!words.empty()) {
-                all += concat({"\"", take_until(words, '|'), "\""});
-                all += words.empty() ? "" : ", ";
-            }
-            return context.expected(node, all);
-        }
-        good = true;
-        later = later || index >= key.high;
-        if (!later)
-            put(member, static_cast<std::uint8_t>(index));
-        break;
-    }
-    case Type::Signal: {
-        auto signal = value.kind == Kind::Integer ? std::optional(static_cast<int>(value.number)) : parse_signal(text);
-        good = signal && *signal >= 1 && *signal <= 64 && (is_text || value.number == *signal);
-        put(member, signal.value_or(0));
-        break;
-    }
-    case Type::Ready: {
-        const std::int64_t port = text.substr(0, 4) == "tcp:" ? parse_number(text.substr(4)).value_or(0) : 0;
-        good = word_index("start|notify|fd|exec", text) >= 0 || (port > 0 && port < 65536);
-        later = text != "start";
-        break;
-    }
-    case Type::Id: {
-        std::uint32_t id = 0;
-        if (!read_id(context, node, id))
-            return;
-        good = true;
-        put(member, id);
-        break;
-    }
-    case Type::Overlay: {
-        OverlaySpec overlay;
-        std::string_view rest = text;
-        const std::string_view kind = take_until(rest, ':');
-        if (is_path(text)) {
-            overlay.kind = OverlayKind::Directory;
-            overlay.directory = text;
-            good = true;
-        } else if (kind == "tmpfs") {
-            overlay.kind = OverlayKind::Tmpfs;
-            good = kind.size() == text.size();
-            if (const auto size = parse_size(rest); !good && size && *size > 0) {
-                overlay.size = *size;
-                good = true;
-            }
-        } else {
-            good = text == "none";
-        }
-        put(member, std::move(overlay));
-        break;
-    }
-    case Type::Mac:
-        if (auto* network = static_cast<NetworkSpec*>(member)) {
-            good = is_text && parse_mac(text, network->mac);
-            network->has_mac = good;
-        }
-        break;
-    case Type::Cpu: {
-        const auto cpu = parse_cpu(text);
-        good = cpu || is_max(text);
-        put(member, std::int32_t{cpu.value_or(0)});
-        break;
-    }
-    case Type::Tasks:
-        good = (value.kind == Kind::Integer && value.number > 0) || is_max(text);
-        put(member, is_max(text) ? unlimited : value.number);
-        break;
-    case Type::Seccomp:
-        good = text == "default" || text == "off" || is_path(text);
-        later = is_path(text);
-        put(member, text == "off" ? SeccompChoice::Off : SeccompChoice::Default);
-        break;
-    default:
-        break;
-    }
-    if (!good)
-        return context.expected(node, look);
-    if (later)
+    Taken taken = Taken::Wrong;
+    if (takes_number(key.type))
+        taken = take_number(context, key, node, member);
+    else if (value.kind == Kind::String)
+        taken =
+            key.type == Type::Choice ? take_choice(context, key, node, member) : take_text(context, key, node, member);
+    if (taken == Taken::Wrong)
+        context.expected(node, look_of(key.type));
+    else if (taken == Taken::Later || (taken == Taken::Good && key.later && !harmless(key, value)))
         context.remember(node);
 }
 

@@ -9,7 +9,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace vial {
@@ -18,6 +17,7 @@ struct ReadContext {
     const toml::Document& document;
     Problems& problems;
     std::vector<std::string>& not_yet;
+    Discarded discarded = {};
     bool inside_later = false;  ///< in a table that is itself on the not-yet list
 
     /// Reports `KEY: message`, with the name of the key that `node` belongs to; `pattern` as in `fill`.
@@ -29,21 +29,15 @@ struct ReadContext {
     void remember(toml::Index node, std::string_view detail = {}) const;
 };
 
-/// Reads `node` as `key` says and stores it in `member`, unless that is null (what comes later is only checked).
+/// Reads `node` as `key` says and stores it in `member`, an object of the type that the key's Type names.
 void read_value(const ReadContext& context, const SchemaKey& key, toml::Index node, void* member);
 
 /// What a value of this type looks like, for "expected ..."; of a list: one element.
 const char* look_of(Type type);
 bool is_list(Type type);
+bool takes_number(Type type);
 /// The part of `read_value` for lists, and the one for users and groups that both need.
 void read_list(const ReadContext& context, const SchemaKey& key, toml::Index node, void* member);
 bool read_id(const ReadContext& context, toml::Index node, std::uint32_t& id);
-
-template <typename T>
-void put(void* member, T value)
-{
-    if (member != nullptr)
-        *static_cast<T*>(member) = std::move(value);
-}
 
 }  // namespace vial

@@ -44,7 +44,8 @@ bool LogReader::load(int segment, LogSegmentHeader& header) const
     // A header that is just being written may be read half old and half new; the next look sees it whole.
     for (int attempt = 0; attempt < 3; attempt++) {
         const auto got = os::pread(segments_[segment], &header, sizeof header, 0);
-        if (got.ok() && got.value() == sizeof header && header.valid(static_cast<std::uint64_t>(status.value().st_size)))
+        if (got.ok() && got.value() == sizeof header &&
+            header.valid(static_cast<std::uint64_t>(status.value().st_size)))
             return true;
     }
     return false;
@@ -124,6 +125,8 @@ bool LogReader::next(LogRecord& record)
             continue;
         }
         record.data = text.substr(end + 1, bytes);
+        if (record.stream == LogStream::Note && record.data.ends_with('\n'))
+            record.data.remove_suffix(1);
         offset_ += end + 1 + bytes;
         return true;
     }

@@ -11,7 +11,7 @@
 ///     hello, world\n                  those bytes as they were read, with or without a newline at the end
 ///
 /// so that even `cat` shows what happened. Streams: `o` what the service wrote to its standard output or error, `n` a note by
-/// PID 1 about the service. A record is never split over two segments and holds at most `log_record_bytes`.
+/// PID 1 about the service, whose newline the reader takes off. A record is never split over two segments and holds at most `log_record_bytes`.
 ///
 /// First the record is written and then the header that counts it in: a reader at any moment sees whole records. But PID 1 may
 /// overtake a slow reader, and a hostile one may have written anything: the reader checks all that it reads.
@@ -45,9 +45,9 @@ inline constexpr std::size_t log_head_bytes = 160;     ///< of the line before i
 enum class LogStream : char { Output = 'o', Note = 'n' };
 
 struct LogRecord {
-    std::int64_t at = 0;           ///< milliseconds since 1970
+    std::int64_t at = 0;  ///< milliseconds since 1970
     LogStream stream = LogStream::Output;
-    std::string_view service;      ///< this and `data` are valid until the reader's next call
+    std::string_view service;  ///< this and `data` are valid until the reader's next call
     std::string_view data;
 };
 

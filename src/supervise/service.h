@@ -59,20 +59,20 @@ constexpr bool is_active(ServiceState state)
 
 /// How a main process ended.
 struct Ending {
-    std::int64_t at = 0;       ///< milliseconds since 1970; 0: it never ended
-    std::uint8_t code = 0;     ///< as a shell says it: the exit code, or 128 + the signal
-    std::uint8_t signal = 0;   ///< what killed it; 0: it exited
-    bool oom = false;          ///< the kernel's out-of-memory killer did it
+    std::int64_t at = 0;      ///< milliseconds since 1970; 0: it never ended
+    std::uint8_t code = 0;    ///< as a shell says it: the exit code, or 128 + the signal
+    std::uint8_t signal = 0;  ///< what killed it; 0: it exited
+    bool oom = false;         ///< the kernel's out-of-memory killer did it
 };
 
 /// What is true of a service now. Small, because a container may have a thousand.
 struct Service {
     ServiceState state = ServiceState::Stopped;
-    bool again = false;         ///< Stopping: start it afterwards
-    std::uint8_t refusals = 0;  ///< forks refused in a row
-    pid_t pid = 0;              ///< of the main process; 0: there is none
-    std::uint32_t restarts = 0; ///< those nobody asked for
-    std::int64_t since = 0;     ///< when `state` was entered; milliseconds of CLOCK_BOOTTIME
+    bool again = false;                 ///< Stopping: start it afterwards
+    std::uint8_t refusals = 0;          ///< forks refused in a row
+    pid_t pid = 0;                      ///< of the main process; 0: there is none
+    std::uint32_t restarts = 0;         ///< those nobody asked for
+    std::int64_t since = 0;             ///< when `state` was entered; milliseconds of CLOCK_BOOTTIME
     std::int64_t deadline = os::never;  ///< Backoff: the next start; Stopping: the next kill
     Ending last;
 };

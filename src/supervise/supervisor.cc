@@ -208,7 +208,7 @@ bool Supervisor::advance(std::int64_t now)
 const Service* Supervisor::outcome() const
 {
     if (services_.size() == 1)
-        return &services_[0];
+        return services_.data();
     return first_failed_ == none ? nullptr : &services_[first_failed_];
 }
 

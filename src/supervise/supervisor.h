@@ -43,18 +43,18 @@ public:
     Supervisor(std::span<Service> services, ServiceActions& actions) : services_(services), actions_(actions) {}
 
     // Wishes. They never wait; `advance` carries them out. False: not possible, because everything is being stopped.
-    bool start(ServiceIndex service, std::int64_t now);
-    bool restart(ServiceIndex service, std::int64_t now);
-    void stop(ServiceIndex service, std::int64_t now);
+    bool start(ServiceIndex index, std::int64_t now);
+    bool restart(ServiceIndex index, std::int64_t now);
+    void stop(ServiceIndex index, std::int64_t now);
     void start_all(std::int64_t now);
     /// For good: nothing is started after this. In reverse order.
     void stop_all(std::int64_t now);
 
     // Events.
     /// The exec of its main process went through.
-    void started(ServiceIndex service, std::int64_t now);
+    void started(ServiceIndex index, std::int64_t now);
     /// Its main process has ended and was reaped; this is so also where its exec failed.
-    void exited(ServiceIndex service, const Ending& ending, std::int64_t now);
+    void exited(ServiceIndex index, const Ending& ending, std::int64_t now);
 
     /// Does what is due, and starts some of the services whose turn it is. True: there are more; call again soon.
     bool advance(std::int64_t now);

@@ -57,6 +57,8 @@ static void enter(int namespace)
     }
 }
 
+static posix_spawn_file_actions_t silence;  // stdin is our list of tools, stdout our report
+
 static void start(struct tool *tool, int home, int counts)
 {
     if (tool->namespace >= 0)
@@ -64,7 +66,7 @@ static void start(struct tool *tool, int home, int counts)
     const double begin = now();
     pid_t child;
     int status = -1;
-    const int error = posix_spawn(&child, tool->arguments[0], NULL, NULL, tool->arguments, environ);
+    const int error = posix_spawn(&child, tool->arguments[0], &silence, NULL, tool->arguments, environ);
     if (error == 0)
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             ;
@@ -123,6 +125,9 @@ int main(int argc, char **argv)
     const int count = read_tools(tools, rounds);
     const int home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 
+    posix_spawn_file_actions_init(&silence);
+    posix_spawn_file_actions_addopen(&silence, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&silence, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     for (int i = 0; i < count; ++i)
         start(&tools[i], home, 0);  // warms the page cache
     if (gap > 0) {

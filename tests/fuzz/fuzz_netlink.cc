@@ -3,8 +3,8 @@
 /// Whatever a netlink socket may hand out: taken apart the way `NetlinkSocket::request` and the bridge code do.
 /// Under libFuzzer's sanitizers a read past the end is found at once.
 
-#include "kernel/bridge.h"
 #include "kernel/netlink.h"
+#include "kernel/network.h"
 
 #include <cstdint>
 #include <cstdlib>

@@ -7,7 +7,7 @@
 #   - a mount namespace of its own, private, with an empty tmpfs on /run;
 #   - a cgroup of its own in every hierarchy, which COMMAND sees as the root of that hierarchy
 #     (a cgroup namespace, and the hierarchies mounted anew), so that `vial/NAME` lies beneath it;
-#   - with --network a network namespace of its own, `lo` up.
+#   - with --network a network namespace of its own, `lo` up, and a /sys that shows it.
 # Works on cgroup v1, on v2 and on the hybrid of both. Needs root.
 #
 # The exit code is COMMAND's. What COMMAND leaves running is named on stderr, ended (it is ours: it sits in
@@ -79,6 +79,13 @@ LIST
     if [ "$1" = --network ]; then
         shift
         ip link set lo up
+        # /sys/class/net shows the namespace that sysfs was mounted in: mount it anew, under the same control groups.
+        mkdir /run/cgroup
+        mount --move /sys/fs/cgroup /run/cgroup
+        umount -l /sys
+        mount -t sysfs sysfs /sys
+        mount --move /run/cgroup /sys/fs/cgroup
+        rmdir /run/cgroup
     fi
     export VIAL_SANDBOX=1
     exec "$@"

@@ -13,22 +13,22 @@
 snapshot_lines()
 {
     sed 's/^[0-9]* [0-9]* /mount      /' /proc/self/mountinfo
-    # shellcheck disable=SC2016  # awk's own $
-    awk '{ for (at = 7; $at != "-"; ++at); if ($(at + 1) ~ /^cgroup/) print $5 }' /proc/self/mountinfo |
-        while read -r point; do
-            find "$point" -type d | sed 's/^/cgroup     /'
-            for pid in $(find "$point" -name cgroup.procs -exec cat {} + 2>/dev/null); do
-                # Kernel threads have no command line, and neither have those that are gone already.
-                { tr '\0' ' ' <"/proc/$pid/cmdline" && echo; } 2>/dev/null | sed '/^$/d; s/^/process    /'
-            done
-        done
+    snapshot_points=$(awk '{ for (at = 7; $at != "-"; ++at); if ($(at + 1) ~ /^cgroup/) print $5 }' /proc/self/mountinfo)
+    # shellcheck disable=SC2086  # a list of directories
+    find $snapshot_points -type d | sed 's/^/cgroup     /'
+    # Names of processes, but for the kernel's threads (children of 2) and for the programs of this very pipeline.
+    # shellcheck disable=SC2086
+    find $snapshot_points -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | sed 's|.*|/proc/&/stat|' |
+        xargs cat 2>/dev/null | sed -n 's/^[0-9]* (\(.*\)) . \([0-9]*\) .*/\2 \1/p' |
+        sed -n '/^2 /d; / \(find\|cat\|sort\|sed\|xargs\)$/d; s/^[0-9]*/process   /p'
     ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/interface  \1/'
     for file in /sys/block/loop*/loop/backing_file; do
         for image in "$@"; do
             if [ -e "$file" ] && grep -qF -e "$image" "$file"; then echo "loop       $file"; fi
         done
     done
-    find /run/vial 2>/dev/null | sed 's/^/state      /'
+    # The directory itself and its lock stay: they are vial's, not a container's.
+    find /run/vial -mindepth 1 ! -name .lock 2>/dev/null | sed 's/^/state      /'
 }
 
 snapshot() { snapshot_lines "$@" | sort -u; }

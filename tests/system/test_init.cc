@@ -4,6 +4,7 @@
 // `make_plan`, without a launcher. The numbers are those of the project's list of what a PID 1 must get right.
 // Needs root.
 
+#include "base/events.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
@@ -122,7 +123,7 @@ public:
     {
         pollfd entry{fd_.get(), POLLIN, 0};
         char byte;
-        return ::poll(&entry, 1, 0) == 1 && ::recv(fd_.get(), &byte, 1, MSG_DONTWAIT) <= 0;
+        return ::poll(&entry, 1, 0) == 1 && ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
     }
 
 private:
@@ -323,7 +324,8 @@ TEST_CASE("exit codes: the only service's code is the container's, and is record
         Container container(shell("exit " + std::to_string(code)));
         container.run();
         CHECK(container.end() == code);
-        CHECK(contains(container.exit_record(), "{\"code\":" + std::to_string(code) + ",\"signal\":null,\"service\":\"main\""));
+        CHECK(contains(container.exit_record(),
+                       "{\"code\":" + std::to_string(code) + ",\"signal\":null,\"service\":\"main\""));
     }
 }
 
@@ -374,14 +376,15 @@ TEST_CASE("pid1-1: SIGCHLD inherited as ignored still reaps and still has the ex
 
 TEST_CASE("pid1-3: the service starts with no signal blocked and none ignored")
 {
-    Container container(shell("grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status"));
+    Container container(
+        shell("while read -r line; do case $line in SigBlk*|SigIgn*) echo $line;; esac; done < /proc/self/status"));
     container.prepare = [] {
         ::signal(SIGUSR1, SIG_IGN);
         ::signal(SIGPIPE, SIG_IGN);
     };
     container.run();
     CHECK(container.end() == 0);
-    CHECK(container.log() == std::string("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n"));
+    CHECK(container.log() == "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\n");
 }
 
 TEST_CASE("pid1-6: works with descriptors 0, 1 and 2 closed")
@@ -411,7 +414,8 @@ TEST_CASE("the service has descriptors 0, 1 and 2 and no other")
 
 TEST_CASE("PID 1 is closed to a service that runs as root")
 {
-    Container container(shell("cat /proc/1/environ > /dev/null 2>&1 && echo open || echo closed; readlink /proc/1/exe"));
+    Container container(
+        shell("cat /proc/1/environ > /dev/null 2>&1 && echo open || echo closed; readlink /proc/1/exe"));
     container.prepare = [] {
         (void)os::unshare(CLONE_NEWNS);
         (void)os::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
@@ -428,10 +432,11 @@ TEST_CASE("pid1-15: signals that somebody sends reach the main process; TERM and
                               "while :; do sleep 1000 & wait; done"));
     container.run();
     REQUIRE(container.eventually_logs("set\n"));
-    for (const auto& [number, name] : {std::pair{SIGHUP, "HUP"}, {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"}, {SIGQUIT, "QUIT"},
-                                       {SIGWINCH, "WINCH"}, {SIGCONT, "CONT"}, {SIGALRM, "ALRM"}}) {
+    for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGWINCH, SIGCONT, SIGALRM}) {
+        char scratch[16];
+        const std::string expected = "got " + std::string(signal_name(number, scratch)) + "\n";
         container.signal(number);
-        CHECK_MESSAGE(container.eventually_logs(std::string("got ") + name), name);
+        CHECK_MESSAGE(container.eventually_logs(expected), expected);
     }
     CHECK(contains(container.request("status"), "\"forwarded\":7"));
     container.signal(SIGINT);
@@ -440,7 +445,8 @@ TEST_CASE("pid1-15: signals that somebody sends reach the main process; TERM and
 
 TEST_CASE("pid1-16: real-time signals too")
 {
-    Container container(shell("trap 'echo first' 34; trap 'echo last' 64; echo set; while :; do sleep 1000 & wait; done"));
+    Container container(
+        shell("trap 'echo first' 34; trap 'echo last' 64; echo set; while :; do sleep 1000 & wait; done"));
     container.run();
     REQUIRE(container.eventually_logs("set\n"));
     container.signal(34);
@@ -503,12 +509,14 @@ TEST_CASE("pid1-44: KILL and STOP from inside change nothing")
 
 TEST_CASE("pid1-31: a thousand orphans are all reaped")
 {
-    Container container(shell("i=0; while [ $i -lt 1000 ]; do (sleep 0 &); i=$((i+1)); done; echo made; exec sleep 1000"));
+    Container container(
+        shell("i=0; while [ $i -lt 1000 ]; do (sleep 0 &); i=$((i+1)); done; echo made; exec sleep 1000"));
     container.run();
     REQUIRE(container.eventually_logs("made"));
     const auto main_only = [&] { return contains(container.request("status"), "\"reaped\":1000,"); };
     CHECK(eventually(main_only));
-    CHECK(eventually([&] { return container.children() == container.children().substr(0, container.children().find(' ') + 1); }));
+    CHECK(eventually(
+        [&] { return container.children() == container.children().substr(0, container.children().find(' ') + 1); }));
 }
 
 TEST_CASE("pid1-35, 36: orphans get TERM and time, and the end comes when the last has gone")
@@ -624,8 +632,9 @@ TEST_CASE("control: every answer is lines of JSON")
 {
     Container container({shell("exec sleep 1000", "a"), shell("exec sleep 1000", "b")});
     container.run();
-    for (const char* request : {"status", "stats", "ping", "stop nobody", "start", "signal", "signal FOO a", "signal USR9",
-                                "events", "reload", "logs", "", "  ", "\"\\\x01\xff", "ping pong", "stop a b"}) {
+    for (const char* request :
+         {"status", "stats", "ping", "stop nobody", "start", "signal", "signal FOO a", "signal USR9", "events",
+          "reload", "logs", "", "  ", "\"\\\x01\xff", "ping pong", "stop a b"}) {
         const std::string answer = container.request(request);
         std::string_view rest = answer;
         CAPTURE(request);
@@ -677,7 +686,7 @@ TEST_CASE("pid1-57: a client that stalls, sends garbage, a megabyte, or goes awa
     Client eager(container.socket_path());
     REQUIRE(eager.send("ping\nstop nobody\nping\n"));
     std::string answers;
-    while (answers.find("nobody") == answers.npos || answers.size() < 80)
+    while (answers.size() < 75 && !eager.is_closed())
         answers += eager.answer();
     CHECK(answers == "{\"ok\":true}\n{\"ok\":false,\"error\":\"no such service: nobody\"}\n{\"ok\":true}\n");
 }
@@ -806,8 +815,194 @@ TEST_CASE("pid1-62: a thousand services: start, restart of one, stop of all")
     const pid_t before = container.service_pid("s500");
     REQUIRE(before > 1);
     CHECK(contains(container.request("signal KILL s500"), "\"ok\":true"));
-    CHECK(eventually([&] { return container.service_pid("s500") > before && container.status("s500", "restarts") == "1"; }));
+    CHECK(eventually(
+        [&] { return container.service_pid("s500") > before && container.status("s500", "restarts") == "1"; }));
     container.signal(SIGTERM);
     CHECK(container.end() == 0);
     ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+// --- With a cgroup of its own ---
+
+namespace {
+
+/// A group beneath ours in one hierarchy of version 1; empties and removes itself.
+class Group {
+public:
+    explicit Group(const std::string& controller)
+        : path_("/sys/fs/cgroup/" + controller + "/vial-test-init-" + std::to_string(::getpid()))
+    {
+        exists_ = os::lstat(AT_FDCWD, ("/sys/fs/cgroup/" + controller + "/tasks").c_str()).ok() &&
+                  ::mkdir(path_.c_str(), 0755) == 0;
+        if (!exists_)
+            MESSAGE("not run: there is no version 1 hierarchy of " << controller);
+    }
+    ~Group()
+    {
+        if (exists_)
+            CHECK(eventually([&] { return ::rmdir(path_.c_str()) == 0; }));
+    }
+    explicit operator bool() const { return exists_; }
+    std::string file(const char* name) const { return path_ + "/" + name; }
+    void write(const char* name, std::string_view text) const
+    {
+        REQUIRE(os::write_file(AT_FDCWD, file(name).c_str(), text).ok());
+    }
+    std::string read(const char* name) const { return read_whole(file(name)); }
+    Fd open(const char* name, int flags) const
+    {
+        auto fd = os::open(file(name).c_str(), flags);
+        REQUIRE(fd.ok());
+        return fd.take();
+    }
+
+private:
+    std::string path_;
+    bool exists_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("pid1-51: what a service leaves behind is killed before it starts again, sessions of their own as well")
+{
+    Group group("pids");
+    if (!group)
+        return;
+    const Fd tasks = group.open("tasks", O_WRONLY);
+    const Fd processes = group.open("cgroup.procs", O_RDONLY);
+    // Both generations leave three behind; the group only ever holds those of one.
+    ServiceSpec service = shell("for i in 1 2 3; do setsid sleep 1000 & done; echo up; exec sleep 1000");
+    service.restart = Restart::Always;
+    service.restart_delay = 0;
+    Container container({service, shell("exec sleep 1000", "other")});
+    container.leaves.resize(1);
+    container.leaves[0].join[0] = tasks.get();
+    container.leaves[0].leaf_processes = processes.get();
+    container.run();
+    for (int generation = 1; generation <= 5; generation++) {
+        std::string log;
+        for (int i = 0; i < generation; i++)
+            log += "up\n";
+        REQUIRE(eventually([&] { return container.log() == log; }));
+        CHECK(eventually([&] { return group.read("pids.current") == "4\n"; }));
+        container.request("signal KILL main");
+    }
+    REQUIRE(container.eventually_logs("up\nup\nup\nup\nup\nup\n"));
+    container.request("stop main");
+    CHECK(eventually([&] { return group.read("pids.current") == "0\n"; }));
+    container.signal(SIGTERM);
+    CHECK(container.end() == 0);
+}
+
+TEST_CASE("an out-of-memory kill is told from any other")
+{
+    Group group("memory");
+    if (!group)
+        return;
+    group.write("memory.limit_in_bytes", "20M");
+    const Fd tasks = group.open("tasks", O_WRONLY);
+    const Fd events = group.open("memory.oom_control", O_RDONLY);
+    ServiceSpec service = shell("exec tail /dev/zero");
+    Container container(service);
+    container.leaves.resize(1);
+    container.leaves[0].join[0] = tasks.get();
+    container.leaves[0].leaf_events = events.get();
+    container.run();
+    CHECK(container.end() == 128 + SIGKILL);
+    CHECK(contains(container.exit_record(), "\"code\":137,\"signal\":\"KILL\",\"service\":\"main\",\"oom\":true"));
+    CHECK(contains(container.log(LogStream::Note), "killed by SIGKILL, out of memory"));
+}
+
+TEST_CASE("pid1-60: a refused fork is tried again, and said")
+{
+    Group group("pids");
+    if (!group)
+        return;
+    group.write("pids.max", "1");
+    Container container(shell("exec sleep 1000"));
+    container.prepare = [&] { (void)os::write_file(AT_FDCWD, group.file("tasks").c_str(), "0"); };
+    container.start();
+    REQUIRE(eventually([&] { return contains(container.log(LogStream::Note), "Resource temporarily unavailable"); }));
+    CHECK(container.status("main", "state") == "\"backoff\"");
+    group.write("pids.max", "max");
+    CHECK(container.hear() == "R");
+    CHECK(container.status("main", "restarts") == "0");
+    container.signal(SIGTERM);
+    CHECK(container.end() == 128 + SIGTERM);
+}
+
+// --- With a terminal ---
+
+TEST_CASE("a service with a terminal has it as its standard descriptors and controls it")
+{
+    const Fd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    REQUIRE(::grantpt(master.get()) == 0);
+    REQUIRE(::unlockpt(master.get()) == 0);
+    const Fd slave(::open(::ptsname(master.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    REQUIRE(slave);
+    Container container(shell("test -t 0 && test -t 1 && test -t 2 && echo yes > /dev/tty; read -r line; exit 5"));
+    container.leaves.resize(1);
+    container.leaves[0].terminal = slave.get();
+    container.run();
+    char buffer[64];
+    const ssize_t got = ::read(master.get(), buffer, sizeof buffer);
+    CHECK(std::string(buffer, got > 0 ? static_cast<std::size_t>(got) : 0) == "yes\r\n");
+    // pid1-25: the terminal's interrupt reaches the foreground group, and not PID 1.
+    REQUIRE(::write(master.get(), "\x03", 1) == 1);
+    CHECK(container.end() == 128 + SIGINT);
+}
+
+TEST_CASE("pid1-56, 57: a service that writes without end keeps nobody waiting")
+{
+    Container container({shell("exec yes", "loud"), shell("exec sleep 1000", "quiet")});
+    container.run();
+    for (int i = 0; i < 50; i++)
+        REQUIRE(container.request("ping") == "{\"ok\":true}\n");
+    CHECK(contains(container.request("status"), "\"log_dropped\":0}"));
+    CHECK(contains(container.request("restart quiet"), "\"ok\":true"));
+    CHECK(eventually([&] { return container.status("quiet", "state") == "\"ready\""; }));
+    container.signal(SIGTERM);
+    CHECK(container.end() == 0);
+}
+
+TEST_CASE("pid1-48: a process put in from outside is asked to end, too, and holds nobody up for long")
+{
+    Container container(shell("read -r line < /proc/self/comm; exec sleep 1000"));
+    container.run();
+    const auto space = os::open(("/proc/" + std::to_string(container.pid()) + "/ns/pid").c_str(), O_RDONLY);
+    REQUIRE(space.ok());
+    const auto own = os::open("/proc/self/ns/pid", O_RDONLY);
+    REQUIRE(os::setns(space.value().get(), CLONE_NEWPID).ok());
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, &before);
+    const pid_t visitor = ::fork();
+    if (visitor == 0) {
+        os::restore_signals();
+        ::execl("/bin/sleep", "sleep", "1000", nullptr);
+        ::_exit(127);
+    }
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    REQUIRE(os::setns(own.value().get(), CLONE_NEWPID).ok());
+    container.signal(SIGTERM);
+    // Only PID 1's end is ours to see in any order: the kernel lets it go when the visitor has been waited for.
+    int status = 0;
+    REQUIRE(::waitpid(visitor, &status, 0) == visitor);
+    CHECK(WTERMSIG(status) == SIGTERM);
+    CHECK(container.end() == 128 + SIGTERM);
+}
+
+TEST_CASE("a launcher that dies before the services run takes the container with it")
+{
+    // Refused forks keep it from ever running.
+    Group group("pids");
+    if (!group)
+        return;
+    group.write("pids.max", "1");
+    Container container(shell("exec sleep 1000"));
+    container.prepare = [&] { (void)os::write_file(AT_FDCWD, group.file("tasks").c_str(), "0"); };
+    container.start();
+    REQUIRE(eventually([&] { return contains(container.log(LogStream::Note), "trying again"); }));
+    container.hang_up();
+    CHECK(container.end() == 125);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The one program of all unit tests. `build/tests/unit --test-case='*address*'` runs a part of them.
+// The main function of every test program. `build/tests/unit --test-case='*address*'` runs a part of one.
 
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/result.h"
-#include "kernel/bridge.h"
 #include "kernel/netlink.h"
+#include "kernel/network.h"
 
 #include <cstring>
 #include <doctest/doctest.h>
@@ -216,8 +216,8 @@ TEST_CASE("a link is read with what vial needs of it, and a cut one is none")
     append(payload, header);
     const Buffer kind = attribute(IFLA_INFO_KIND, std::string_view("bridge\0", 7));
     for (const Buffer& part : {attribute(IFLA_IFNAME, std::string_view("br-lan\0", 7)),
-                              attribute(IFLA_IFALIAS, "an alias that is longer than any that vial gives"),
-                              attribute(IFLA_LINKINFO | 0x8000, view(kind))})
+                               attribute(IFLA_IFALIAS, "an alias that is longer than any that vial gives"),
+                               attribute(IFLA_LINKINFO | 0x8000, view(kind))})
         payload.insert(payload.end(), part.begin(), part.end());
 
     Link link;

@@ -91,12 +91,12 @@ TEST_CASE("an error names the call's object")
 {
     const auto missing = os::open("/nowhere/at/all", O_RDONLY);
     CHECK(missing.number() == ENOENT);
-    CHECK(std::string(missing.error().step) == "open");
-    CHECK(std::string(missing.error().object) == "/nowhere/at/all");
+    CHECK(std::string(missing.error()->step) == "open");
+    CHECK(std::string(missing.error()->object) == "/nowhere/at/all");
     CHECK(os::mount("none", "/nowhere", "tmpfs", 0, "").number() != 0);
-    CHECK(std::string(os::chdir("/nowhere").error().object) == "/nowhere");
+    CHECK(std::string(os::chdir("/nowhere").error()->object) == "/nowhere");
     char* none[] = {nullptr};
-    CHECK(std::string(os::execute("/nowhere/program", none, none).object) == "/nowhere/program");
+    CHECK(std::string(os::execute("/nowhere/program", none, none)->object) == "/nowhere/program");
 }
 
 TEST_CASE("a test may refuse any call")
@@ -322,7 +322,7 @@ TEST_CASE("a stream socket listens, connects and is closed")
     const Fd client = os::socket(AF_UNIX, SOCK_STREAM, 0).take();
     const auto refused = os::connect(client.get(), where, length, "web's control socket");
     CHECK(refused.number() == ECONNREFUSED);
-    CHECK(std::string(refused.error().object) == "web's control socket");
+    CHECK(std::string(refused.error()->object) == "web's control socket");
     CHECK(os::bind(server.get(), where, length, name).ok());
     CHECK(os::listen(server.get(), 1).ok());
     CHECK(os::connect(client.get(), where, length, name).ok());

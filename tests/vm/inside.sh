@@ -223,7 +223,7 @@ tasks  = 32
 SPEC
     vial start /tmp/web.conf
     ip -o addr show br-test | grep -q '10\.0\.3\.1/24' || fail "the bridge has no address: $(ip addr)"
-    eventually wget -q -T 2 -O /tmp/page http://10.0.3.2:8080/
+    eventually wget -q -O /tmp/page http://10.0.3.2:8080/
     grep -q 'inside a vial container' /tmp/page
     contains "$(vial exec web -- /bin/ip route)" "default via 10.0.3.1"
     contains "$(vial list)" web
@@ -234,9 +234,12 @@ SPEC
 two_share_a_bridge()
 {
     for n in 2 3; do
-        sleeper "pair$n" '[network.eth0]' 'bridge = "br-pair"' "address = [\"10.0.4.$n/24\"]" 'gateway = "10.0.4.1"'
+        printf '%s\n' "root = \"$tree\"" 'command = ["/bin/httpd", "-f", "-p", "80", "-h", "/var/www"]' \
+            '[network.eth0]' 'bridge = "br-pair"' "address = [\"10.0.4.$n/24\"]" 'gateway = "10.0.4.1"' |
+            spec "pair$n" >/dev/null
+        vial start "/tmp/pair$n.conf"
     done
-    vial exec pair2 -- /bin/ping -c 1 -W 5 10.0.4.3 2>&1 || vial exec pair2 -- /bin/arping -c 1 -I eth0 10.0.4.3
+    eventually vial exec pair2 -- /bin/wget -q -O - http://10.0.4.3/
     vial stop pair2
     ip link show br-pair >/dev/null || fail "the bridge went with the first of two"
     vial stop pair3
@@ -254,18 +257,43 @@ gid_map = ["0 100000 65536"]'
 matrix()
 {
     {
-        printf 'root = "%s"\ncommand = ["/bin/sleep", "1000"]\ninit = %s\nmounts = ["/srv/data:/tmp/data:ro"]\n' "$4" "$2"
+        printf 'root = "%s"\ncommand = ["/bin/sleep", "1000"]\ninit = %s\nmounts = ["/srv/data:/srv:ro"]\n' "$4" "$2"
         [ "$3" = off ] || echo "$user_namespace"
     } | spec cell >/dev/null
     mkdir -p /srv/data && echo shared >/srv/data/file
     old="oldkernel --kernel $1 --"
-    exits 9 $old vial run --name cellrun --set init="$2" /tmp/cell.conf -- /bin/sh -c 'exit 9'
+    exits 9 $old vial run --name cellrun /tmp/cell.conf -- /bin/sh -c 'exit 9'
     $old vial start /tmp/cell.conf
-    equal shared "$($old vial exec cell -- /bin/cat /tmp/data/file)"
+    equal shared "$($old vial exec cell -- /bin/cat /srv/file)"
     exits 4 $old vial exec cell -- /bin/sh -c 'exit 4'
-    $old vial status cell
+    # Without vial as PID 1 there is nobody to ask.
+    [ "$2" = false ] || contains "$($old vial status cell)" running
     $old vial stop cell
     rm -rf /srv/data
+}
+
+# What is missing of a target is made where that is possible, as on the container's /tmp.
+target_is_made() # KERNEL
+{
+    mkdir -p /srv/data && echo shared >/srv/data/file
+    printf 'root = "%s"\ncommand = ["/bin/cat", "/tmp/some/where/file"]\nmounts = ["/srv/data:/tmp/some/where"]\n' "$tree" |
+        spec target >/dev/null
+    equal shared "$(oldkernel --kernel "$1" -- vial run /tmp/target.conf)"
+    rm -rf /srv/data
+}
+
+# One call missing, all others there: no kernel is like that, but filters are (container managers', for one).
+without() # CALL
+{
+    exits 9 oldkernel --without "$1" -- vial run --root "$image" -- /bin/sh -c 'exit 9'
+}
+
+# Before mount_setattr an image cannot be mounted for a user namespace: that is said, not tried.
+image_for_a_user_namespace_is_refused() # KERNEL
+{
+    printf 'root = "%s"\ncommand = ["/bin/true"]\n%s\n' "$image" "$user_namespace" | spec refused >/dev/null
+    exits 1 oldkernel --kernel "$1" -- vial start /tmp/refused.conf 2>/tmp/message
+    contains "$(cat /tmp/message)" "needs Linux 5.12"
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -283,14 +311,23 @@ check "exec: enters, limits hold, codes come back" exec_enters
 check "crash: PID 1 killed from outside" killed_from_outside
 check "network: a web server over a bridge" web_server_over_a_bridge
 check "network: two share a bridge" two_share_a_bridge
-for kernel in 6.1 5.10 5.4 4.19 4.9; do
+for kernel in 6.1 5.10 4.19; do
     for init in true false; do
         for user in off on; do
-            for from in "$tree" "$image"; do
-                check "matrix: calls of $kernel, init = $init, user namespace $user, root ${from##*/}" \
-                    matrix "$kernel" "$init" "$user" "$from"
-            done
+            check "matrix: calls of $kernel, init = $init, user namespace $user" matrix "$kernel" "$init" "$user" "$tree"
         done
+        if [ "$kernel" = 6.1 ]; then
+            check "matrix: calls of $kernel, init = $init, user namespace on, from an image" \
+                matrix "$kernel" "$init" on "$image"
+        fi
+        check "matrix: calls of $kernel, init = $init, from an image" matrix "$kernel" "$init" off "$image"
     done
+done
+for kernel in 6.1 5.10 5.1; do
+    check "matrix: calls of $kernel, a mount's target is made" target_is_made "$kernel"
+done
+check "matrix: an image for a user namespace before 5.12" image_for_a_user_namespace_is_refused 5.10
+for call in open_tree mount_setattr openat2 clone3 close_range fsopen pidfd_open ioctl:LOOP_CONFIGURE; do
+    check "matrix: without $call alone" without "$call"
 done
 echo "1..$number"
