@@ -121,7 +121,7 @@ Result<std::string> read_file(int directory, const char* path, std::size_t limit
     std::size_t used = 0;
     for (;;) {
         // One byte more than allowed is asked for, to tell a full file from one that is too long.
-        const std::size_t room = std::min(std::max<std::size_t>(used * 2, 4096), limit + 1);
+        const std::size_t room = std::min(std::max<std::size_t>(used * 2, 512), limit + 1);
         content.resize(room);
         used += TRY(fill(file.get(), content.data() + used, room - used, path));
         if (used > limit)

@@ -15,20 +15,10 @@ namespace vial {
 
 namespace {
 
-constexpr const char* controller_names[controller_count] = {"memory", "pids", "cpu", "cpuacct"};
-constexpr const char* mount_point = "/sys/fs/cgroup";
+constexpr const char* controller_names[] = {"memory", "pids", "cpu", "cpuacct"};  // by bit of Controller
+constexpr const char* usual_place = "/sys/fs/cgroup";
 constexpr std::size_t mountinfo_limit = 4U << 20;
 constexpr std::int64_t cpu_period = 100000;  // microseconds, the kernel's own default
-
-std::string& root_of(Cgroups& cgroups, Controller controller)
-{
-    return cgroups.roots[static_cast<std::size_t>(controller)];
-}
-
-const std::string& root_of(const Cgroups& cgroups, Controller controller)
-{
-    return cgroups.roots[static_cast<std::size_t>(controller)];
-}
 
 bool has_word(std::string_view words, std::string_view word, char separator)
 {
@@ -38,19 +28,33 @@ bool has_word(std::string_view words, std::string_view word, char separator)
     return false;
 }
 
-bool is_filesystem(const std::string& path, std::uint64_t magic)
+unsigned controllers_among(std::string_view words, char separator)
 {
-    const auto directory = os::open(path.c_str(), O_PATH | O_DIRECTORY);
-    if (!directory.ok())
-        return false;
-    const auto found = os::filesystem_magic(directory.value().get());
-    return found.ok() && found.value() == magic;
+    unsigned found = 0;
+    for (unsigned bit = 0; bit < std::size(controller_names); ++bit)
+        found |= has_word(words, controller_names[bit], separator) ? 1U << bit : 0U;
+    return found;
 }
 
-/// Version 1 hierarchies that are mounted elsewhere than usual, and version 2 beside them.
-Result<void> search_mounts(Cgroups& cgroups)
+unsigned unified_controllers(const std::string& root)
+{
+    const std::string words = os::read_file(AT_FDCWD, concat({root, "/cgroup.controllers"}).c_str()).value_or({});
+    return controllers_among(std::string_view(words).substr(0, words.find('\n')), ' ') | CpuAccounting;
+}
+
+/// What is mounted at `path`: the filesystem's magic number, 0 where there is nothing.
+std::uint64_t magic_at(const std::string& path)
+{
+    const auto directory = os::open(path.c_str(), O_PATH | O_DIRECTORY);
+    return directory.ok() ? os::filesystem_magic(directory.value().get()).value_or(0) : 0;
+}
+
+/// Wherever the mounts of /proc/self/mountinfo say.
+Result<std::vector<Hierarchy>> search_mounts()
 {
     const std::string info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
+    std::vector<Hierarchy> found;
+    unsigned known = 0;
     std::string_view rest = info;
     while (!rest.empty()) {
         std::string_view line = take_until(rest, '\n');
@@ -62,191 +66,154 @@ Result<void> search_mounts(Cgroups& cgroups)
         if (type != "cgroup" && type != "cgroup2")
             continue;
         take_word(super);
-        const std::string_view options = take_word(super);
         for (int field = 0; field < 4; ++field)
             take_word(line);
-        const std::string point(take_word(line));
-        std::string controllers;
-        if (type == "cgroup2") {
-            controllers = os::read_file(AT_FDCWD, concat({point, "/cgroup.controllers"}).c_str()).value_or({});
-            if (!controllers.empty() && controllers.back() == '\n')
-                controllers.pop_back();
-        }
-        for (std::size_t at = 0; at < controller_count; ++at) {
-            const bool here = type == "cgroup" ? has_word(options, controller_names[at], ',')
-                                               : has_word(controllers, controller_names[at], ' ');
-            if (here && cgroups.roots[at].empty())
-                cgroups.roots[at] = point;
-        }
+        Hierarchy one{std::string(take_word(line)), type == "cgroup2", 0};
+        one.controllers = (one.unified ? unified_controllers(one.root) : controllers_among(take_word(super), ',')) & ~known;
+        known |= one.controllers;
+        if (one.controllers != 0)
+            found.push_back(std::move(one));
     }
-    return {};
+    return found;
 }
 
-/// The hierarchies a container's groups are made in, each once. The processor's time is only counted where that costs no
-/// hierarchy of its own beside the limits'.
-std::vector<std::string> used_roots(const Cgroups& cgroups, const Spec& spec)
-{
-    std::vector<std::string> used;
-    const auto use = [&](Controller controller) {
-        const std::string& root = root_of(cgroups, controller);
-        for (const std::string& other : used)
-            if (other == root)
-                return;
-        if (!root.empty())
-            used.push_back(root);
-    };
-    use(Controller::Memory);
-    use(Controller::Pids);
-    if (spec.limits.cpu != 0)
-        use(Controller::Cpu);
-    use(Controller::CpuAccounting);
-    return used;
-}
-
-/// `vial` and `vial/NAME` in one hierarchy. The last container's end removes `vial`: it may go between the two.
-Result<void> make_directories(const std::string& root, const std::string& directory, const Spec& spec)
-{
-    const std::string parent = concat({root, "/vial"});
-    for (int attempt = 0; attempt < 16; ++attempt) {
-        const auto parent_made = os::mkdirat(AT_FDCWD, parent.c_str(), 0755);
-        if (parent_made.ok())  // before 5.11 a group's limits reach its children only where this is set
-            (void)os::write_file(AT_FDCWD, concat({parent, "/memory.use_hierarchy"}).c_str(), "1");
-        else if (parent_made.number() != EEXIST)
-            return parent_made.error();
-        const auto made = os::mkdirat(AT_FDCWD, directory.c_str(), 0755);
-        if (made.ok())
-            break;
-        if (made.number() != ENOENT)
-            return made.error();
-    }
-    TRY(os::mkdirat(AT_FDCWD, concat({directory, "/init"}).c_str(), 0755));
-    for (const ServiceSpec& service : spec.services)
-        TRY(os::mkdirat(AT_FDCWD, concat({directory, "/", service.name}).c_str(), 0755));
-    return {};
-}
+/// The group of the container in one hierarchy while it is being made.
+struct Group {
+    const Hierarchy& hierarchy;
+    Fd directory;
+};
 
 /// Version 2 hands controllers down one level at a time.
-Result<void> enable_controllers(const std::string& directory)
+Result<void> hand_down(int directory, const char* control, unsigned controllers, const std::string& root)
 {
-    const std::string available = TRY(os::read_file(AT_FDCWD, concat({directory, "/cgroup.controllers"}).c_str()));
     std::string wanted;
-    for (const char* name : {"memory", "pids", "cpu"})
-        if (has_word(std::string_view(available).substr(0, available.find('\n')), name, ' '))
-            wanted += concat({wanted.empty() ? "+" : " +", name});
+    for (unsigned bit = 0; bit < std::size(controller_names); ++bit)
+        if ((controllers & ~static_cast<unsigned>(CpuAccounting) & 1U << bit) != 0)
+            wanted += concat({wanted.empty() ? "+" : " +", controller_names[bit]});
     if (wanted.empty())
         return {};
-    const std::string control = concat({directory, "/cgroup.subtree_control"});
-    auto written = os::write_file(AT_FDCWD, control.c_str(), wanted);
+    auto written = os::write_file(directory, control, wanted).as("hand controllers down in", root);
     if (written.number() == EBUSY)
         written.error().because("processes live in the group itself").advise("start vial from another control group");
     return written;
 }
 
-/// Where a container's limit goes and what it is called there.
-class LimitWriter {
-public:
-    LimitWriter(const Cgroups& cgroups, const std::string& name) : cgroups_(cgroups), name_(name) {}
-
-    /// Writes `value` and reads it back. `key`: the spec's, for messages.
-    Result<void> set(Controller controller, const char* key, const char* v1_file, const char* v2_file,
-                     std::int64_t value, const char* advice)
-    {
-        return set_text(controller, key, v1_file, v2_file, concat({Decimal(value)}), advice);
-    }
-
-    Result<void> set_text(Controller controller, const char* key, const char* v1_file, const char* v2_file,
-                          const std::string& value, const char* advice)
-    {
-        const std::string& root = root_of(cgroups_, controller);
-        const std::string what = concat({"limits.", key, " of ", name_});
-        if (root.empty())
-            return Error("this host has no control group for it", "set", what).advise(advice);
-        const bool v2 = is_filesystem(root, CGROUP2_SUPER_MAGIC);
-        const std::string path = concat({root, "/vial/", name_, "/", v2 ? v2_file : v1_file});
-        auto written = os::write_file(AT_FDCWD, path.c_str(), value);
-        if (!written.ok()) {
-            Error error = written.error();
-            error.as("set", what);
-            if (error->number == ENOENT || error->number == EACCES)
-                error.because("this kernel does not have it").advise(advice);
-            else if (error->number == EINVAL)
-                error.because("the kernel refuses the value");
-            return error;
-        }
-        const std::string back = TRY(os::read_file(AT_FDCWD, path.c_str()));
-        if (std::string_view(back).substr(0, back.find('\n')) != value)
-            return Error("the kernel took another value", "set", what).advise("see the cgroup's file for what it allows");
-        return {};
-    }
-
-private:
-    const Cgroups& cgroups_;
-    const std::string& name_;
-};
-
-/// Memory is limited in whole pages, rounded down, and that is what reads back.
-std::int64_t whole_pages(Bytes size)
+Result<Group> make_group(const Hierarchy& hierarchy, const Spec& spec)
 {
-    const std::int64_t page = ::sysconf(_SC_PAGESIZE);
-    return size / page * page;
+    const Fd root = TRY(os::open(hierarchy.root.c_str(), O_PATH | O_DIRECTORY));
+    const std::string path = concat({"vial/", spec.name});
+    if (hierarchy.unified)
+        TRY(hand_down(root.get(), "cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
+    // The last container's end removes `vial`: it may go between the two.
+    for (int attempt = 0;; ++attempt) {
+        const auto parent = os::mkdirat(root.get(), "vial", 0755);
+        if (!parent.ok() && parent.number() != EEXIST)
+            return parent.error();
+        if (parent.ok() && !hierarchy.unified && (hierarchy.controllers & MemoryController) != 0)
+            // Before 5.11 a group's limits reach its children only where this is set.
+            (void)os::write_file(root.get(), "vial/memory.use_hierarchy", "1");
+        if (hierarchy.unified)
+            TRY(hand_down(root.get(), "vial/cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
+        const auto made = os::mkdirat(root.get(), path.c_str(), 0755);
+        if (made.ok())
+            break;
+        if (made.number() != ENOENT || attempt == 16)
+            return made.error();
+    }
+    Group group{hierarchy, TRY(os::openat(root.get(), path.c_str(), O_PATH | O_DIRECTORY))};
+    if (hierarchy.unified)
+        TRY(hand_down(group.directory.get(), "cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
+    TRY(os::mkdirat(group.directory.get(), "init", 0755));
+    for (const ServiceSpec& service : spec.services)
+        TRY(os::mkdirat(group.directory.get(), service.name.c_str(), 0755));
+    return group;
 }
 
-Result<void> set_limits(const Cgroups& cgroups, const Spec& spec)
+/// A limit of the spec, and the kernel's files for it.
+struct Limit {
+    const char* key;
+    Controller controller;
+    const char* file[2];  ///< version 1, version 2
+    const char* advice;
+};
+
+constexpr Limit tasks_limit{"limits.tasks of", PidsController, {"pids.max", "pids.max"},
+                            "the kernel needs CONFIG_CGROUP_PIDS; tasks = \"unlimited\" starts without the limit"};
+constexpr Limit memory_limit{"limits.memory of", MemoryController, {"memory.limit_in_bytes", "memory.max"},
+                             "the kernel needs CONFIG_MEMCG (and cgroup_enable=memory on some boards)"};
+constexpr Limit swap_limit{"limits.swap of", MemoryController, {"memory.memsw.limit_in_bytes", "memory.swap.max"},
+                           "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"};
+constexpr Limit cpu_limit{"limits.cpu of", CpuController, {"cpu.cfs_quota_us", "cpu.max"},
+                          "the kernel needs CONFIG_CFS_BANDWIDTH"};
+
+/// Writes a limit and reads it back.
+Result<void> set_limit(const Limit& limit, const Group* group, std::string_view value, const std::string& name)
 {
-    LimitWriter limits(cgroups, spec.name);
+    const std::string what = concat({limit.key, " ", name});
+    if (group == nullptr)
+        return Error("this host has no control group for it", "set", what).advise(limit.advice);
+    auto file = os::openat(group->directory.get(), limit.file[group->hierarchy.unified], O_RDWR);
+    if (!file.ok())
+        return Error("this kernel does not have it", "set", what).advise(limit.advice);
+    auto written = os::write_all(file.value().get(), value).as("set", what);
+    if (written.number() == EINVAL)
+        written.error().because("the kernel refuses the value");
+    TRY(written);
+    char back[64];
+    const std::size_t got = TRY(os::pread(file.value().get(), back, sizeof back, 0).as("read back", what));
+    if (std::string_view(back, got).substr(0, std::string_view(back, got).find('\n')) != value)
+        return Error("the kernel took another value", "set", what).advise("see what its file in /sys/fs/cgroup allows");
+    return {};
+}
+
+const Group* group_for(const std::vector<Group>& groups, Controller controller)
+{
+    for (const Group& group : groups)
+        if ((group.hierarchy.controllers & controller) != 0)
+            return &group;
+    return nullptr;
+}
+
+Result<void> set_limits(const std::vector<Group>& groups, const Spec& spec)
+{
     const LimitsSpec& wanted = spec.limits;
+    const Group* memory = group_for(groups, MemoryController);
+    const Group* cpu = group_for(groups, CpuController);
+    // Memory is limited in whole pages, rounded down, and that is what reads back.
+    const std::int64_t page = ::sysconf(_SC_PAGESIZE);
     if (wanted.tasks != unlimited)
-        TRY(limits.set(Controller::Pids, "tasks", "pids.max", "pids.max", wanted.tasks,
-                       "the kernel needs CONFIG_CGROUP_PIDS; tasks = \"unlimited\" starts without the limit"));
+        TRY(set_limit(tasks_limit, group_for(groups, PidsController), Decimal(wanted.tasks), spec.name));
     if (wanted.memory != unlimited)
-        TRY(limits.set(Controller::Memory, "memory", "memory.limit_in_bytes", "memory.max", whole_pages(wanted.memory),
-                       "the kernel needs CONFIG_MEMCG (and cgroup_enable=memory on some boards)"));
+        TRY(set_limit(memory_limit, memory, Decimal(wanted.memory / page * page), spec.name));
     if (wanted.swap != unlimited) {
-        const bool v2 = cgroups.unified || is_filesystem(root_of(cgroups, Controller::Memory), CGROUP2_SUPER_MAGIC);
-        if (!v2 && wanted.memory == unlimited)
-            return Error("cgroup v1 limits memory and swap together", "set", concat({"limits.swap of ", spec.name}))
-                .advise("set limits.memory too");
-        TRY(limits.set(Controller::Memory, "swap", "memory.memsw.limit_in_bytes", "memory.swap.max",
-                       whole_pages(wanted.swap + (v2 ? 0 : wanted.memory)),
-                       "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"));
+        // Version 1 limits memory and swap together; the spec's checks want both then.
+        const bool together = memory != nullptr && !memory->hierarchy.unified;
+        TRY(set_limit(swap_limit, memory, Decimal((wanted.swap + (together ? wanted.memory : 0)) / page * page), spec.name));
     }
     if (wanted.cpu != 0) {
-        const std::int64_t quota = cpu_period * wanted.cpu / 1000;
-        const std::string v1 = concat({Decimal(quota)});
-        const bool v2 = cgroups.unified || is_filesystem(root_of(cgroups, Controller::Cpu), CGROUP2_SUPER_MAGIC);
-        TRY(limits.set_text(Controller::Cpu, "cpu", "cpu.cfs_quota_us", "cpu.max",
-                            v2 ? concat({v1, " ", Decimal(cpu_period)}) : v1, "the kernel needs CONFIG_CFS_BANDWIDTH"));
+        const Decimal quota(cpu_period * wanted.cpu / 1000);
+        const bool with_period = cpu != nullptr && cpu->hierarchy.unified;
+        TRY(set_limit(cpu_limit, cpu, with_period ? concat({quota, " ", Decimal(cpu_period)}) : std::string(quota), spec.name));
     }
     return {};
 }
 
-Fd open_if_there(const std::string& directory, const char* file, int flags = O_RDONLY)
+/// A file that PID 1 tells of, where it is there.
+Fd open_for_reading(const Group* group, std::string_view leaf, const char* v1, const char* v2)
 {
-    return os::open(concat({directory, "/", file}).c_str(), flags).value_or(Fd());
+    const char* file = group == nullptr ? nullptr : group->hierarchy.unified ? v2 : v1;
+    if (file == nullptr)
+        return Fd();
+    return os::openat(group->directory.get(), concat({leaf, leaf.empty() ? "" : "/", file}).c_str(), O_RDONLY).value_or(Fd());
 }
 
-/// Where `controller` keeps the directory `vial/NAME[/LEAF]`; empty where it is not used.
-std::string group_of(const Cgroups& cgroups, Controller controller, std::string_view below)
+Result<std::vector<Fd>> open_join_files(const std::vector<Group>& groups, const std::string& leaf)
 {
-    const std::string& root = root_of(cgroups, controller);
-    return root.empty() ? std::string() : concat({root, "/vial/", below});
-}
-
-Result<CgroupLeaf> open_leaf_files(const Cgroups& cgroups, const ContainerCgroup& made, const std::string& container,
-                                   const std::string& name)
-{
-    CgroupLeaf leaf;
-    leaf.join = TRY(open_leaf(made.directories, name));
-    const std::string below = concat({container, "/", name});
-    const std::string memory = group_of(cgroups, Controller::Memory, below);
-    const std::string pids = group_of(cgroups, Controller::Pids, below);
-    const std::string time = group_of(cgroups, Controller::CpuAccounting, below);
-    leaf.kill = open_if_there(pids, "cgroup.kill", O_WRONLY);
-    leaf.processes = open_if_there(pids.empty() ? memory : pids, "cgroup.procs");
-    leaf.memory = open_if_there(memory, made.unified ? "memory.current" : "memory.usage_in_bytes");
-    leaf.events = open_if_there(memory, made.unified ? "memory.events" : "memory.oom_control");
-    leaf.cpu = open_if_there(time, made.unified ? "cpu.stat" : "cpuacct.usage");
-    return leaf;
+    std::vector<Fd> files;
+    for (const Group& group : groups)
+        files.push_back(TRY(os::openat(group.directory.get(),
+                                       concat({leaf, group.hierarchy.unified ? "/cgroup.procs" : "/tasks"}).c_str(), O_WRONLY)));
+    return files;
 }
 
 struct StatFile {
@@ -257,14 +224,14 @@ struct StatFile {
 };
 
 constexpr StatFile stat_files[] = {
-    {StatMemoryCurrent, Controller::Memory, "memory.usage_in_bytes", "memory.current"},
-    {StatMemoryPeak, Controller::Memory, "memory.max_usage_in_bytes", "memory.peak"},
-    {StatMemoryLimit, Controller::Memory, "memory.limit_in_bytes", "memory.max"},
-    {StatMemoryEvents, Controller::Memory, "memory.oom_control", "memory.events"},
-    {StatCpu, Controller::CpuAccounting, "cpuacct.usage", "cpu.stat"},
-    {StatCpuThrottle, Controller::Cpu, "cpu.stat", "cpu.stat"},
-    {StatTasks, Controller::Pids, "pids.current", "pids.current"},
-    {StatTasksLimit, Controller::Pids, "pids.max", "pids.max"},
+    {StatMemoryCurrent, MemoryController, "memory.usage_in_bytes", "memory.current"},
+    {StatMemoryPeak, MemoryController, "memory.max_usage_in_bytes", "memory.peak"},
+    {StatMemoryLimit, MemoryController, "memory.limit_in_bytes", "memory.max"},
+    {StatMemoryEvents, MemoryController, nullptr, "memory.events"},  // version 1 counts in the leaves alone
+    {StatCpu, CpuAccounting, "cpuacct.usage", "cpu.stat"},
+    {StatCpuThrottle, CpuController, "cpu.stat", "cpu.stat"},
+    {StatTasks, PidsController, "pids.current", "pids.current"},
+    {StatTasksLimit, PidsController, "pids.max", "pids.max"},
 };
 
 /// Ends every process in one group: what a crash left, or what came in through `exec`.
@@ -275,77 +242,82 @@ void kill_all_in(const std::string& directory)
     const std::string list = os::read_file(AT_FDCWD, concat({directory, "/cgroup.procs"}).c_str()).value_or({});
     std::string_view rest = list;
     while (!rest.empty())
-        if (const auto pid = parse_number(take_until(rest, '\n')))
+        if (const auto pid = parse_number(take_until(rest, '\n')); pid && *pid > 0)
             (void)os::kill(static_cast<pid_t>(*pid), SIGKILL);
+}
+
+/// Removes one group without children. EBUSY: a process is in it.
+int remove_group(const std::string& directory)
+{
+    return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR).number();
 }
 
 }  // namespace
 
-Result<Cgroups> find_cgroups()
+Result<std::vector<Hierarchy>> find_hierarchies()
 {
-    Cgroups cgroups;
-    if (is_filesystem(mount_point, CGROUP2_SUPER_MAGIC)) {
-        cgroups.unified = true;
-        const std::string path = concat({mount_point, "/cgroup.controllers"});
-        const std::string available = TRY(os::read_file(AT_FDCWD, path.c_str()));
-        const std::string_view words = std::string_view(available).substr(0, available.find('\n'));
-        for (std::size_t at = 0; at < controller_count; ++at)
-            if (has_word(words, controller_names[at], ' '))
-                cgroups.roots[at] = mount_point;
-        root_of(cgroups, Controller::CpuAccounting) = mount_point;  // cpu.stat counts in every group
-        return cgroups;
+    const std::uint64_t magic = magic_at(usual_place);
+    if (magic == CGROUP2_SUPER_MAGIC)
+        return std::vector<Hierarchy>{{usual_place, true, unified_controllers(usual_place)}};
+    // The usual layout of version 1, one mount a controller; where one is missing or mounted with others, the mounts tell.
+    std::vector<Hierarchy> found;
+    for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
+        const std::string root = concat({usual_place, "/", controller_names[bit]});
+        struct stat entry{};
+        if (::lstat(root.c_str(), &entry) != 0 || !S_ISDIR(entry.st_mode) || magic_at(root) != CGROUP_SUPER_MAGIC)
+            return search_mounts();
+        found.push_back({root, false, 1U << bit});
     }
-    bool all = true;
-    for (std::size_t at = 0; at < controller_count; ++at) {
-        const std::string usual = concat({mount_point, "/", controller_names[at]});
-        if (is_filesystem(usual, CGROUP_SUPER_MAGIC))
-            cgroups.roots[at] = usual;
-        else
-            all = false;
-    }
-    if (!all)
-        TRY(search_mounts(cgroups));
-    return cgroups;
+    return found;
 }
 
-std::vector<std::string> cgroup_directories(const Cgroups& cgroups, const Spec& spec)
+std::vector<Hierarchy> needed_hierarchies(std::vector<Hierarchy> all, const Spec& spec, bool only_limits)
 {
-    std::vector<std::string> directories = used_roots(cgroups, spec);
-    for (std::string& directory : directories)
-        directory += concat({"/vial/", spec.name});
-    return directories;
+    unsigned needed = only_limits ? 0U : MemoryController | PidsController | CpuAccounting;
+    needed |= spec.limits.memory != unlimited || spec.limits.swap != unlimited ? MemoryController : 0U;
+    needed |= spec.limits.tasks != unlimited ? PidsController : 0U;
+    needed |= spec.limits.cpu != 0 ? CpuController : 0U;
+    std::vector<Hierarchy> used;
+    for (Hierarchy& one : all)
+        if ((one.controllers & needed) != 0)
+            used.push_back(std::move(one));
+    return used;
 }
 
-Result<ContainerCgroup> make_cgroup(const Cgroups& cgroups, const Spec& spec)
+std::string cgroup_directory(const Hierarchy& hierarchy, std::string_view name)
+{
+    return concat({hierarchy.root, "/vial/", name});
+}
+
+Result<ContainerCgroup> make_cgroup(const std::vector<Hierarchy>& hierarchies, const Spec& spec)
 {
     ContainerCgroup made;
-    made.unified = cgroups.unified;
-    const std::vector<std::string> roots = used_roots(cgroups, spec);
-    made.directories = cgroup_directories(cgroups, spec);
-    for (std::size_t at = 0; at < roots.size(); ++at) {
-        if (made.unified) {
-            TRY(enable_controllers(roots[at]));
-            const auto parent = os::mkdirat(AT_FDCWD, concat({roots[at], "/vial"}).c_str(), 0755);
-            if (!parent.ok() && parent.number() != EEXIST)
-                return parent.error();
-            TRY(enable_controllers(concat({roots[at], "/vial"})));
-        }
-        TRY(make_directories(roots[at], made.directories[at], spec));
-        if (made.unified)
-            TRY(enable_controllers(made.directories[at]));
+    std::vector<Group> groups;
+    for (const Hierarchy& hierarchy : hierarchies) {
+        made.directories.push_back(cgroup_directory(hierarchy, spec.name));
+        groups.push_back(TRY(make_group(hierarchy, spec)));
     }
-    TRY(set_limits(cgroups, spec));
+    TRY(set_limits(groups, spec));
 
-    for (const StatFile& file : stat_files) {
-        const std::string group = group_of(cgroups, file.controller, spec.name);
-        if (!group.empty())
-            made.stat[file.stat] = open_if_there(group, made.unified ? file.v2 : file.v1);
+    for (const StatFile& file : stat_files)
+        made.stat[file.stat] = open_for_reading(group_for(groups, file.controller), {}, file.v1, file.v2);
+    made.join_init = TRY(open_join_files(groups, "init"));
+    const Group* memory = group_for(groups, MemoryController);
+    made.unified = memory != nullptr ? memory->hierarchy.unified : !groups.empty() && groups.front().hierarchy.unified;
+    if (groups.size() == 1 && made.unified)
+        made.init_directory = TRY(os::openat(groups.front().directory.get(), "init", O_RDONLY | O_DIRECTORY));
+    for (const ServiceSpec& service : spec.services) {
+        CgroupLeaf& leaf = made.leaves.emplace_back();
+        leaf.join = TRY(open_join_files(groups, service.name));
+        const Group* any = groups.empty() ? nullptr : &groups.front();
+        leaf.processes = open_for_reading(any, service.name, "cgroup.procs", "cgroup.procs");
+        leaf.memory = open_for_reading(memory, service.name, "memory.usage_in_bytes", "memory.current");
+        leaf.events = open_for_reading(memory, service.name, "memory.oom_control", "memory.events");
+        leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");
+        if (made.unified)
+            leaf.kill = os::openat(groups.front().directory.get(), concat({service.name, "/cgroup.kill"}).c_str(), O_WRONLY)
+                            .value_or(Fd());
     }
-    made.init = TRY(open_leaf_files(cgroups, made, spec.name, "init"));
-    if (made.unified && !made.directories.empty())
-        made.init_directory = TRY(os::open(concat({made.directories[0], "/init"}).c_str(), O_RDONLY | O_DIRECTORY));
-    for (const ServiceSpec& service : spec.services)
-        made.leaves.push_back(TRY(open_leaf_files(cgroups, made, spec.name, service.name)));
     return made;
 }
 
@@ -363,26 +335,28 @@ Result<std::vector<Fd>> open_leaf(const std::vector<std::string>& directories, c
 
 Result<void> remove_cgroup(const std::string& directory)
 {
+    const std::string parent = directory.substr(0, directory.rfind('/'));
     const auto leaves = list_directory(directory, true);
-    if (leaves.number() == ENOENT)
+    if (leaves.number() == ENOENT) {
+        (void)remove_group(parent);
         return {};
+    }
+    if (!leaves.ok())
+        return leaves.error();
     // An exiting process leaves its group a moment after it was waited for: a few short looks, then it is stuck.
     constexpr int looks = 12;
     for (int look = 0; look < looks; ++look) {
         bool busy = false;
-        if (leaves.ok()) {
-            for (const std::string& leaf : leaves.value()) {
-                const std::string below = concat({directory, "/", leaf});
-                if (os::unlinkat(AT_FDCWD, below.c_str(), AT_REMOVEDIR).number() != EBUSY)
-                    continue;
+        for (const std::string& leaf : leaves.value()) {
+            const std::string below = concat({directory, "/", leaf});
+            if (remove_group(below) == EBUSY) {
                 busy = true;
                 kill_all_in(below);
             }
         }
-        const int why = busy ? EBUSY : os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR).number();
+        const int why = busy ? EBUSY : remove_group(directory);
         if (why == 0 || why == ENOENT) {
-            const std::string parent = directory.substr(0, directory.rfind('/'));
-            (void)os::unlinkat(AT_FDCWD, parent.c_str(), AT_REMOVEDIR);
+            (void)remove_group(parent);  // EBUSY while others live there
             return {};
         }
         if (why != EBUSY)

@@ -23,15 +23,22 @@
 
 namespace vial {
 
-enum class Controller : std::uint8_t { Memory, Pids, Cpu, CpuAccounting };
-inline constexpr std::size_t controller_count = 4;
+enum Controller : unsigned { MemoryController = 1, PidsController = 2, CpuController = 4, CpuAccounting = 8 };
 
-/// Where this host's controllers are; found anew by every command, as nothing else of vial lives between them.
-struct Cgroups {
-    bool unified = false;                  ///< version 2 only
-    std::string roots[controller_count];   ///< by Controller; the same one for several is common; empty: there is none
+/// A tree of control groups and what of a container's it can limit or count.
+struct Hierarchy {
+    std::string root;          ///< where it is mounted
+    bool unified = false;      ///< version 2
+    unsigned controllers = 0;  ///< Controller
 };
-Result<Cgroups> find_cgroups();
+
+/// The hierarchies that hold at least one of our controllers, each once; looked up anew by every command, as nothing else of vial
+/// lives between them.
+Result<std::vector<Hierarchy>> find_hierarchies();
+
+/// Those of them that `spec` needs. Accounting alone is worth a group where somebody can ask later, not for a
+/// `run` that is over in a moment: `only_limits`.
+std::vector<Hierarchy> needed_hierarchies(std::vector<Hierarchy> all, const Spec& spec, bool only_limits);
 
 /// One leaf's files, opened.
 struct CgroupLeaf {
@@ -44,18 +51,18 @@ struct CgroupLeaf {
 struct ContainerCgroup {
     bool unified = false;
     std::vector<std::string> directories;  ///< `.../vial/NAME`, one a hierarchy
-    CgroupLeaf init;
-    Fd init_directory;                     ///< v2: for CLONE_INTO_CGROUP
+    std::vector<Fd> join_init;             ///< as CgroupLeaf::join
+    Fd init_directory;                     ///< v2 alone: for CLONE_INTO_CGROUP
     std::vector<CgroupLeaf> leaves;        ///< in the services' order
     Fd stat[StatCount];                    ///< see PlanStat
 };
 
-/// The directories that `make_cgroup` will make, for the journal that undoes it.
-std::vector<std::string> cgroup_directories(const Cgroups& cgroups, const Spec& spec);
+/// `.../vial/NAME` in `hierarchy`: what `make_cgroup` will make there, for the journal that undoes it.
+std::string cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
 
-/// Makes the container's groups and sets its limits. What was made before a failure stays: the caller's journal
-/// removes it.
-Result<ContainerCgroup> make_cgroup(const Cgroups& cgroups, const Spec& spec);
+/// Makes the container's groups in `hierarchies` and sets its limits. What was made before a failure stays: the
+/// caller's journal removes it.
+Result<ContainerCgroup> make_cgroup(const std::vector<Hierarchy>& hierarchies, const Spec& spec);
 
 /// Opens the leaf of a running container for joining from outside (`exec`).
 Result<std::vector<Fd>> open_leaf(const std::vector<std::string>& directories, const std::string& leaf);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launch/launch.h"
 
+#include "base/events.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/bridge.h"
@@ -124,11 +125,11 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
             continue;
         BridgeUse bridge;
         if (!network.bridge.empty()) {
-            TRY(journal.note("bridge", network.bridge));
+            TRY(journal.note(concat({"bridge ", network.bridge, "\n"})));
             bridge = TRY(ensure_bridge(netlink, network.bridge, bridge_addresses(network)));
         }
         const std::string host_end = host_end_name(spec.name);
-        TRY(journal.note("interface", host_end));
+        TRY(journal.note(concat({"interface ", host_end, "\n"})));
         TRY(make_veth(netlink, host_end, bridge.index, network, inside.get()));
         TRY(configure_interface(there, network));
         TRY(await_connection(netlink, host_end, there, network));
@@ -191,6 +192,10 @@ Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, 
     if (spec.namespaces.time)
         TRY(make_time_namespace(spec));
 
+    // A signal that comes before PID 1 listens must wait for it: an init ignores what it has no handler for.
+    sigset_t before;
+    ::sigprocmask(SIG_BLOCK, nullptr, &before);
+    os::block_signals();
     Result<pid_t> born = Error(ENOSYS, "create a process");
     if (prepared.cgroup.unified && prepared.cgroup.init_directory) {
         os::CloneArguments into = arguments;
@@ -203,6 +208,8 @@ Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, 
         prepared.born_in_cgroup = false;
         born = os::clone(arguments);
     }
+    if (!born.ok() || born.value() != 0)
+        ::sigprocmask(SIG_SETMASK, &before, nullptr);
     if (!born.ok())
         return explain_clone(born.error(), arguments.flags | (spec.namespaces.cgroup ? CLONE_NEWCGROUP : 0), spec.name);
     launched.pid = born.take();
@@ -215,7 +222,7 @@ Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, 
     prepared.channel.reset();
     prepared.self.reset();
     const ProcessId init = TRY(identify(launched.pid));
-    TRY(journal.note("init", concat({Decimal(init.pid), " ", Decimal(init.start_time)})));
+    TRY(journal.note(concat({"init ", Decimal(init.pid), " ", Decimal(init.start_time), "\n"})));
     if (spec.namespaces.user) {
         TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
         TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
@@ -224,25 +231,19 @@ Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, 
     TRY(connect_networks(spec, launched.pid, journal));
     TRY(send_go(handover.launcher_channel));
     TRY(await_running(handover.launcher_channel, spec, launched.terminal));
-    return journal.note("running", "now");
+    return journal.note("running now\n");
 }
 
 /// Claims the name and notes what is about to be made.
-Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, const Cgroups& cgroups)
+Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, const std::vector<Hierarchy>& hierarchies)
 {
     const StateLock lock = TRY(StateLock::take());
     Journal journal = TRY(Journal::claim(spec.name, lock));
-    auto noted = [&]() -> Result<void> {
-        TRY(journal.note("started", Decimal(os::realtime_ms())));
-        TRY(journal.note("started-boot", Decimal(os::boottime_ms())));
-        if (options.foreground)
-            TRY(journal.note("foreground", "yes"));
-        if (!spec.init)
-            TRY(journal.note("no-init", "yes"));
-        for (const std::string& directory : cgroup_directories(cgroups, spec))
-            TRY(journal.note("cgroup", directory));
-        return {};
-    }();
+    std::string lines = concat({"started ", Decimal(os::realtime_ms()), "\nstarted-boot ", Decimal(os::boottime_ms()), "\n",
+                                options.foreground ? "foreground yes\n" : "", spec.init ? "" : "no-init yes\n"});
+    for (const Hierarchy& hierarchy : hierarchies)
+        lines += concat({"cgroup ", cgroup_directory(hierarchy, spec.name), "\n"});
+    const auto noted = journal.note(lines);
     if (!noted.ok()) {
         (void)forget(spec.name, lock);
         return noted.error();
@@ -279,12 +280,12 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
         return Error("", "", concat({"not supported yet: ", spec.not_yet.front()})).exits(ExitCode::Usage);
     TRY(require_proc());
     Prepared prepared = TRY(open_host_paths(spec));
-    const Cgroups cgroups = TRY(find_cgroups());
-    Journal journal = TRY(open_journal(spec, options, cgroups));
+    const std::vector<Hierarchy> hierarchies = needed_hierarchies(TRY(find_hierarchies()), spec, options.foreground);
+    Journal journal = TRY(open_journal(spec, options, hierarchies));
 
     Launched launched;
     auto up = [&]() -> Result<void> {
-        prepared.cgroup = TRY(make_cgroup(cgroups, spec));
+        prepared.cgroup = TRY(make_cgroup(hierarchies, spec));
         Handover handover = TRY(make_plan_and_files(prepared, options));
         TRY(bring_up(prepared, handover, journal, launched));
         launched.channel = std::move(handover.launcher_channel);

@@ -57,7 +57,7 @@ Result<void> become_root_inside()
 Result<void> join_cgroup(const Prepared& prepared)
 {
     if (!prepared.born_in_cgroup)
-        for (const Fd& file : prepared.cgroup.init.join)
+        for (const Fd& file : prepared.cgroup.join_init)
             TRY(os::write_all(file.get(), "0").as("join the control group", concat({"vial/", prepared.spec.name})));
     // The namespace's root is the group one is in when it is made: on version 1, not before joining.
     if (prepared.spec.namespaces.cgroup && !prepared.born_in_cgroup)
@@ -232,6 +232,8 @@ Result<void> set_up(Prepared& prepared)
     TRY(wait_for_go(prepared.channel));
 
     TRY(close_standard());
+    // Whoever started the launcher may have left descriptors of its own in it.
+    TRY(os::close_on_exec_from(3));
     for (const int number : prepared.passed_on)
         TRY(os::keep_across_exec(number));
     ::umask(022);

@@ -200,6 +200,7 @@ Result<std::vector<Record>> read_records()
 Result<Journal> Journal::claim(const std::string& name, const StateLock& lock)
 {
     const std::string directory = state_path(name);
+    const ProcessId self = TRY(identify(::getpid()));
     auto made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);
     if (made.number() == EEXIST) {
         Record record = TRY(read_record(name));
@@ -219,8 +220,7 @@ Result<Journal> Journal::claim(const std::string& name, const StateLock& lock)
         return file.error();
     }
     Journal journal(name, file.take());
-    const ProcessId self = TRY(identify(::getpid()));
-    auto noted = journal.note("launcher", concat({Decimal(self.pid), " ", Decimal(self.start_time)}));
+    auto noted = journal.note(concat({"launcher ", Decimal(self.pid), " ", Decimal(self.start_time), "\n"}));
     if (!noted.ok()) {
         (void)forget(name, lock);
         return noted.error();
@@ -228,9 +228,9 @@ Result<Journal> Journal::claim(const std::string& name, const StateLock& lock)
     return journal;
 }
 
-Result<void> Journal::note(const char* word, std::string_view value)
+Result<void> Journal::note(std::string_view lines)
 {
-    return os::write_all(fd_.get(), concat({word, " ", value, "\n"})).as("write to", state_path(name_, "journal"));
+    return os::write_all(fd_.get(), lines).as("write to", state_path(name_, "journal"));
 }
 
 Result<void> clear(Record& record, const StateLock&)

@@ -6,7 +6,7 @@
 /// There is no daemon. The launcher notes each thing in the container's journal *before* it makes it, so that
 /// whoever comes next can undo exactly that, whether the launcher failed, was killed, or left long ago:
 ///
-///     journal   lines of `word value`, see JournalWord in state.cc
+///     journal   lines of `word value`, see read_line in state.cc
 ///     spec      the spec as started, in TOML; 0600, it may hold secrets
 ///     control   PID 1's socket
 ///     log.0 log.1   the log's two segments
@@ -79,7 +79,8 @@ public:
     /// Takes `name`: exactly one of two that try gets it. What an ended container of that name left is cleared first.
     static Result<Journal> claim(const std::string& name, const StateLock&);
 
-    Result<void> note(const char* word, std::string_view value);
+    /// Appends whole lines.
+    Result<void> note(std::string_view lines);
     const std::string& name() const { return name_; }
 
 private:

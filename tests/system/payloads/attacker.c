@@ -5,8 +5,9 @@
  *
  *     0  it succeeded       1  it was refused       2  it could not be tried here
  *
- * A process that is being executed cannot be written to (ETXTBSY), whatever the walls: where that is the answer, the file
- * was within reach and only had to be waited for. It counts as success. */
+ * A file that is being executed cannot be written to (ETXTBSY), and the kernel says so before it looks whether the mount
+ * is read-only. Only the two truncations ask the mount first: so ETXTBSY from them means that the file was within reach and
+ * only had to be waited for, which counts as success. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -69,50 +70,50 @@ static int is_wall(int error)
 
 /* --- Our own binary ------------------------------------------------------------------------------- */
 
-/* All the ways to a descriptor open for writing. Returns one, or -1; `why` is the last error. */
-static int open_for_writing(const char* path, int* why)
+/* All the ways to write to `path`. True when one led there; `how` says which, or why none did. */
+static int can_write(const char* path, char* how, size_t size)
 {
-    static const int ways[] = {O_WRONLY, O_RDWR, O_RDWR | O_TRUNC, O_WRONLY | O_APPEND};
-    char again[64];
-    for (size_t way = 0; way < sizeof ways / sizeof *ways; ++way) {
-        int fd = open(path, ways[way] | O_CLOEXEC);
-        *why = errno;
-        if (fd >= 0 || *why == ETXTBSY)
-            return fd;
+    static const int ways[] = {O_WRONLY, O_RDWR, O_WRONLY | O_APPEND, O_RDWR | O_TRUNC};
+    char names[3][64];
+    int held[2];
+    int why = 0, reached = 0;
+    snprintf(names[0], sizeof names[0], "%s", path);
+    for (int index = 0; index < 2; ++index) {
+        held[index] = open(path, (index == 0 ? O_PATH : O_RDONLY) | O_CLOEXEC);
+        snprintf(names[1 + index], sizeof names[1 + index], "/proc/self/fd/%d", held[index]);
     }
-    for (int first = 0; first < 2; ++first) {
-        int held = open(path, (first == 0 ? O_PATH : O_RDONLY) | O_CLOEXEC);
-        if (held < 0)
+    for (int name = 0; name < 3 && !reached; ++name) {
+        if (name > 0 && held[name - 1] < 0)
             continue;
-        snprintf(again, sizeof again, "/proc/self/fd/%d", held);
-        for (size_t way = 0; way < sizeof ways / sizeof *ways; ++way) {
-            int fd = open(again, ways[way] | O_CLOEXEC);
-            *why = errno;
-            if (fd >= 0 || *why == ETXTBSY) {
-                close(held);
-                return fd;
-            }
+        for (size_t way = 0; way < sizeof ways / sizeof *ways && !reached; ++way) {
+            const int fd = open(names[name], ways[way] | O_CLOEXEC);
+            why = errno;
+            reached = fd >= 0 || (why == ETXTBSY && (ways[way] & O_TRUNC) != 0);
+            if (fd >= 0)
+                close(fd);
         }
-        close(held);
+        if (!reached) {
+            reached = truncate(names[name], 0) == 0 || errno == ETXTBSY;
+            why = errno;
+        }
     }
-    return -1;
+    for (int index = 0; index < 2; ++index)
+        if (held[index] >= 0)
+            close(held[index]);
+    snprintf(how, size, "%s: %s", path, reached ? "within reach" : strerror(why));
+    return reached;
 }
 
 /* write-exe PID: overwrite what PID executes. */
 static int write_exe(char** words)
 {
-    char path[64];
-    int why = 0;
+    char path[64], how[200];
     snprintf(path, sizeof path, "/proc/%s/exe", words[0]);
-    int fd = open_for_writing(path, &why);
-    if (fd >= 0 || why == ETXTBSY)
-        return say(succeeded, "%s is open for writing (%s)", path, fd >= 0 ? "at once" : "busy");
-    if (truncate(path, 0) == 0 || errno == ETXTBSY)
-        return say(succeeded, "%s could be truncated", path);
-    return say(is_wall(why) ? refused : not_tried, "%s: %s", path, strerror(why));
+    const int reached = can_write(path, how, sizeof how);
+    return say(reached ? succeeded : refused, "%s", how);
 }
 
-/* write-fd PID: the same through every descriptor PID holds. */
+/* write-fds PID: the same through every descriptor PID holds. */
 static int write_fds(char** words)
 {
     char path[64], file[400];
@@ -140,29 +141,34 @@ static int write_after_remount(const char* path)
     struct {
         uint64_t set, clear, propagation, userns;
     } attributes = {0, MS_RDONLY, 0, 0};
-    int why = 0;
-    int held = open(path, O_PATH | O_CLOEXEC);
+    char by_number[64], how[200];
+    const int held = open(path, O_PATH | O_CLOEXEC);
     if (held < 0)
         return say(is_wall(errno) ? refused : not_tried, "%s: %s", path, strerror(errno));
-    char by_number[64];
     snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", held);
     int changed = syscall(CALL_MOUNT_SETATTR, held, "", 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes) == 0;
     changed |= mount(NULL, by_number, NULL, MS_REMOUNT | MS_BIND, NULL) == 0;
-    int tree = (int)syscall(CALL_OPEN_TREE, held, "", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | 0x1000);
+    if (can_write(path, how, sizeof how))
+        return say(succeeded, "%s (%sflags changed)", how, changed ? "" : "no ");
+
+    /* A clone of the mount, and a bind of the file somewhere else. */
+    const int tree = (int)syscall(CALL_OPEN_TREE, held, "", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | 0x1000);
     if (tree >= 0) {
-        changed |= syscall(CALL_MOUNT_SETATTR, tree, "", 0x1000, &attributes, sizeof attributes) == 0;
+        (void)syscall(CALL_MOUNT_SETATTR, tree, "", 0x1000, &attributes, sizeof attributes);
         snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", tree);
-        int fd = open_for_writing(by_number, &why);
-        if (fd >= 0 || why == ETXTBSY)
-            return say(succeeded, "%s is open for writing through a clone of its mount", path);
+        if (can_write(by_number, how, sizeof how))
+            return say(succeeded, "%s through a clone of its mount", how);
+        snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", held);
     }
-    /* A bind of the file somewhere else, and that one made writable. */
-    if (mount(by_number, "/tmp", NULL, MS_BIND, NULL) == 0 || mount(path, "/proc/self/exe", NULL, MS_BIND, NULL) == 0)
-        changed |= mount(NULL, "/tmp", NULL, MS_REMOUNT | MS_BIND, NULL) == 0;
-    int fd = open_for_writing(path, &why);
-    if (fd >= 0 || why == ETXTBSY)
-        return say(succeeded, "%s is open for writing after a remount", path);
-    return say(is_wall(why) ? refused : not_tried, "%s: %s (%sflags changed)", path, strerror(why), changed ? "" : "no ");
+    const int target = open("/tmp/bound", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (target >= 0)
+        close(target);
+    if (mount(by_number, "/tmp/bound", NULL, MS_BIND, NULL) == 0) {
+        (void)mount(NULL, "/tmp/bound", NULL, MS_REMOUNT | MS_BIND, NULL);
+        if (can_write("/tmp/bound", how, sizeof how))
+            return say(succeeded, "%s through a bind mount", how);
+    }
+    return say(refused, "%s", how);
 }
 
 /* remount-exe PID, remount-exe-nested PID. */
@@ -264,8 +270,6 @@ static int hunt(char** words)
             if (!met[pid])
                 ++seen;
             met[pid] = 1;
-            /* Every other thing that would be a way out. */
-            snprintf(path, sizeof path, "/proc/%d/mem", pid);
             snprintf(path, sizeof path, "/proc/%d/exe", pid);
             int fd = open(path, O_PATH | O_CLOEXEC);
             if (fd < 0)
@@ -499,6 +503,7 @@ static int fork_bomb(char** words)
                 pause();
         usleep(1000);
     }
+    return not_tried;
 }
 
 /* flood: writes at full speed, for ever, deaf to SIGTERM when told so. */
@@ -677,6 +682,7 @@ static int idle(char** words)
     (void)words;
     for (;;)
         pause();
+    return not_tried;
 }
 
 static const struct {

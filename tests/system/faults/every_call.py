@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Every system call of a start made to fail in turn, and the launcher killed at any moment.
+
+    every_call.py VIAL FAULT [WORD...]   with WORDs, only the cases with such a name
+
+Runs in a sandbox (tests/system/sandbox.sh --network). For each case (a kind of container) and each process of a start (the
+launcher, the one that sets up the inside and becomes PID 1, the service before its exec) each call that it makes answers an
+error once. Whatever the call, a start ends in one of two ways: it succeeded all the same, and `vial stop` clears it
+away; or it failed with a code and exactly one line. It never hangs, never crashes, and leaves nothing.
+
+An allocation that fails (brk, mmap) is let off the one line: there is no room left to say it in. What it leaves must be cleared
+by the next command all the same.
+"""
+
+import errno
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+VIAL, FAULT = sys.argv[1:3]
+ONLY = sys.argv[3:]
+HANG = 10  # seconds
+ERRORS = [errno.ENOSYS, errno.EIO, errno.EPERM, errno.ENOMEM, errno.EINVAL, errno.ENOSPC, errno.EACCES]
+ALLOCATIONS = {9, 12, 25}  # mmap brk mremap
+GROUND = "/run/faults"
+
+failures = []
+counts = {"starts": 0, "failed": 0, "tolerated": 0}
+
+
+def call_names():
+    names = {}
+    for path in ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"):
+        if os.path.exists(path):
+            for line in open(path):
+                found = re.match(r"#define __NR_(\w+)\s+(\d+)", line)
+                if found:
+                    names[int(found[2])] = found[1]
+            break
+    return names
+
+
+NAMES = call_names()
+
+
+def groups():
+    """The directories of control groups below the sandbox's own, and the processes in all of them."""
+    directories, processes = set(), set()
+    for point in GROUP_POINTS:
+        for here, _, _ in os.walk(point):
+            directories.add(here)
+            try:
+                with open(here + "/cgroup.procs") as file:
+                    processes.update(int(pid) for pid in file.read().split())
+            except OSError:
+                pass  # gone since, or threaded
+    return directories, processes
+
+
+def mounts():
+    with open("/proc/self/mountinfo") as file:
+        return sorted(line.split(" ", 2)[2] for line in file)
+
+
+def is_ours(pid):
+    """A process in the sandbox that is neither we nor what we run in, nor on its way out."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            text = file.read()
+        return text[text.rindex(")") + 2] not in "ZX"
+    except OSError:
+        return False
+
+
+def loops():
+    found = []
+    for name in os.listdir("/sys/block"):
+        try:
+            with open(f"/sys/block/{name}/loop/backing_file") as file:
+                backing = file.read().strip()
+        except OSError:
+            continue
+        if "/faults/" in backing:
+            found.append(name)
+    return found
+
+
+def state():
+    try:
+        return sorted(name for name in os.listdir("/run/vial") if name != ".lock")
+    except FileNotFoundError:
+        return []
+
+
+def look():
+    directories, processes = groups()
+    return {
+        "control groups": directories,
+        "processes": {pid for pid in processes if is_ours(pid)},
+        "mounts": set(mounts()),
+        "interfaces": set(os.listdir("/sys/class/net")),
+        "loop devices": set(loops()),
+        "state": set(state()),
+    }
+
+
+def left_behind(before, patience=3.0):
+    """What is there now and was not before; a dead container's interface takes some ten milliseconds to vanish."""
+    end = time.monotonic() + patience
+    while True:
+        now = look()
+        left = {kind: now[kind] - before[kind] for kind in now if now[kind] - before[kind]}
+        gone = {kind: before[kind] - now[kind] for kind in ("mounts", "interfaces") if before[kind] - now[kind]}
+        if not left and not gone or time.monotonic() > end:
+            return left, gone
+        time.sleep(0.005)
+
+
+def vial(*words, timeout=HANG):
+    try:
+        done = subprocess.run([VIAL, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, text=True)
+        return done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired:
+        return None, "", "timed out"
+
+
+def clean(before, name):
+    """After a failure: so that the next one tells of itself. Ends only what this test has started."""
+    vial("stop", "--timeout", "0s", name)
+    for pid in look()["processes"] - before["processes"]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    time.sleep(0.1)
+    vial("list")
+    shutil.rmtree(f"/run/vial/{name}", ignore_errors=True)
+    for directory in sorted(look()["control groups"] - before["control groups"], key=len, reverse=True):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            pass
+    for link in look()["interfaces"] - before["interfaces"]:
+        subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
+
+
+def complain(where, what):
+    failures.append(f"{where}: {what}")
+    print(f"FAILED {where}: {what}", flush=True)
+
+
+# --- The containers ---
+
+def make_image():
+    image = GROUND + "/image"
+    for directory in ("bin", "proc", "sys", "dev", "run", "tmp", "data", "etc"):
+        os.makedirs(f"{image}/{directory}")
+    shutil.copy(shutil.which("busybox"), f"{image}/bin/busybox")
+    for applet in ("sh", "sleep", "true", "cat"):
+        os.symlink("busybox", f"{image}/bin/{applet}")
+    os.makedirs(GROUND + "/data")
+    if shutil.which("mksquashfs"):
+        subprocess.run(["mksquashfs", image, GROUND + "/image.squashfs", "-quiet", "-no-progress", "-noappend"],
+                       check=True, stdout=subprocess.DEVNULL)
+
+
+CASES = {
+    "plain": """
+root = "/run/faults/image"
+command = ["/bin/sleep", "1000"]
+stop_timeout = "1s"
+mounts = ["/run/faults/data:/data", "tmpfs:/run/scratch:size=1M"]
+[limits]
+memory = "64M"
+cpu = "150%"
+""",
+    "image": """
+root = "/run/faults/image.squashfs"
+command = ["/bin/sleep", "1000"]
+stop_timeout = "1s"
+overlay = "tmpfs:4M"
+mounts = ["/run/faults/data:/not/there/yet"]
+[network.eth0]
+bridge = "vialfault0"
+address = ["10.99.0.2/24", "fd99::2/64"]
+gateway = "10.99.0.1"
+""",
+    "user": """
+root = "/run/faults/image"
+command = ["/bin/sleep", "1000"]
+stop_timeout = "1s"
+[namespaces]
+user = true
+time = true
+[user_namespace]
+uid_map = ["0 100000 65536"]
+gid_map = ["0 100000 65536"]
+""",
+    "bare": """
+root = "/run/faults/image"
+command = ["/bin/sleep", "1000"]
+init = false
+stop_timeout = "1s"
+""",
+}
+
+
+def one_start(case, process, index, before):
+    """True when there was such a call."""
+    name = "f-" + case
+    error = ERRORS[(process * 3 + index) % len(ERRORS)]
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+
+    def place():
+        os.dup2(write, 3)
+
+    started = subprocess.Popen([FAULT, str(process), str(index), str(error), VIAL, "start", f"{GROUND}/{name}.conf"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               close_fds=False, preexec_fn=place, text=True)
+    os.close(write)
+    hung = False
+    try:
+        _, errors = started.communicate(timeout=HANG)
+    except subprocess.TimeoutExpired:
+        hung = True
+        errors = ""
+    # The pipe's other end may be held by what was left behind.
+    os.set_blocking(read, False)
+    try:
+        struck = os.read(read, 100).decode().strip()
+    except BlockingIOError:
+        struck = ""
+    os.close(read)
+    call = int(struck) if struck else -1
+    where = f"{case}, process {process}, call {index} ({NAMES.get(call, call)}: {errno.errorcode[error]})"
+    counts["starts"] += 1
+    if hung:
+        complain(where, "it hangs")
+        started.kill()
+        clean(before, name)
+        started.communicate()
+        return True
+    code = started.returncode
+    lines = errors.splitlines()
+    if not struck:
+        if code != 0:
+            complain(where, f"without any fault: code {code}: {errors!r}")
+        vial("stop", name)
+        return False
+
+    broken = False
+    if code == 0:
+        counts["tolerated"] += 1
+        if os.environ.get("VERBOSE"):
+            print(f"tolerated {where}")
+        # One that strikes the service itself may end it at once: it is a container that has ended.
+        stopped, _, said = vial("stop", name)
+        if stopped != 0:
+            complain(where, f"started, but stop gives {stopped}: {said!r}")
+            broken = True
+    else:
+        counts["failed"] += 1
+        if os.environ.get("VERBOSE"):
+            print(f"failed    {where}: {errors!r}")
+        if call in ALLOCATIONS and process == 0:
+            vial("list")
+        elif code is None or code < 0 or code >= 126:
+            complain(where, f"it crashed with {code}: {errors!r}")
+            broken = True
+        elif len(lines) != 1 or not lines[0].strip():
+            complain(where, f"not one line: {errors!r}")
+    left, gone = left_behind(before)
+    if left or gone:
+        complain(where, f"code {code}, {errors!r}; left: {left}; gone: {gone}")
+        broken = True
+    if broken:
+        clean(before, name)
+    return True
+
+
+def every_call(case):
+    name = "f-" + case
+    with open(f"{GROUND}/{name}.conf", "w") as file:
+        file.write(CASES[case])
+    before = look()
+    code, _, errors = vial("start", f"{GROUND}/{name}.conf")
+    if code != 0:
+        complain(case, f"it does not start at all: {errors!r}")
+        return
+    vial("stop", name)
+    left, gone = left_behind(before)
+    if left or gone:
+        complain(case, f"an ordinary stop: left {left}, gone {gone}")
+        return
+    for process in range(3):
+        began = time.monotonic()
+        index = 1
+        # A later PID 1 never stops calling: a bound for what is still a start.
+        while index < 1500 and one_start(case, process, index, before):
+            index += 1
+        print(f"{case}: process {process}: {index - 1} calls, {time.monotonic() - began:.1f} s", flush=True)
+
+
+def killed_launchers(case, times):
+    """SIGKILL for the launcher, at moments spread over a start; one look afterwards clears everything."""
+    name = "f-" + case
+    path = f"{GROUND}/{name}.conf"
+    with open(path, "w") as file:
+        file.write(CASES[case])
+    before = look()
+    began = time.monotonic()
+    vial("start", path)
+    length = time.monotonic() - began
+    vial("stop", name)
+    generator = random.Random(7)
+    survived = 0
+    for turn in range(times):
+        launcher = subprocess.Popen([VIAL, "start", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL)
+        time.sleep(length * 1.2 * (turn + generator.random()) / times)
+        launcher.kill()
+        launcher.wait()
+        where = f"{case}, launcher killed, turn {turn}"
+        code, _, errors = vial("list")
+        if code != 0:
+            complain(where, f"list gives {code}: {errors!r}")
+        if name in state():
+            # It had done its work, or PID 1 has yet to notice.
+            end = time.monotonic() + 2
+            while name in state() and time.monotonic() < end:
+                code, output, errors = vial("list")
+                if "running" in output:
+                    survived += 1
+                    vial("stop", name)
+        left, gone = left_behind(before)
+        if left or gone:
+            complain(where, f"left {left}; gone {gone}")
+            clean(before, name)
+    print(f"{case}: {times} launchers killed, {survived} containers had started, {time.monotonic() - began:.1f} s",
+          flush=True)
+
+
+def main():
+    global GROUP_POINTS
+    if os.environ.get("VIAL_SANDBOX") != "1":
+        sys.exit("every_call: not in a sandbox: run it by tests/system/sandbox.sh --network")
+    if subprocess.run([FAULT, "0", "1", "0", "/bin/true"], check=False).returncode == 77:
+        sys.exit(77)
+    with open("/proc/self/mountinfo") as file:
+        GROUP_POINTS = [line.split()[4] for line in file if re.search(r" - cgroup2? ", line)]
+    os.makedirs(GROUND)
+    make_image()
+    for case in CASES:
+        if ONLY and case not in ONLY:
+            continue
+        if case == "image" and not os.path.exists(GROUND + "/image.squashfs"):
+            print("image: skipped: there is no mksquashfs")
+            continue
+        every_call(case)
+    for case, times in (("plain", 60), ("image", 40)):
+        if not ONLY or "killed" in ONLY:
+            killed_launchers(case, times)
+    shutil.rmtree(GROUND)
+    print(f"{counts['starts']} starts: {counts['failed']} failed as they should, {counts['tolerated']} went on; "
+          f"{len(failures)} complaints")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
