@@ -29,6 +29,8 @@ enum class ExitCode : int {
     Failed = 1,
     Usage = 2,
     NotFound = 3,
+    PayloadFailed = 126,   ///< the program is there, but cannot be executed
+    PayloadMissing = 127,  ///< the program is not there
 };
 
 inline constexpr std::size_t errors_alive = 16;

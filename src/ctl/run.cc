@@ -100,8 +100,9 @@ int run(const Arguments& arguments)
         return relay(target, signals);
     }();
     if (!ended.ok()) {
-        print_error(spec->name, ended.error());
-        return failed_here;
+        // A command that could not be executed is the payload's failure, as a shell sees it.
+        const int code = print_error(spec->name, ended.error());
+        return code >= failed_here ? code : failed_here;
     }
     if (const auto away = put_away(spec->name); !away.ok())
         print_error(spec->name, away.error());

@@ -22,6 +22,13 @@ constexpr Option restart_options[] = {
     {"timeout", 't', "TIME", "kill what has not stopped after this time (10s)"},
 };
 
+/// `run` gives the payload's exit codes, `start` only its own: a command that cannot be executed is a start that failed.
+int failure(std::string_view name, const Error& error)
+{
+    const int code = print_error(name, error);
+    return code <= static_cast<int>(ExitCode::NotFound) ? code : static_cast<int>(ExitCode::Failed);
+}
+
 int start(const Arguments& arguments)
 {
     if (arguments.words.size() != 1) {
@@ -35,7 +42,7 @@ int start(const Arguments& arguments)
         return print_error({}, root.error());
     // `ready` has one kind yet, `start`: when launch returns, that is so, and --wait has nothing to wait for.
     const auto launched = launch(*spec, {});
-    return launched.ok() ? 0 : print_error(spec->name, launched.error());
+    return launched.ok() ? 0 : failure(spec->name, launched.error());
 }
 
 int restart(const Arguments& arguments)
@@ -64,7 +71,7 @@ int restart(const Arguments& arguments)
         (void)TRY(launch(spec, {}));
         return {};
     }();
-    return again.ok() ? 0 : print_error(name, again.error());
+    return again.ok() ? 0 : failure(name, again.error());
 }
 
 }  // namespace

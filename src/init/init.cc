@@ -90,7 +90,7 @@ Result<int> supervise(const Plan& plan)
 int run_init(int plan_fd)
 {
     // exec made us dumpable: until this is undone, a root payload could open /proc/1/mem.
-    (void)make_undumpable();
+    const auto hidden = make_undumpable();
     os::block_signals();         // what came since the clone is pending, and is heard once there is a loop
     os::reset_signal_actions();  // SIGCHLD inherited as ignored would lose every exit code
 
@@ -108,6 +108,8 @@ int run_init(int plan_fd)
     follow_launcher(!stays);
     if (is_abandoned(plan.channel))
         return own_failure;
+    if (!hidden.ok())
+        return refuse(plan, hidden.error());
     if ((plan.flags & PlanNoInit) != 0)
         return become_only_service(plan);
 

@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "kernel/beneath.h"
 
 #include <cstring>
 #include <fcntl.h>
@@ -88,6 +89,19 @@ Result<void> remount(const char* path, unsigned flags, std::string_view options)
     return os::mount(nullptr, path, nullptr, all, nullptr);
 }
 
+/// The mount `id`, whose mount point the kernel calls `point`. That name counts from our `/`, but what hangs in a tree that is
+/// stacked on `/` has the same name as what it hides: both are looked at. None: another mount covers it.
+Result<Fd> find_mount(std::int64_t id, std::string_view point)
+{
+    const Fd bases[] = {TRY(top_of_root()), TRY(os::open("/", O_PATH | O_DIRECTORY))};
+    for (const Fd& base : bases) {
+        auto found = open_beneath(base, point);
+        if (found.ok() && TRY(mount_id(found.value().get())) == id)
+            return found;
+    }
+    return Error(ENOENT, "find the mount on", point);
+}
+
 /// Sets `flags` on the mount `id` and on all that hang below it.
 Result<void> set_flags_below(std::int64_t id, unsigned flags)
 {
@@ -104,13 +118,13 @@ Result<void> set_flags_below(std::int64_t id, unsigned flags)
         if (!inside)
             continue;
         below.push_back(line->id);
-        // The kernel's own name for a mount point has no symlinks left in it, and nothing in this namespace runs
-        // but us: the path leads where it says. It is opened without following anything all the same.
         const std::string point = unescape(line->point);
-        const Fd target = TRY(os::open(point.c_str(), O_PATH | O_NOFOLLOW));
-        if (TRY(mount_id(target.get())) != line->id)
+        auto target = find_mount(line->id, point);
+        if (target.number() == ENOENT && line->id != id)
             continue;  // covered by another mount: out of everybody's reach
-        TRY(remount(FdPath(target), flags, line->options).as("set the flags of the mount", point));
+        if (!target.ok())
+            return target.error();
+        TRY(remount(FdPath(target.value()), flags, line->options).as("set the flags of the mount", point));
     }
     return {};
 }
@@ -162,9 +176,9 @@ bool has_detached_mounts()
     static signed char known = -1;
     if (known < 0) {
         const mount_attr nothing{};
-        // Both calls look at the descriptor only after they were found to exist.
+        // All of them look at what they are given only after they were found to exist.
         known = !os::missing(os::open_tree(-1, "", AT_EMPTY_PATH)) && !os::missing(os::move_mount(-1, "", -1, "", 0)) &&
-                !os::missing(os::mount_setattr(-1, "", AT_EMPTY_PATH, nothing));
+                !os::missing(os::mount_setattr(-1, "", AT_EMPTY_PATH, nothing)) && !os::missing(os::fsopen(""));
     }
     return known == 1;
 }

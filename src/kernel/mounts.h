@@ -56,7 +56,7 @@ struct Tree {
     const char* type = nullptr;
 };
 
-/// Whether this kernel has detached mounts with attributes (open_tree, move_mount, mount_setattr: 5.12).
+/// Whether this kernel has detached mounts with attributes (open_tree, move_mount, fsopen: 5.2; mount_setattr: 5.12).
 bool has_detached_mounts();
 
 /// The calls here go through /proc/self/fd: says so where /proc is not mounted.

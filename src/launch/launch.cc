@@ -167,7 +167,7 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
             return error;
         }
         case ChannelLetter::ServiceFailed:
-            return Error("", "", text);
+            return Error("", "", text).exits(ExitCode::PayloadFailed);
         case ChannelLetter::Terminal:
             terminal = std::move(passed);
             break;
@@ -251,18 +251,24 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
     return journal;
 }
 
-void undo(const std::string& name, Launched& launched)
+/// Ends what was started and clears what was made. A PID 1 that `ends_itself` is waited for: its exit code, which is returned,
+/// says why.
+int undo(const std::string& name, Launched& launched, bool ends_itself)
 {
+    int code = 0;
     if (launched.pid > 0) {
-        (void)os::kill(launched.pid, SIGKILL);
-        (void)os::wait(launched.pid, WEXITED);
+        if (!ends_itself)
+            (void)os::kill(launched.pid, SIGKILL);
+        const auto ended = os::wait(launched.pid, WEXITED);
+        code = ended.ok() ? ended.value().exit_code() : 0;
     }
     const auto lock = StateLock::take();
     auto record = read_record(name);
-    if (!lock.ok() || !record.ok())
-        return;
-    (void)clear(record.value(), lock.value());
-    (void)forget(name, lock.value());
+    if (lock.ok() && record.ok()) {
+        (void)clear(record.value(), lock.value());
+        (void)forget(name, lock.value());
+    }
+    return code;
 }
 
 }  // namespace
@@ -295,8 +301,10 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
         // Put into words now: undoing may meet more errors than are kept.
         char words[description_capacity];
         (void)describe(up.error(), words, sizeof words);
-        const ExitCode code = up.error()->exit;
-        undo(spec.name, launched);
+        ExitCode code = up.error()->exit;
+        const int ended = undo(spec.name, launched, code == ExitCode::PayloadFailed);
+        if (code == ExitCode::PayloadFailed && (ended == 126 || ended == 127))
+            code = static_cast<ExitCode>(ended);
         return Error("", "", words).exits(code);
     }
     return launched;

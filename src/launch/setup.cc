@@ -35,9 +35,10 @@ constexpr const char* tmp_options = "mode=1777,size=25%";
 constexpr const char* dev_options = "mode=0755,size=64k,nr_inodes=1k";
 constexpr unsigned plain = MountNoSuid | MountNoDev | MountNoExec;
 
-/// What PID 1 needs beside what its services keep: to become them, to stop them.
+/// What PID 1 needs beside what its services keep: to become them, to stop them. CHOWN, to give log pipes to their
+/// services, it drops before the first one starts.
 constexpr std::uint64_t init_capabilities =
-    1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP | 1ULL << CAP_KILL;
+    1ULL << CAP_CHOWN | 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP | 1ULL << CAP_KILL;
 
 Result<void> wait_for_go(const Fd& channel)
 {
@@ -102,8 +103,10 @@ Result<Fd> mount_root(Prepared& prepared)
     return mount_overlay(prepared.spec, root, slash);
 }
 
-Result<void> mount_dev(const Prepared& prepared, const Fd& root)
+Result<void> mount_dev(Prepared& prepared, const Fd& root)
 {
+    for (Tree& node : prepared.device_nodes)
+        TRY(bring(node));
     const Fd target = TRY(open_real_directory(root, "dev"));
     TRY(mount_filesystem("tmpfs", target, MountNoSuid | MountNoExec, dev_options, "/dev"));
     const Fd dev = TRY(open_real_directory(root, "dev"));

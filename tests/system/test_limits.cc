@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+//
+// What a container may use, and that its limits are the kernel's.
+
+#include "harness.h"
+
+#include "base/json.h"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <signal.h>
+
+using namespace vial;
+using namespace vial::test;
+
+namespace {
+
+bool contains(std::string_view text, std::string_view part)
+{
+    return text.find(part) != text.npos;
+}
+
+/// The first line of a cgroup's file: of `v1` or, on version 2, of `v2`.
+std::string limit(const std::string& controller, const std::string& group, const std::string& v1, const std::string& v2)
+{
+    const std::string text = read_text(cgroup(controller, group) + "/" + (cgroup_is_unified() ? v2 : v1));
+    return text.substr(0, text.find('\n'));
+}
+
+std::vector<std::string> processes_in(const std::string& controller, const std::string& group)
+{
+    return lines(read_text(cgroup(controller, group) + "/cgroup.procs"));
+}
+
+std::string hog(const std::string& name, std::string_view more)
+{
+    return spec(name, std::string("root = \"ROOT\"\ncommand = [\"/bin/hog\"]\n").append(more));
+}
+
+}  // namespace
+
+TEST_CASE("the memory hog of the classic demonstration is killed at 100M, and everybody says who did it")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", hog("hog", "[limits]\nmemory = \"100M\"\n")});
+    CHECK(done({"wait", "hog"}) == "137\n");
+    const std::string log = done({"logs", "hog"});
+    INFO(log);
+    CHECK(contains(log, "holding 80 MB"));
+    CHECK_FALSE(contains(log, "holding 110 MB"));
+    CHECK(contains(done({"status", "hog"}), "killed by the OOM killer (137)"));
+    CHECK(contains(done({"list"}), "killed by the OOM killer (137)"));
+    CHECK(field(listed("hog"), {"oom_killed"}) == "true");
+    CHECK(field(listed("hog"), {"exit_signal"}) == "\"KILL\"");
+    // The machine is as usable as before.
+    CHECK(run({"true"}).code == 0);
+    CHECK(ctl({"run", "--root", root(), "--", "/bin/echo", "usable"}).out == "usable\n");
+    (void)done({"stop", "hog"});
+}
+
+TEST_CASE("a hog in the foreground")
+{
+    const NothingLeft nothing_left;
+    const Finished finished = ctl({"run", hog("hog", "[limits]\nmemory = \"50M\"\n")});
+    CHECK(finished.code == 128 + SIGKILL);
+    CHECK(contains(finished.out, "holding 30 MB"));
+}
+
+TEST_CASE("a hog among several services: the others live on, and status counts")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("mixed", "root = \"ROOT\"\n[service.steady]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                       "[service.hog]\ncommand = [\"/bin/hog\"]\n[limits]\nmemory = \"40M\"\n")});
+    CHECK(eventually([] { return contains(ctl({"status", "mixed"}).out, "killed by the OOM killer"); }));
+    const std::string status = done({"status", "--json", "mixed"});
+    CHECK(json::number(field(status, {"container", "oom_kills"})).value_or(0) == 1);
+    CHECK(field(status, {"services", "0", "state"}) == "\"ready\"");
+    CHECK(field(status, {"services", "1", "last_exit", "oom"}) == "true");
+    CHECK(contains(done({"status", "mixed"}), "the OOM killer struck 1 time"));
+    CHECK(field(done({"stats", "--json", "mixed"}), {"container", "memory", "oom_kills"}) == "1");
+    (void)done({"stop", "mixed"});
+}
+
+TEST_CASE("a hog that is restarted each time")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", hog("hog", "restart = \"on-failure\"\nrestart_delay = \"10ms\"\n[limits]\nmemory = \"30M\"\n")});
+    CHECK(eventually([] { return json::number(field(ctl({"status", "--json", "hog"}).out, {"container", "oom_kills"})).value_or(0) >= 2; }));
+    (void)done({"stop", "hog"});
+}
+
+TEST_CASE("memory that /tmp and /dev/shm take counts too")
+{
+    const NothingLeft nothing_left;
+    const Finished finished = ctl({"run", "--root", root(), "--set", "limits.memory=20M", "--", "/bin/sh", "-c",
+                                   "head -c 60000000 /dev/zero >/tmp/much; echo $?"});
+    INFO(finished.out, finished.err);
+    CHECK(finished.out != "0\n");
+}
+
+TEST_CASE("the limit on tasks refuses a fork")
+{
+    const NothingLeft nothing_left;
+    const Finished finished = ctl({"run", "--root", root(), "--set", "limits.tasks=12", "--", "/bin/sh", "-c",
+                                   "for i in $(seq 40); do sleep 1000 & done"});
+    CHECK(finished.code != 0);
+    CHECK(contains(finished.err, "fork"));
+    (void)done({"start", sleeper("few", "[limits]\ntasks = 2\n")});
+    // There is no place left: one who enters is refused too, with a line that says so.
+    const std::string why = refused(125, {"exec", "few", "--", "/bin/true"});
+    INFO(why);
+    CHECK(contains(why, "few: "));
+    CHECK(field(ctl({"status", "--json", "few"}).out, {"container", "state"}) == "\"running\"");
+    (void)done({"stop", "few"});
+}
+
+TEST_CASE("the limits are in the cgroup's files, and read back")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", sleeper("limited", "[limits]\nmemory = \"64M\"\nswap = \"16M\"\ntasks = 64\ncpu = \"150%\"\n")});
+    CHECK(limit("memory", "limited", "memory.limit_in_bytes", "memory.max") == "67108864");
+    if (cgroup_is_unified())
+        CHECK(limit("memory", "limited", "", "memory.swap.max") == "16777216");
+    else
+        CHECK(limit("memory", "limited", "memory.memsw.limit_in_bytes", "") == "83886080");
+    CHECK(limit("pids", "limited", "pids.max", "pids.max") == "64");
+    CHECK(limit("cpu", "limited", "cpu.cfs_quota_us", "cpu.max") == (cgroup_is_unified() ? "150000 100000" : "150000"));
+    (void)done({"stop", "limited"});
+
+    // Half a processor is really half: what it wants beyond is throttled.
+    (void)done({"start", spec("busy", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"while :; do :; done\"]\n[limits]\ncpu = \"20%\"\n")});
+    CHECK(eventually([] { return json::number(field(ctl({"stats", "--json", "busy"}).out, {"container", "cpu", "throttled_usec"})).value_or(0) > 0; }));
+    (void)done({"stop", "busy"});
+}
+
+TEST_CASE("512 tasks without a word about them, and as many as you like with `max`")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", sleeper("plain")});
+    CHECK(limit("pids", "plain", "pids.max", "pids.max") == "512");
+    CHECK(field(done({"stats", "--json", "plain"}), {"container", "memory", "limit"}) == "null");
+    CHECK(field(done({"stats", "--json", "plain"}), {"container", "tasks", "limit"}) == "512");
+    (void)done({"stop", "plain"});
+    (void)done({"start", sleeper("endless", "[limits]\ntasks = \"max\"\nmemory = \"max\"\n")});
+    CHECK(limit("pids", "endless", "pids.max", "pids.max") == "max");
+    (void)done({"stop", "endless"});
+}
+
+TEST_CASE("a limit that the kernel does not take stops the start")
+{
+    const NothingLeft nothing_left;
+    // Less than the kernel's least quota of a millisecond.
+    const Finished finished = ctl({"start", sleeper("tiny", "[limits]\ncpu = \"0.1%\"\n")});
+    INFO(finished.err);
+    CHECK(finished.code != 0);
+    CHECK(lines(finished.err).size() == 1);
+    CHECK(contains(finished.err, "cpu"));
+}
+
+TEST_CASE("the layout of the cgroups is a promise")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("layout", "root = \"ROOT\"\n[service.web]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                        "[service.clock]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 1000 & sleep 1000\"]\n"
+                                        "[limits]\nmemory = \"32M\"\ntasks = 32\ncpu = \"100%\"\n")});
+    for (const char* controller : {"memory", "pids", "cpu"}) {
+        INFO(controller);
+        CHECK(processes_in(controller, "").empty());
+        CHECK(processes_in(controller, "layout").empty());
+        CHECK(processes_in(controller, "layout/init") == std::vector<std::string>{std::to_string(init_pid("layout"))});
+        CHECK(processes_in(controller, "layout/web").size() == 1);
+        CHECK(eventually([&] { return processes_in(controller, "layout/clock").size() == 3; }));
+    }
+    // One who enters is at home in the first service's leaf.
+    Process visitor(ctl_words({"exec", "layout", "--", "/bin/sh", "-c", "echo in; exec sleep 1000"}));
+    CHECK(visitor.expect("in\n"));
+    CHECK(processes_in("pids", "layout/web").size() == 2);
+    CHECK(processes_in("memory", "layout/web").size() == 2);
+    // Inside, the container's own group is the root.
+    CHECK_FALSE(contains(ctl({"exec", "layout", "--", "/bin/cat", "/proc/self/cgroup"}).out, "vial"));
+    (void)done({"stop", "layout"});
+    CHECK_FALSE(exists(cgroup("pids", "layout")));
+    (void)visitor.wait();
+}
+
+TEST_CASE("a service name that is a cgroup's file name is refused")
+{
+    const NothingLeft nothing_left;
+    for (const char* name : {"tasks", "cgroup.procs", "memory.max"})
+        CHECK(contains(refused(2, {"start", sleeper("odd", std::string("name = \"") + name + "\"\n")}), name));
+    CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.tasks]\ncommand = [\"/bin/true\"]\n")}), "tasks"));
+    CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.init]\ncommand = [\"/bin/true\"]\n")}), "init"));
+}
