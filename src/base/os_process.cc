@@ -46,7 +46,8 @@ Result<pid_t> clone(const CloneArguments& arguments)
     int pidfd = -1;
     Clone3Arguments block{};
     block.flags = arguments.flags;
-    block.exit_signal = SIGCHLD;
+    // A sibling tells our parent of its end as we do; clone3 wants that said by leaving it out.
+    block.exit_signal = (arguments.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
     if (arguments.pidfd != nullptr) {
         block.flags |= CLONE_PIDFD;
         block.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);

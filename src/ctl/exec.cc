@@ -13,14 +13,17 @@
 #include "ctl/output.h"
 #include "ctl/relay.h"
 #include "kernel/cgroup.h"
+#include "kernel/capabilities.h"
 #include "kernel/devices.h"
 #include "kernel/payload.h"
 #include "kernel/self.h"
 #include "launch/environment.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vial {
@@ -48,13 +51,13 @@ struct Visit {
     std::vector<std::string> environment;
     bool terminal = false;
     int standard[3] = {0, 1, 2};
-    Fd report;  ///< where the terminal's master is sent
+    Fd report;  ///< where the visitor's number and the terminal's master are sent
 };
 
 /// The namespaces of `pid` that are not ours already: joining one's own user namespace is refused.
 Result<std::vector<Namespace>> open_namespaces(pid_t pid)
 {
-    // The user namespace first: what follows is asked with its root's rights. PID and the rest in any order.
+    // The user namespace first: what follows is asked with its root's rights. The rest in any order.
     constexpr std::pair<const char*, int> all[] = {
         {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS},
         {"net", CLONE_NEWNET},   {"pid", CLONE_NEWPID},       {"time", 0x80},        {"mnt", CLONE_NEWNS},
@@ -88,36 +91,37 @@ Result<Visit> prepare(const Record& record, bool terminal)
     return visit;
 }
 
-/// In the child: into the container, without the PID namespace, which its parent has chosen for it.
-Result<Fd> enter(const Visit& visit)
+/// In the guide, which stays outside of the PID namespace: into everything else. The answer is the terminal's slave; `master` gets
+/// the other side.
+Result<Fd> enter(const Visit& visit, Fd& master)
 {
     TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"));
     for (const Fd& file : visit.join)
         TRY(os::write_all(file.get(), "0").as("join the control group of", visit.spec.name));
     for (const Namespace& one : visit.namespaces)
-        if (one.flag != CLONE_NEWPID)
-            TRY(os::setns(one.fd.get(), one.flag).as("enter the namespaces of", visit.spec.name));
+        TRY(os::setns(one.fd.get(), one.flag).as("enter the namespaces of", visit.spec.name));
     if (visit.spec.namespaces.user) {
         TRY(os::setresgid(0));
         TRY(os::setresuid(0));
         TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"));
     }
     TRY(os::chdir("/"));
-    if (!visit.terminal)
-        return Fd();
-    const Fd pts = TRY(os::open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW));
-    Terminal terminal = TRY(open_terminal(pts, visit.spec.services.front().user));
-    TRY(os::send(visit.report.get(), "T", 1, terminal.master.get()));
-    return std::move(terminal.slave);
+    Fd slave;
+    if (visit.terminal) {
+        const Fd pts = TRY(os::open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+        Terminal terminal = TRY(open_terminal(pts, visit.spec.services.front().user));
+        master = std::move(terminal.master);
+        slave = std::move(terminal.slave);
+    }
+    // What is born next is seen from inside before it has executed anything: it must hold no more than a service could get.
+    constexpr std::uint64_t to_change_identity = 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP;
+    TRY(limit_capabilities(visit.spec.security.capabilities | to_change_identity));
+    return slave;
 }
 
-[[noreturn]] void visit_container(const Visit& visit, std::span<const char* const> words)
+/// In the visitor: the command itself.
+[[noreturn]] void become(const Visit& visit, const Fd& terminal, std::span<const char* const> words)
 {
-    auto terminal = enter(visit);
-    if (!terminal.ok()) {
-        print_error(visit.spec.name, terminal.error());
-        ::_exit(failed_here);
-    }
     const ServiceSpec& service = visit.spec.services.front();
     std::vector<char*> arguments;
     for (const char* word : words)
@@ -134,12 +138,38 @@ Result<Fd> enter(const Visit& visit)
     payload.directory = service.directory.c_str();
     payload.identity = Identity{service.user, service.group, service.groups, visit.spec.security.capabilities,
                                 visit.spec.security.no_new_privileges, visit.spec.security.seccomp == SeccompChoice::Default};
-    payload.terminal = terminal.value() ? terminal.value().get() : -1;
+    payload.terminal = terminal.get();
     for (int number = 0; number < 3; ++number)
         payload.standard[number] = visit.terminal ? -1 : visit.standard[number];
     const Error error = execute_payload(payload);
     print_error(visit.spec.name, error);
     ::_exit(exec_exit_code(error));
+}
+
+/// The guide: a process that enters the container and leaves the visitor there. A PID namespace is entered by one's children
+/// only, so the guide is never seen inside; with what it still holds of the host it must not be. The visitor is made our sibling,
+/// so that who started us waits for it.
+[[noreturn]] void guide(Visit& visit, std::span<const char* const> words)
+{
+    Fd master;
+    const auto done = [&]() -> Result<void> {
+        const Fd terminal = TRY(enter(visit, master));
+        visit.join.clear();
+        visit.namespaces.clear();
+        os::CloneArguments as_sibling;
+        as_sibling.flags = CLONE_PARENT;
+        const pid_t visitor = TRY(os::clone(as_sibling).as("start a process in", visit.spec.name));
+        if (visitor == 0) {
+            master.reset();
+            visit.report.reset();
+            become(visit, terminal, words);
+        }
+        TRY(os::send(visit.report.get(), &visitor, sizeof visitor, master.get()));
+        return {};
+    }();
+    if (!done.ok())
+        print_error(visit.spec.name, done.error());
+    ::_exit(done.ok() ? 0 : failed_here);
 }
 
 Result<os::Exited> execute(const Arguments& arguments, const Record& record)
@@ -162,24 +192,18 @@ Result<os::Exited> execute(const Arguments& arguments, const Record& record)
     }
     os::Pair reports = TRY(os::socketpair(SOCK_SEQPACKET));
     visit.report = std::move(reports.second);
-
-    // A PID namespace is joined by one's children only.
-    for (const Namespace& one : visit.namespaces)
-        if (one.flag == CLONE_NEWPID)
-            TRY(os::setns(one.fd.get(), one.flag).as("enter the PID namespace of", record.name));
-    const pid_t child = TRY(os::clone({}).as("start a process in", record.name));
-    if (child == 0)
-        visit_container(visit, std::span<const char* const>(arguments.words).subspan(1));
+    const pid_t guide_pid = TRY(os::clone({}).as("start a process in", record.name));
+    if (guide_pid == 0)
+        guide(visit, std::span<const char* const>(arguments.words).subspan(1));
+    visit.report.reset();
 
     RelayTarget target;
-    target.child = child;
     target.standard = &standard;
     target.keep_input = arguments.has("interactive");
-    visit.report.reset();
-    if (terminal) {
-        char letter = 0;
-        (void)TRY(os::receive(reports.first.get(), &letter, 1, &target.terminal));
-    }
+    const std::size_t got = TRY(os::receive(reports.first.get(), &target.child, sizeof target.child, &target.terminal));
+    const os::Exited guided = TRY(os::wait(guide_pid, WEXITED));
+    if (got != sizeof target.child)
+        return guided;  // it has said why
     return relay(target, signals);
 }
 

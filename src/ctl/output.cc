@@ -40,7 +40,10 @@ int print_error(std::string_view subject, const Error& error)
 {
     char buffer[description_capacity];
     const std::string_view text = describe(error, buffer, sizeof buffer);
-    (void)os::write_all(STDERR_FILENO, concat({subject.empty() ? "vial" : subject, ": ", text, "\n"}));
+    if (error->step[0] == '\0' && error->object == subject)  // it names the subject itself
+        (void)os::write_all(STDERR_FILENO, concat({text, "\n"}));
+    else
+        (void)os::write_all(STDERR_FILENO, concat({subject.empty() ? "vial" : subject, ": ", text, "\n"}));
     return static_cast<int>(error->exit);
 }
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "kernel/network.h"
 
+#include <cstring>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -15,7 +16,9 @@ namespace vial {
 namespace {
 
 constexpr std::string_view bridge_kind = "bridge";
-constexpr std::string_view our_alias = "vial";
+/// The first four bytes of our bridges' MAC. It is a MAC one may choose: of one interface, locally administered.
+constexpr std::string_view our_mac = "vial";
+static_assert((our_mac[0] & 3) == 2);
 
 bool is_bridge(const Link& link)
 {
@@ -23,25 +26,26 @@ bool is_bridge(const Link& link)
 }
 bool is_ours(const Link& link)
 {
-    return is_bridge(link) && link.alias == our_alias;
+    return is_bridge(link) && std::string_view(link.mac, our_mac.size()) == our_mac;
 }
 
-/// Creates the bridge, without tag and addresses. EEXIST: somebody was faster.
+/// Creates the bridge, without addresses. EEXIST: somebody was faster.
 Result<void> create(NetlinkSocket& socket, std::string_view name)
 {
-    // With a MAC that is set the bridge keeps it; otherwise it takes the lowest of its ports', and would change it
-    // as containers come and go, while their neighbours remember the last one.
+    // The tag is in the MAC because that is given at creation (the kernel passes over an alias there): whoever dies after
+    // this leaves nothing that is not known as ours. With a MAC that is set the bridge also keeps it; otherwise it takes the lowest
+    // of its ports', and would change it as containers come and go, while their neighbours remember the last one.
     std::uint8_t mac[6] = {};
-    const bool random = getrandom(mac, sizeof mac, GRND_NONBLOCK) == sizeof mac;
-    mac[0] = static_cast<std::uint8_t>((mac[0] & 0xfe) | 0x02);  // one interface, locally administered
+    std::memcpy(mac, our_mac.data(), our_mac.size());
+    if (getrandom(mac + our_mac.size(), sizeof mac - our_mac.size(), GRND_NONBLOCK) < 0)
+        mac[5] = static_cast<std::uint8_t>(os::boottime_ms());  // an early boot
 
     ifinfomsg up{};
     up.ifi_flags = IFF_UP;
     up.ifi_change = IFF_UP;
     NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, up);
     message.put(IFLA_IFNAME, name);
-    if (random)
-        message.put(IFLA_ADDRESS, mac);
+    message.put(IFLA_ADDRESS, mac);
     const std::size_t info = message.begin(IFLA_LINKINFO);
     message.put(IFLA_INFO_KIND, bridge_kind);
     const std::size_t data = message.begin(IFLA_INFO_DATA);
@@ -53,16 +57,6 @@ Result<void> create(NetlinkSocket& socket, std::string_view name)
     if (made.number() == EOPNOTSUPP)
         made.error().because("this kernel has no bridges (CONFIG_BRIDGE)");
     return made;
-}
-
-/// The tag cannot be given at creation: the kernel passes over IFLA_IFALIAS there.
-Result<void> tag(NetlinkSocket& socket, std::uint32_t index, std::string_view name)
-{
-    ifinfomsg header{};
-    header.ifi_index = static_cast<int>(index);
-    NetlinkMessage message(RTM_NEWLINK, 0, header);
-    message.put(IFLA_IFALIAS, our_alias);
-    return socket.request(message, "tag the bridge", name);
 }
 
 Result<void> add_missing_addresses(NetlinkSocket& socket, std::uint32_t index, std::string_view name,
@@ -81,7 +75,6 @@ Result<std::uint32_t> make(NetlinkSocket& socket, std::string_view name, std::sp
 {
     TRY(create(socket, name));
     const std::uint32_t index = TRY(interface_index(socket, name));
-    TRY(tag(socket, index, name));
     TRY(add_missing_addresses(socket, index, name, addresses));
     return index;
 }

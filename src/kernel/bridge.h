@@ -3,7 +3,7 @@
 
 /// The host's bridges: those that containers join, and among them those that vial made and takes away again.
 ///
-/// A bridge that vial makes carries the alias `vial` (ip link shows it). Only such a bridge is ever changed
+/// A bridge that vial makes has a MAC that begins with 76:69:61:6c, the letters `vial`. Only such a bridge is ever changed
 /// or removed; one that was there before is used as it is. Between several vials the caller holds a
 /// lock, from `ensure_bridge` until the container's port is on the bridge, and around `release_bridge`: or
 /// the one would remove what the other has just found.
@@ -24,8 +24,8 @@ struct BridgeUse {
     bool made = false;  ///< by this call: a start that fails afterwards gives it back with `release_bridge`
 };
 
-/// Finds the bridge, or makes it: tagged, without spanning tree so that a port forwards at once, with a MAC of its own
-/// that does not change with its ports, with `addresses` (the gateways, each with the prefix of the first address
+/// Finds the bridge, or makes it: without spanning tree so that a port forwards at once, with a MAC that tags it and
+/// does not change with its ports, with `addresses` (the gateways, each with the prefix of the first address
 /// of its family), and up. A bridge of vial's own gets those addresses too if it lacks them: two containers may
 /// bring different families. An interface of that name that is no bridge is refused.
 Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, std::span<const IpAddress> addresses);

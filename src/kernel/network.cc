@@ -327,8 +327,9 @@ bool read_link(const NetlinkReply& reply, Link& link)
         case IFLA_IFNAME:
             copy_text(link.name, attribute.text());
             break;
-        case IFLA_IFALIAS:
-            copy_text(link.alias, attribute.text());
+        case IFLA_ADDRESS:
+            if (attribute.value.size() == sizeof link.mac)
+                std::memcpy(link.mac, attribute.value.data(), sizeof link.mac);
             break;
         case IFLA_MASTER:
             link.master = attribute.number();

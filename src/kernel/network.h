@@ -64,7 +64,7 @@ struct Link {
     bool running = false;      ///< it is up, and so is what it leads to
     char name[16] = {};
     char kind[16] = {};  ///< `bridge`, `veth`, ...; empty for hardware
-    char alias[16] = {};
+    char mac[6] = {};
 };
 /// False, with `link` as it was: the reply is about something else, or cut.
 bool read_link(const NetlinkReply& reply, Link& link);

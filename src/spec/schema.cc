@@ -143,7 +143,7 @@ constexpr SchemaKey service_keys[] = {
     later("on_start", Type::Command),
     later("on_stop", Type::Command),
     later("on_failure", Type::Command),
-    now("tty", Type::Boolean, IN(tty)),
+    later("tty", Type::Boolean, false),
     later_table("health", Type::Table, Group::Health),
 };
 #undef IN

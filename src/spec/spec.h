@@ -36,7 +36,6 @@ struct ServiceSpec {
     Milliseconds restart_delay = 1000;
     int stop_signal = 15;
     Milliseconds stop_timeout = 10000;      ///< from the stop signal until SIGKILL
-    bool tty = false;
 };
 
 enum class MountKind : std::uint8_t { Bind, Tmpfs };

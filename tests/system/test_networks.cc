@@ -141,7 +141,7 @@ TEST_CASE("a network of its own without an interface, the host's network, and no
     (void)done({"start", sleeper("alone")});
     CHECK(inside("alone", "ls /sys/class/net; ip -o addr show lo | grep -c 127.0.0.1") == "lo\n1\n");
     (void)done({"stop", "alone"});
-    CHECK(run({"ip", "link", "add", "here9", "type", "dummy"}).code == 0);
+    CHECK(run({"ip", "link", "add", "here9", "type", "veth", "peer", "name", "there9"}).code == 0);
     (void)done({"start", sleeper("shared", "[namespaces]\nnet = false\n")});
     CHECK(contains(inside("shared", "ip -o link"), "here9"));
     (void)done({"stop", "shared"});
@@ -175,12 +175,12 @@ TEST_CASE("in a user namespace: the same")
 TEST_CASE("what is no bridge is not used as one")
 {
     const NothingLeft nothing_left;
-    CHECK(run({"ip", "link", "add", "dummy9", "type", "dummy"}).code == 0);
-    const std::string why = refused(1, {"start", sleeper("wrong", "[network.eth0]\nbridge = \"dummy9\"\naddress = \"10.9.11.2/24\"\n")});
-    CHECK(contains(why, "dummy9"));
+    CHECK(run({"ip", "link", "add", "here9", "type", "veth", "peer", "name", "there9"}).code == 0);
+    const std::string why = refused(1, {"start", sleeper("wrong", "[network.eth0]\nbridge = \"here9\"\naddress = \"10.9.11.2/24\"\n")});
+    CHECK(contains(why, "here9"));
     CHECK(contains(why, "no bridge"));
     CHECK(contains(refused(1, {"start", sleeper("wrong", "[network.eth0]\nbridge = \"lo\"\naddress = \"10.9.11.2/24\"\n")}), "lo"));
-    CHECK(run({"ip", "link", "delete", "dummy9"}).code == 0);
+    CHECK(run({"ip", "link", "delete", "here9"}).code == 0);
 }
 
 TEST_CASE("a start that fails after the network was made takes it along")

@@ -216,7 +216,7 @@ TEST_CASE("a link is read with what vial needs of it, and a cut one is none")
     append(payload, header);
     const Buffer kind = attribute(IFLA_INFO_KIND, std::string_view("bridge\0", 7));
     for (const Buffer& part : {attribute(IFLA_IFNAME, std::string_view("br-lan\0", 7)),
-                               attribute(IFLA_IFALIAS, "an alias that is longer than any that vial gives"),
+                               attribute(IFLA_ADDRESS, std::string_view("vial\1\2", 6)),
                                attribute(IFLA_LINKINFO | 0x8000, view(kind))})
         payload.insert(payload.end(), part.begin(), part.end());
 
@@ -226,7 +226,7 @@ TEST_CASE("a link is read with what vial needs of it, and a cut one is none")
     CHECK_EQ(link.index, 5);
     CHECK_EQ(std::string(link.name), "br-lan");
     CHECK_EQ(std::string(link.kind), "bridge");
-    CHECK_EQ(std::string(link.alias), "an alias that i");
+    CHECK_EQ(std::string_view(link.mac, sizeof link.mac), std::string_view("vial\1\2", 6));
     CHECK_EQ(link.master, 0);
 
     const Buffer short_one = message(RTM_NEWLINK, 0, {1, 2, 3});

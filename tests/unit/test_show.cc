@@ -92,7 +92,7 @@ TEST_CASE("what was shown reads as the same spec")
         "mask = ['/x']\nread_only_paths = ['/y', '/z']\n"
         "command = ['/bin/x']\nuser = 1\ngroup = 2\ngroups = [3, 4]\ndirectory = '/d'\n"
         "environment = { A = '1', 'b c' = 'x=\\y' }\nenvironment_file = '/etc/env'\n"
-        "restart = 'always'\nrestart_delay = '1500ms'\nstop_signal = 'RTMIN+3'\nstop_timeout = '1m30s'\ntty = true\n"
+        "restart = 'always'\nrestart_delay = '1500ms'\nstop_signal = 'RTMIN+3'\nstop_timeout = '1m30s'\n"
         "[[mount]]\nsource = '/e:f'\ntarget = '/e'\n"
         "[namespaces]\nipc = false\ntime = true\nmonotonic_offset = -5\nboottime_offset = '1d'\n"
         "[user_namespace]\nuid_map = ['0 100000 10', '10 200000 5']\ngid_map = '0 100000 10'\n"
