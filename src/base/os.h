@@ -149,6 +149,12 @@ Result<Fd> accept(int fd);
 Result<std::size_t> send(int fd, const void* data, std::size_t size, int passed = -1, int flags = 0);
 /// One message; a descriptor that came with it goes to `passed`. 0 bytes: the other end has closed.
 Result<std::size_t> receive(int fd, void* data, std::size_t size, Fd* passed = nullptr, int flags = 0);
+/// One message with any number of descriptors up to SCM_RIGHTS' 253.
+Result<void> send_descriptors(int fd, const void* data, std::size_t size, std::span<const int> passed);
+/// One message; the descriptors that came with it, `count` of them and the caller's to close, go to `passed`. More than fit
+/// are lost.
+Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, std::span<int> passed, std::size_t& count,
+                                        int flags = 0);
 /// poll(2): the number of ready entries, 0 on a timeout. `timeout`: milliseconds, -1 waits for ever.
 Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout);
 

@@ -38,50 +38,82 @@ Result<Fd> accept(int fd)
                   "accept a connection");
 }
 
-Result<std::size_t> send(int fd, const void* data, std::size_t size, int passed, int flags)
+namespace {
+
+constexpr std::size_t most_passed = 253;  // SCM_MAX_FD
+
+/// Room for a control message with that many descriptors.
+struct alignas(cmsghdr) ControlBuffer {
+    char bytes[CMSG_SPACE(most_passed * sizeof(int))];
+};
+
+Result<std::size_t> send_with(int fd, const void* data, std::size_t size, std::span<const int> passed, int flags)
 {
     iovec part{const_cast<void*>(data), size};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof passed)] = {};
-    if (passed >= 0) {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        cmsghdr* header = CMSG_FIRSTHDR(&message);
+    ControlBuffer control;
+    if (!passed.empty()) {
+        if (passed.size() > most_passed)
+            return Error(E2BIG, "pass descriptors");
+        auto* header = reinterpret_cast<cmsghdr*>(control.bytes);
+        *header = {};
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof passed);
-        std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
+        header->cmsg_len = static_cast<socklen_t>(CMSG_LEN(passed.size_bytes()));
+        std::memcpy(CMSG_DATA(header), passed.data(), passed.size_bytes());
+        message.msg_control = control.bytes;
+        message.msg_controllen = static_cast<socklen_t>(CMSG_SPACE(passed.size_bytes()));
     }
     return counted(uninterrupted([&] { return CALL("sendmsg", ::sendmsg(fd, &message, flags | MSG_NOSIGNAL)); }),
                    "send a message");
 }
 
-Result<std::size_t> receive(int fd, void* data, std::size_t size, Fd* passed, int flags)
+}  // namespace
+
+Result<std::size_t> send(int fd, const void* data, std::size_t size, int passed, int flags)
 {
+    return send_with(fd, data, size, {&passed, passed >= 0 ? 1U : 0U}, flags);
+}
+
+Result<void> send_descriptors(int fd, const void* data, std::size_t size, std::span<const int> passed)
+{
+    TRY(send_with(fd, data, size, passed, 0));
+    return {};
+}
+
+Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, std::span<int> passed, std::size_t& count,
+                                        int flags)
+{
+    count = 0;
     iovec part{data, size};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    if (passed != nullptr) {
-        message.msg_control = control;
-        // Not CMSG_SPACE: its padding would be room for a second descriptor, which nobody would close.
-        message.msg_controllen = CMSG_LEN(sizeof(int));
+    ControlBuffer control;
+    if (!passed.empty()) {
+        message.msg_control = control.bytes;
+        // Not CMSG_SPACE: its padding could be room for one descriptor more, which nobody would close.
+        message.msg_controllen = static_cast<socklen_t>(CMSG_LEN(std::min(passed.size(), most_passed) * sizeof(int)));
     }
-    const long outcome =
-        uninterrupted([&] { return CALL("recvmsg", ::recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC)); });
-    if (outcome >= 0 && passed != nullptr) {
-        const cmsghdr* header = CMSG_FIRSTHDR(&message);
-        if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-            header->cmsg_len == CMSG_LEN(sizeof(int))) {
-            int number;
-            std::memcpy(&number, CMSG_DATA(header), sizeof number);
-            passed->reset(number);
-        }
+    const long outcome = uninterrupted([&] { return CALL("recvmsg", ::recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC)); });
+    const cmsghdr* header = outcome < 0 || passed.empty() ? nullptr : CMSG_FIRSTHDR(&message);
+    if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        count = std::min<std::size_t>((header->cmsg_len - CMSG_LEN(0)) / sizeof(int), passed.size());
+        std::memcpy(passed.data(), CMSG_DATA(header), count * sizeof(int));
     }
     return counted(outcome, "receive a message");
+}
+
+Result<std::size_t> receive(int fd, void* data, std::size_t size, Fd* passed, int flags)
+{
+    int number = -1;
+    std::size_t count = 0;
+    auto got = receive_descriptors(fd, data, size, {&number, passed != nullptr ? 1U : 0U}, count, flags);
+    if (count == 1)
+        passed->reset(number);
+    return got;
 }
 
 Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout)

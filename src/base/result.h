@@ -39,13 +39,14 @@ class [[nodiscard]] Error {
 public:
     static constexpr std::size_t object_capacity = 400;  ///< with its NUL
 
+    /// All of it is written when an Error is made; initialisers here would put the ring into the file.
     struct Detail {
-        int number = 0;                     ///< an errno, or 0 where only `reason` speaks
-        ExitCode exit = ExitCode::Failed;   ///< how the command ends when nobody handles this
-        const char* step = "";              ///< a literal that completes "cannot ...": `mount`, `open the root`
-        const char* reason = nullptr;       ///< a literal, in place of the errno's own words
-        const char* advice = nullptr;       ///< a literal: what to do about it
-        char object[object_capacity] = {};            ///< on what; a longer one keeps its end, which tells more
+        int number;            ///< an errno, or 0 where only `reason` speaks
+        ExitCode exit;         ///< how the command ends when nobody handles this
+        const char* step;      ///< a literal that completes "cannot ...": `mount`, `open the root`
+        const char* reason;    ///< a literal, in place of the errno's own words
+        const char* advice;    ///< a literal: what to do about it
+        char object[object_capacity];  ///< on what; a longer one keeps its end, which tells more
     };
 
     Error(int number, const char* step, std::string_view object = {});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/command.h"
 
+#include "base/os.h"
 #include "base/text.h"
 #include "ctl/output.h"
 
@@ -171,6 +172,8 @@ std::span<const Command* const> all_commands()
 
 int run_command_line(const char* program, std::span<char* const> words)
 {
+    // Descriptors that somebody forgot in us must reach no container; PID 1's own numbers rely on it too.
+    (void)os::close_from(3);
     if (words.empty())
         return usage_error(nullptr, {"no command given"});
     const std::string_view first = words.front();

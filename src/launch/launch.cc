@@ -8,6 +8,7 @@
 #include "kernel/netlink.h"
 #include "kernel/network.h"
 #include "kernel/self.h"
+#include "launch/handover.h"
 #include "launch/prepare.h"
 #include "launch/setup.h"
 #include "launch/state.h"
@@ -137,14 +138,10 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
     return {};
 }
 
-Result<void> send_go(const Fd& channel)
+/// A child that has failed early has closed its end: what it said is read next.
+Result<void> unless_gone(Result<void> sent)
 {
-    const char go = static_cast<char>(ChannelLetter::Go);
-    // A child that failed early has closed its end; what it said is read next.
-    const auto sent = os::send(channel.get(), &go, 1, -1, MSG_NOSIGNAL);
-    if (!sent.ok() && sent.number() != EPIPE && sent.number() != ECONNRESET)
-        return sent.error();
-    return {};
+    return sent.number() == EPIPE || sent.number() == ECONNRESET ? Result<void>() : sent;
 }
 
 /// Waits until the services run, or for what went wrong.
@@ -173,6 +170,7 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
             break;
         case ChannelLetter::Running:
             return {};
+        case ChannelLetter::Mapped:
         case ChannelLetter::Go:
         case ChannelLetter::Ended:
             break;
@@ -180,27 +178,22 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
     }
 }
 
-/// Everything from the birth of the process on. Fails with the process still there; the caller ends it.
-Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, Launched& launched)
+/// Gives birth to the container's first process. 0 in it, as with fork(2).
+Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& process)
 {
-    const Spec& spec = prepared.spec;
+    const NamespacesSpec& wanted = prepared.spec.namespaces;
     os::CloneArguments arguments;
-    arguments.flags = namespace_flags(spec.namespaces);
-    arguments.pidfd = &launched.process;
-    if (has_detached_mounts())
-        prepared.self = TRY(open_self_read_only(MountNamespace::Shared));
-    if (spec.namespaces.time)
-        TRY(make_time_namespace(spec));
-
+    arguments.flags = namespace_flags(wanted);
+    arguments.pidfd = &process;
     // A signal that comes before PID 1 listens must wait for it: an init ignores what it has no handler for.
     sigset_t before;
     ::sigprocmask(SIG_BLOCK, nullptr, &before);
     os::block_signals();
     Result<pid_t> born = Error(ENOSYS, "create a process");
-    if (prepared.cgroup.unified && prepared.cgroup.init_directory) {
+    if (cgroup.init_directory) {
         os::CloneArguments into = arguments;
-        into.flags |= CLONE_INTO_CGROUP | (spec.namespaces.cgroup ? static_cast<std::uint64_t>(CLONE_NEWCGROUP) : 0U);
-        into.cgroup = prepared.cgroup.init_directory.get();
+        into.flags |= CLONE_INTO_CGROUP | (wanted.cgroup ? static_cast<std::uint64_t>(CLONE_NEWCGROUP) : 0U);
+        into.cgroup = cgroup.init_directory.get();
         prepared.born_in_cgroup = true;
         born = os::clone(into);
     }
@@ -208,17 +201,41 @@ Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, 
         prepared.born_in_cgroup = false;
         born = os::clone(arguments);
     }
-    if (!born.ok() || born.value() != 0)
-        ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    if (born.ok() && born.value() == 0)
+        return born;
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
     if (!born.ok())
-        return explain_clone(born.error(), arguments.flags | (spec.namespaces.cgroup ? CLONE_NEWCGROUP : 0), spec.name);
-    launched.pid = born.take();
+        return explain_clone(born.error(), arguments.flags | (wanted.cgroup ? CLONE_NEWCGROUP : 0), prepared.spec.name);
+    return born;
+}
+
+/// Everything from the claimed name to running services. Fails with the process still there; the caller ends it.
+Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const std::vector<Hierarchy>& hierarchies,
+                      Journal& journal, Launched& launched)
+{
+    const Spec& spec = prepared.spec;
+    os::Pair pair = TRY(os::socketpair(SOCK_SEQPACKET));
+    Fd& channel = launched.channel = std::move(pair.first);
+    prepared.channel = std::move(pair.second);
+    prepared.terminal = options.terminal;
+    if (has_detached_mounts())
+        prepared.self = TRY(open_self_read_only(MountNamespace::Shared));
+    if (spec.namespaces.time)
+        TRY(make_time_namespace(spec));
+    // On version 2 a process is born in its group, because moving it there later would cost more than all the rest. On
+    // version 1 the groups are made while the container mounts.
+    Provision provision;
+    const bool unified = hierarchies.size() == 1 && hierarchies.front().unified;
+    if (unified)
+        provision.cgroup = TRY(make_cgroup(hierarchies, spec));
+
+    launched.pid = TRY(give_birth(prepared, provision.cgroup, launched.process));
     if (launched.pid == 0) {
-        handover.launcher_channel.reset();
+        channel.reset();
         set_up_container(prepared);
     }
-
     // From here on the container's ends are the container's alone; above all its binary, see kernel/self.h.
+    const int channel_inside = prepared.channel.get();
     prepared.channel.reset();
     prepared.self.reset();
     const ProcessId init = TRY(identify(launched.pid));
@@ -226,11 +243,16 @@ Result<void> bring_up(Prepared& prepared, Handover& handover, Journal& journal, 
     if (spec.namespaces.user) {
         TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
         TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
-        TRY(send_go(handover.launcher_channel));
+        const char mapped = static_cast<char>(ChannelLetter::Mapped);
+        TRY(unless_gone(os::send_descriptors(channel.get(), &mapped, 1, {})));
     }
+    if (!unified)
+        provision.cgroup = TRY(make_cgroup(hierarchies, spec));
+    Handover handover;
+    TRY(make_plan_and_files(spec, options, channel_inside, provision, handover));
     TRY(connect_networks(spec, launched.pid, journal));
-    TRY(send_go(handover.launcher_channel));
-    TRY(await_running(handover.launcher_channel, spec, launched.terminal));
+    TRY(unless_gone(handover.send(channel)));
+    TRY(await_running(channel, spec, launched.terminal));
     return journal.note("running now\n");
 }
 
@@ -290,13 +312,7 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
     Journal journal = TRY(open_journal(spec, options, hierarchies));
 
     Launched launched;
-    auto up = [&]() -> Result<void> {
-        prepared.cgroup = TRY(make_cgroup(hierarchies, spec));
-        Handover handover = TRY(make_plan_and_files(prepared, options));
-        TRY(bring_up(prepared, handover, journal, launched));
-        launched.channel = std::move(handover.launcher_channel);
-        return {};
-    }();
+    const auto up = bring_up(prepared, options, hierarchies, journal, launched);
     if (!up.ok()) {
         // Put into words now: undoing may meet more errors than are kept.
         char words[description_capacity];

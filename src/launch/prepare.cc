@@ -91,35 +91,18 @@ Result<Fd> make_log_segment(const std::string& path, Bytes size)
     return segment;
 }
 
-
-/// Notes one descriptor as passed on, and gives its number.
-class Passing {
-public:
-    explicit Passing(std::vector<int>& list) : list_(list) {}
-    std::int32_t operator()(const Fd& fd)
-    {
-        if (fd)
-            list_.push_back(fd.get());
-        return fd.get();
-    }
-
-private:
-    std::vector<int>& list_;
-};
-
-Result<ServiceDescriptors> pass_leaf(const CgroupLeaf& leaf, Passing& pass)
+Result<ServiceDescriptors> pass_leaf(const CgroupLeaf& leaf, Handover& handover)
 {
     ServiceDescriptors passed;
-    constexpr std::size_t most = std::size(passed.join);
-    if (leaf.join.size() > most)
+    if (leaf.join.size() > std::size(passed.join))
         return Error(E2BIG, "join the control groups of", "a service");
     for (std::size_t at = 0; at < leaf.join.size(); ++at)
-        passed.join[at] = pass(leaf.join[at]);
-    passed.kill_file = pass(leaf.kill);
-    passed.leaf_processes = pass(leaf.processes);
-    passed.leaf_memory = pass(leaf.memory);
-    passed.leaf_cpu = pass(leaf.cpu);
-    passed.leaf_events = pass(leaf.events);
+        passed.join[at] = handover.pass(leaf.join[at]);
+    passed.kill_file = handover.pass(leaf.kill);
+    passed.leaf_processes = handover.pass(leaf.processes);
+    passed.leaf_memory = handover.pass(leaf.memory);
+    passed.leaf_cpu = handover.pass(leaf.cpu);
+    passed.leaf_events = handover.pass(leaf.events);
     return passed;
 }
 
@@ -137,61 +120,49 @@ Result<Prepared> open_host_paths(const Spec& spec)
     return prepared;
 }
 
-Result<Handover> make_plan_and_files(Prepared& prepared, const LaunchOptions& options)
+Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options, int channel, Provision& provision,
+                                 Handover& handover)
 {
-    const Spec& spec = prepared.spec;
-    Handover mine;
+    const std::string copy_path = state_path(spec.name, "spec");
+    const Fd copy = TRY(os::open(copy_path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+    TRY(os::write_all(copy.get(), show_spec(spec)).as("write to", copy_path));
+
     PlanDescriptors plan;
-    Passing pass(prepared.passed_on);
-    std::uint32_t flags = options.foreground ? PlanForeground : 0U;
-    flags |= spec.init ? 0U : PlanNoInit;
-    flags |= spec.security.no_new_privileges ? PlanNoNewPrivileges : 0U;
-    flags |= spec.security.seccomp == SeccompChoice::Default ? PlanSeccomp : 0U;
-    flags |= prepared.cgroup.unified ? PlanUnifiedCgroup : 0U;
-
-    const std::string shown = show_spec(spec);
-    const Fd copy = TRY(os::open(state_path(spec.name, "spec").c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
-    TRY(os::write_all(copy.get(), shown).as("write to", state_path(spec.name, "spec")));
-
-    os::Pair pair = TRY(os::socketpair(SOCK_SEQPACKET));
-    mine.launcher_channel = std::move(pair.first);
-    prepared.channel = std::move(pair.second);
-    plan.channel = pass(prepared.channel);
+    plan.channel = channel;
     if (spec.init) {
-        mine.control = TRY(make_control_socket(state_path(spec.name, "control")));
-        mine.exit_file = TRY(os::open(state_path(spec.name, "exit").c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
-        plan.control = pass(mine.control);
-        plan.exit_file = pass(mine.exit_file);
+        provision.control = TRY(make_control_socket(state_path(spec.name, "control")));
+        provision.exit_file = TRY(os::open(state_path(spec.name, "exit").c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
+        plan.control = handover.pass(provision.control);
+        plan.exit_file = handover.pass(provision.exit_file);
     }
-    if (spec.init && !options.foreground) {
-        for (int at = 0; at < 2; ++at) {
-            mine.log[at] = TRY(make_log_segment(state_path(spec.name, at == 0 ? "log.0" : "log.1"), spec.log.size));
-            plan.log[at] = pass(mine.log[at]);
-        }
+    for (int at = 0; at < 2 && spec.init && !options.foreground; ++at) {
+        provision.log[at] = TRY(make_log_segment(state_path(spec.name, at == 0 ? "log.0" : "log.1"), spec.log.size));
+        plan.log[at] = handover.pass(provision.log[at]);
     }
-    if (options.foreground && !options.terminal) {
-        for (int at = 0; at < 3; ++at) {
-            mine.standard[at] = TRY(os::duplicate(options.standard[at]));
-            plan.standard[at] = pass(mine.standard[at]);
-        }
+    for (int at = 0; at < 3 && options.foreground && !options.terminal; ++at) {
+        provision.standard[at] = TRY(os::duplicate(options.standard[at]));
+        plan.standard[at] = handover.pass(provision.standard[at]);
     }
     for (std::uint32_t at = 0; at < StatCount; ++at)
-        plan.stat[at] = pass(prepared.cgroup.stat[at]);
+        plan.stat[at] = handover.pass(provision.cgroup.stat[at]);
+    for (const Fd& file : provision.cgroup.join_init)
+        handover.join(file);
 
     std::vector<std::vector<std::string>> environments;
     for (std::size_t at = 0; at < spec.services.size(); ++at) {
         const bool terminal = options.terminal && at == 0;
-        plan.services.push_back(TRY(pass_leaf(prepared.cgroup.leaves[at], pass)));
+        plan.services.push_back(TRY(pass_leaf(provision.cgroup.leaves[at], handover)));
         environments.push_back(TRY(environment_of(spec.services[at], terminal)));
         if (terminal) {
-            // The terminal is made inside, later; its number is promised now.
-            prepared.terminal = TRY(os::open("/dev/null", O_RDONLY));
-            plan.services.back().terminal = pass(prepared.terminal);
+            provision.terminal = TRY(os::open("/dev/null", O_RDONLY));
+            plan.services.back().terminal = handover.promise_terminal(provision.terminal);
         }
     }
-    prepared.plan = TRY(make_plan(spec, flags, plan, environments));
-    prepared.passed_on.push_back(prepared.plan.get());
-    return mine;
+    std::uint32_t flags = options.foreground ? PlanForeground : 0U;
+    flags |= provision.cgroup.unified ? PlanUnifiedCgroup : 0U;
+    provision.plan = TRY(make_plan(spec, flags, plan, environments));
+    handover.set_plan(provision.plan);
+    return {};
 }
 
 }  // namespace vial

@@ -4,6 +4,8 @@
 /// The part of a start that opens and makes things on the host, before there is a process.
 
 #include "base/result.h"
+#include "kernel/cgroup.h"
+#include "launch/handover.h"
 #include "launch/launch.h"
 #include "launch/setup.h"
 #include "launch/state.h"
@@ -14,15 +16,19 @@ namespace vial {
 /// its descriptor is closed.
 Result<Prepared> open_host_paths(const Spec& spec);
 
-/// The descriptors of the launcher's own that PID 1 is to get; they must stay open until the clone.
-struct Handover {
+/// What the launcher makes for PID 1; it must stay open until it was handed over.
+struct Provision {
+    ContainerCgroup cgroup;
     Fd control, exit_file;
     Fd log[2];
     Fd standard[3];
-    Fd launcher_channel;
+    Fd terminal;  ///< keeps the number that the plan promises
+    Fd plan;
 };
 
-/// Makes what lives in the container's state directory, and the plan, which names every descriptor passed on.
-Result<Handover> make_plan_and_files(Prepared& prepared, const LaunchOptions& options);
+/// Makes what lives in the container's state directory, and the plan. `provision.cgroup` is made already; `channel` is the number
+/// of the container's end in the container. Everything PID 1 gets is noted in `handover`.
+Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options, int channel, Provision& provision,
+                                 Handover& handover);
 
 }  // namespace vial

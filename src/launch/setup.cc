@@ -8,6 +8,7 @@
 #include "kernel/devices.h"
 #include "kernel/network.h"
 #include "kernel/self.h"
+#include "launch/handover.h"
 #include "launch/walls.h"
 #include "supervise/channel.h"
 
@@ -40,11 +41,12 @@ constexpr unsigned plain = MountNoSuid | MountNoDev | MountNoExec;
 constexpr std::uint64_t init_capabilities =
     1ULL << CAP_CHOWN | 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP | 1ULL << CAP_KILL;
 
-Result<void> wait_for_go(const Fd& channel)
+/// The launcher writes the maps of a user namespace from outside; nothing can be done in it before.
+Result<void> wait_for_maps(const Fd& channel)
 {
     char letter = 0;
     const std::size_t got = TRY(os::receive(channel.get(), &letter, 1));
-    if (got == 0 || letter != static_cast<char>(ChannelLetter::Go))
+    if (got == 0 || letter != static_cast<char>(ChannelLetter::Mapped))
         return Error("the launcher has gone", "start the container");
     return {};
 }
@@ -55,15 +57,13 @@ Result<void> become_root_inside()
     return os::setresuid(0).as("become user 0 of", "the user namespace");
 }
 
-Result<void> join_cgroup(const Prepared& prepared)
+Result<void> join_cgroup(const Prepared& prepared, const std::vector<Fd>& files)
 {
-    if (!prepared.born_in_cgroup)
-        for (const Fd& file : prepared.cgroup.join_init)
-            TRY(os::write_all(file.get(), "0").as("join the control group", concat({"vial/", prepared.spec.name})));
-    // The namespace's root is the group one is in when it is made: on version 1, not before joining.
-    if (prepared.spec.namespaces.cgroup && !prepared.born_in_cgroup)
-        TRY(os::unshare(CLONE_NEWCGROUP));
-    return {};
+    if (prepared.born_in_cgroup)
+        return {};
+    for (const Fd& file : files)
+        TRY(os::write_all(file.get(), "0").as("join the control group", concat({"vial/", prepared.spec.name})));
+    return prepared.spec.namespaces.cgroup ? os::unshare(CLONE_NEWCGROUP) : Result<void>();
 }
 
 /// Puts changes on top of the image: overlayfs over what is on top of `/` now.
@@ -178,13 +178,15 @@ Result<void> mount_everything(Prepared& prepared, const Fd& root)
     return raise_walls(root, spec);
 }
 
-/// The terminal for the first service: its master goes to the launcher, its slave to PID 1 and over /dev/console.
-Result<void> make_console(Prepared& prepared, const Fd& root)
+/// The terminal for the first service: its master goes to the launcher, its slave, which is returned, to PID 1 and over
+/// /dev/console.
+Result<Fd> make_console(const Prepared& prepared, const Fd& root)
 {
     const Fd console = TRY(open_beneath(root, "/dev/console", Missing::CreateFile));
     if (!prepared.terminal) {
         // What is written to a console that nobody has shall vanish.
-        return bind(TRY(open_beneath(root, "/dev/null")), console, 0, "/dev/console");
+        TRY(bind(TRY(open_beneath(root, "/dev/null")), console, 0, "/dev/console"));
+        return Fd();
     }
     const ServiceSpec& service = prepared.spec.services.front();
     const Fd pts = TRY(open_beneath(root, "/dev/pts"));
@@ -194,9 +196,7 @@ Result<void> make_console(Prepared& prepared, const Fd& root)
     TRY(bind(TRY(open_beneath(pts, Decimal(number))), console, 0, "/dev/console"));
     const char letter = static_cast<char>(ChannelLetter::Terminal);
     TRY(os::send(prepared.channel.get(), &letter, 1, terminal.master.get()));
-    TRY(os::duplicate_to(terminal.slave.get(), prepared.terminal.get()));
-    (void)prepared.terminal.release();
-    return {};
+    return std::move(terminal.slave);
 }
 
 /// 0, 1 and 2 lead nowhere: PID 1 speaks through its channel, its socket and its log.
@@ -208,16 +208,16 @@ Result<void> close_standard()
     return {};
 }
 
-Result<void> set_up(Prepared& prepared)
+/// Returns the number of the plan's descriptor.
+Result<int> set_up(Prepared& prepared)
 {
     const Spec& spec = prepared.spec;
     TRY(os::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, "follow the launcher"));
     ::umask(0);
     if (spec.namespaces.user) {
-        TRY(wait_for_go(prepared.channel));
+        TRY(wait_for_maps(prepared.channel));
         TRY(become_root_inside());
     }
-    TRY(join_cgroup(prepared));
     TRY(make_private());
     const HostRoot host = TRY(host_root());
     if (!prepared.self)
@@ -225,22 +225,22 @@ Result<void> set_up(Prepared& prepared)
 
     const Fd root = TRY(mount_root(prepared));
     TRY(mount_everything(prepared, root));
-    TRY(make_console(prepared, root));
+    const Fd terminal = TRY(make_console(prepared, root));
     TRY(enter_root(root, host));
 
     if (spec.namespaces.uts)
         TRY(os::sethostname(spec.hostname));
     if (spec.namespaces.network)
         TRY(loopback_up());
-    TRY(wait_for_go(prepared.channel));
-
     TRY(close_standard());
-    // Whoever started the launcher may have left descriptors of its own in it.
-    TRY(os::close_on_exec_from(3));
-    for (const int number : prepared.passed_on)
-        TRY(os::keep_across_exec(number));
+    const ReceivedHandover received = TRY(receive_handover(prepared.channel));
+    TRY(join_cgroup(prepared, received.join));
+    if (terminal)
+        TRY(os::duplicate_to(terminal.get(), received.terminal));
+    TRY(os::keep_across_exec(prepared.channel.get()));
     ::umask(022);
-    return limit_capabilities(spec.security.capabilities | init_capabilities);
+    TRY(limit_capabilities(spec.security.capabilities | init_capabilities));
+    return received.plan;
 }
 
 [[noreturn]] void report_and_exit(const Fd& channel, const Error& error)
@@ -257,11 +257,11 @@ Result<void> set_up(Prepared& prepared)
 
 void set_up_container(Prepared& prepared)
 {
-    const auto done = set_up(prepared);
-    if (!done.ok())
-        report_and_exit(prepared.channel, done.error());
+    const auto plan = set_up(prepared);
+    if (!plan.ok())
+        report_and_exit(prepared.channel, plan.error());
     char number[16] = {};
-    Writer(number, sizeof number - 1).decimal(prepared.plan.get());
+    Writer(number, sizeof number - 1).decimal(plan.value());
     char* arguments[] = {const_cast<char*>(init_name), number, nullptr};
     char* environment[] = {nullptr};
     report_and_exit(prepared.channel, os::execute(prepared.self.get(), arguments, environment).as("execute vial as", "PID 1"));

@@ -6,7 +6,7 @@
 /// The launcher has opened everything that lies on the host; from here on no path of the host is used that the
 /// image or the container could have a say in. The order is the point:
 ///
-///  1. ids, where there is a user namespace; the control groups (v1), and only then their namespace
+///  1. ids, where there is a user namespace
 ///  2. no mount travels out any more
 ///  3. the root goes on top of `/`, with its overlay
 ///  4. proc and sysfs while the host's are still visible (a user namespace gets none without), our own /dev, /run
@@ -15,13 +15,14 @@
 ///  5. a terminal out of the container's devpts
 ///  6. the new root is entered, the old one goes
 ///  7. host name, loopback interface; the others are the launcher's work, done meanwhile
-///  8. the launcher's word that its part is done, the ceiling of capabilities, exec
+///  8. the launcher's word that its part is done, with the descriptors that PID 1 gets; the control groups (v1), and
+///     only then their namespace, whose root is where one is when it is made
+///  9. the ceiling of capabilities, exec
 ///
-/// Nothing of the container's own runs before 8.
+/// Nothing of the container's own runs before 9.
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "kernel/cgroup.h"
 #include "kernel/image.h"
 #include "kernel/mounts.h"
 #include "spec/spec.h"
@@ -39,13 +40,10 @@ struct Prepared {
     Fd loop;                         ///< keeps an image's device attached until it is mounted
     std::vector<Tree> mounts;        ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing
     std::vector<Tree> device_nodes;  ///< in a user namespace
-    ContainerCgroup cgroup;
-    bool born_in_cgroup = false;     ///< CLONE_INTO_CGROUP did it
+    bool born_in_cgroup = false;     ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
+    bool terminal = false;           ///< the first service gets one
     Fd self;                         ///< vial's binary; empty: the setup process makes its own (before 5.12)
-    Fd plan;
     Fd channel;                      ///< the container's end
-    Fd terminal;                     ///< keeps the number that the plan promised the terminal's slave; empty: none
-    std::vector<int> passed_on;      ///< descriptors PID 1 gets
 };
 
 /// The first argument under which PID 1 is executed; the second is the number of the plan's descriptor.

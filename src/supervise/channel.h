@@ -8,7 +8,8 @@
 ///
 ///     setup → launcher   E text      it failed; `text` is the line for people, `E2...` carries the exit code's digit first
 ///     setup → launcher   T (+ fd)    the master of the terminal that the container got
-///     launcher → setup   G           go: maps, network and cgroup are in place
+///     launcher → setup   M           the maps of its user namespace are written
+///     launcher → setup   G (+ fds)   go: network and control groups are in place, see launch/handover.h
 ///     PID 1 → launcher   R           every service has been started (its exec went through)
 ///     PID 1 → launcher   F text      a service could not be started the first time; PID 1 ends after this
 ///     PID 1 → launcher   X code      Foreground: the container ends with this exit code, in digits
@@ -25,6 +26,7 @@ inline constexpr std::size_t channel_message = 1024;
 enum class ChannelLetter : char {
     Failed = 'E',
     Terminal = 'T',
+    Mapped = 'M',
     Go = 'G',
     Running = 'R',
     ServiceFailed = 'F',

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every system call of a start made to fail in turn, and the launcher killed at any moment.
+"""Every system call of a start made to fail in turn, and of other commands; and the launcher killed at any moment.
 
     every_call.py VIAL FAULT [WORD...]   with WORDs, only the cases with such a name
 
 Runs in a sandbox (tests/system/sandbox.sh --network). For each case (a kind of container) and each process of a start (the
 launcher, the one that sets up the inside and becomes PID 1, the service before its exec) each call that it makes answers an
 error once. Whatever the call, a start ends in one of two ways: it succeeded all the same, and `vial stop` clears it
-away; or it failed with a code and exactly one line. It never hangs, never crashes, and leaves nothing.
+away; or it failed with a code and exactly one line. It never hangs, never crashes, and leaves nothing. The same for `run` and `exec`;
+and what a `stop` that failed has left, the next one clears away.
 
 An allocation that fails (brk, mmap) is let off the one line: there is no room left to say it in. What it leaves must be cleared
 by the next command all the same.
@@ -211,26 +212,19 @@ stop_signal = "KILL"
 }
 
 
-def one_start(case, process, index, before):
-    """The number of the call that failed, or None: the process makes fewer."""
-    name = "f-" + case
-    error = ERRORS[(process * 3 + index) % len(ERRORS)]
+def strike(process, index, error, words):
+    """Runs vial with one call failing: its exit code (None: it hung), what it said, and the call's number or -1."""
     read, write = os.pipe()
-    os.set_inheritable(write, True)
-
-    def place():
-        os.dup2(write, 3)
-
-    started = subprocess.Popen([FAULT, str(process), str(index), str(error), VIAL, "start", f"{GROUND}/{name}.conf"],
+    started = subprocess.Popen([FAULT, str(process), str(index), str(error), VIAL, *words],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               close_fds=False, preexec_fn=place, text=True)
+                               close_fds=False, preexec_fn=lambda: os.dup2(write, 3), text=True)
     os.close(write)
-    hung = False
     try:
         _, errors = started.communicate(timeout=HANG)
+        code = started.returncode
     except subprocess.TimeoutExpired:
-        hung = True
-        errors = ""
+        started.kill()
+        code, errors = None, ""
     # The pipe's other end may be held by what was left behind.
     os.set_blocking(read, False)
     try:
@@ -238,44 +232,58 @@ def one_start(case, process, index, before):
     except BlockingIOError:
         struck = ""
     os.close(read)
-    call = int(struck) if struck else -1
+    return code, errors, int(struck) if struck else -1
+
+
+def one_call(case, process, index, before):
+    """The number of the call that failed, or None: the process makes fewer."""
+    name = "f-" + case
+    prelude, words, own_failure = COMMANDS.get(case, ((), ("start", f"{GROUND}/{name}.conf"), 1))
+    error = ERRORS[(process * 3 + index) % len(ERRORS)]
+    if prelude and "running" not in vial("list")[1]:
+        code, _, errors = vial(*prelude)
+        if code != 0:
+            complain(case, f"{prelude}: {errors!r}")
+    code, errors, call = strike(process, index, error, words)
     where = f"{case}, process {process}, call {index} ({NAMES.get(call, call)}: {errno.errorcode[error]})"
     counts["starts"] += 1
-    if hung:
+    if code is None:
         complain(where, "it hangs")
-        started.kill()
         clean(before, name)
-        started.communicate()
         return call
-    code = started.returncode
-    lines = errors.splitlines()
-    if not struck:
+    if call < 0:
         if code != 0:
             complain(where, f"without any fault: code {code}: {errors!r}")
-        vial("stop", name)
         return None
 
     broken = False
+    verbose = f"{where}: {code} {errors!r}"
     if code == 0:
         counts["tolerated"] += 1
-        if os.environ.get("VERBOSE"):
-            print(f"tolerated {where}")
-        # One that strikes the service itself may end it at once: it is a container that has ended.
-        stopped, _, said = vial("stop", name)
-        if stopped != 0:
-            complain(where, f"started, but stop gives {stopped}: {said!r}")
-            broken = True
     else:
         counts["failed"] += 1
-        if os.environ.get("VERBOSE"):
-            print(f"failed    {where}: {errors!r}")
         if call in ALLOCATIONS and process == 0:
-            vial("list")
-        elif code is None or code < 0 or code >= 126:
-            complain(where, f"it crashed with {code}: {errors!r}")
+            pass
+        elif code not in (own_failure, 2):
+            complain(where, f"it gives {code}: {errors!r}")
             broken = True
-        elif len(lines) != 1 or not lines[0].strip():
+        elif len(errors.splitlines()) != 1 or not errors.strip():
             complain(where, f"not one line: {errors!r}")
+    if os.environ.get("VERBOSE"):
+        print("tolerated" if code == 0 else "failed   ", verbose)
+    if case == "exec":
+        # The container goes on as if nothing had been.
+        if "running" not in vial("list")[1]:
+            complain(where, f"code {code}, {errors!r}: the container has ended")
+        return call
+    if code == 0 and case in CASES or code != 0 and prelude:
+        # One that strikes the service itself may end it at once: it is a container that has ended. Or it is a stop that failed.
+        stopped, _, said = vial("stop", name)
+        if stopped not in (0, 3 if prelude else 0):
+            complain(where, f"code {code}, but stop gives {stopped}: {said!r}")
+            broken = True
+    elif code != 0:
+        vial("list")
     left, gone = left_behind(before)
     if left or gone:
         complain(where, f"code {code}, {errors!r}; left: {left}; gone: {gone}")
@@ -285,28 +293,43 @@ def one_start(case, process, index, before):
     return call
 
 
+# What comes first, the command, and what it gives when vial itself failed.
+COMMANDS = {
+    "run": ((), ("run", GROUND + "/f-run.conf"), 125),
+    "exec": (("start", GROUND + "/f-exec.conf"), ("exec", "f-exec", "--", "/bin/true"), 125),
+    "stop": (("start", GROUND + "/f-stop.conf"), ("stop", "f-stop"), 1),
+}
+SIMPLE = """
+root = "/run/faults/image"
+command = ["/bin/%s", "1000"]
+stop_signal = "KILL"
+"""
+
+
 def every_call(case, before):
     name = "f-" + case
     with open(f"{GROUND}/{name}.conf", "w") as file:
-        file.write(CASES[case])
-    code, _, errors = vial("start", f"{GROUND}/{name}.conf")
+        file.write(CASES.get(case) or SIMPLE % ("true" if case == "run" else "sleep"))
+    code, _, errors = vial("run" if case == "run" else "start", f"{GROUND}/{name}.conf")
     if code != 0:
         complain(case, f"it does not start at all: {errors!r}")
         return
-    vial("stop", name)
+    if case != "run":
+        vial("stop", name)
     left, gone = left_behind(before)
     if left or gone:
         complain(case, f"an ordinary stop: left {left}, gone {gone}")
         return
-    for process in range(3):
+    for process in range(3 if case in CASES or case == "run" else 2 if case == "exec" else 1):
         began = time.monotonic()
         index, before_it, row = 1, None, 0
-        while (call := one_start(case, process, index, before)) is not None:
+        while (call := one_call(case, process, index, before)) is not None:
             # Of a long row of one call (the capabilities are asked for one by one) some are enough.
             row = row + 1 if call == before_it else 0
             before_it = call
             index += 1 if row < 6 else 5
         print(f"{case}: process {process}: {index - 1} calls, {time.monotonic() - began:.1f} s", flush=True)
+    vial("stop", name)
 
 
 def killed_launchers(case, times, before):
@@ -358,7 +381,7 @@ def main():
     os.makedirs(GROUND)
     make_image()
     before = look()
-    for case in CASES:
+    for case in [*CASES, *COMMANDS]:
         if ONLY and case not in ONLY:
             continue
         if case == "image" and not os.path.exists(GROUND + "/image.squashfs"):

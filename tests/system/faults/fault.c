@@ -2,7 +2,8 @@
 
 /* fault PROCESS INDEX ERRNO COMMAND...: runs COMMAND and makes one system call fail: the INDEX-th (from 1) of the
  * PROCESS-th process (0 is COMMAND itself, 1 the first it makes, and so on), which is then not made at all and answers ERRNO.
- * Calls that cannot fail in truth, or whose failure means nothing, are not counted (see `counts`).
+ * Calls that cannot fail in truth, or whose failure means nothing, are not counted (see `counts`), nor is what another program
+ * than COMMAND's does, that a process executes in the end.
  *
  * Exits as COMMAND does (128+n for a signal). On descriptor 3, if there is one, it writes the number of the call that failed;
  * nothing where there was no such call. What COMMAND leaves running goes on untraced. */
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/user.h>
@@ -34,6 +36,7 @@ static struct tracee {
     int ordinal, calls;
     int entered;  /* between the entry and the exit of a call */
     int striking; /* this call is the one */
+    int strange;  /* it has executed some other program */
 } tracees[most];
 static int tracee_count;
 
@@ -64,6 +67,14 @@ static int counts(long call)
         if (call == skipped[index])
             return 0;
     return 1;
+}
+
+static int executes(pid_t pid, const char* program)
+{
+    char path[64];
+    struct stat its, wanted;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    return stat(path, &its) == 0 && stat(program, &wanted) == 0 && its.st_ino == wanted.st_ino && its.st_dev == wanted.st_dev;
 }
 
 int main(int count, char** words)
@@ -106,7 +117,7 @@ int main(int count, char** words)
             ptrace(PTRACE_GETREGS, pid, 0, &registers);
             signal = 0;
             tracee->entered = !tracee->entered;
-            if (tracee->entered && executed && !done && counts((long)registers.orig_rax) &&
+            if (tracee->entered && executed && !done && !tracee->strange && counts((long)registers.orig_rax) &&
                 tracee->ordinal == process && ++tracee->calls == index) {
                 dprintf(3, "%lld\n", (long long)registers.orig_rax);
                 done = tracee->striking = 1;
@@ -114,11 +125,14 @@ int main(int count, char** words)
                 ptrace(PTRACE_SETREGS, pid, 0, &registers);
             } else if (!tracee->entered && tracee->striking) {
                 tracee->striking = 0;
-                registers.rax = (unsigned long long)-error;
+                registers.rax = 0ULL - (unsigned)error;
                 ptrace(PTRACE_SETREGS, pid, 0, &registers);
             }
         } else if (signal == SIGTRAP && status >> 16 != 0) {
-            executed = executed || status >> 16 == PTRACE_EVENT_EXEC;
+            if (status >> 16 == PTRACE_EVENT_EXEC) {
+                executed = 1;
+                tracee->strange = !executes(pid, words[4]);
+            }
             signal = 0;
         } else if (signal == SIGSTOP) {
             signal = 0; /* a new process reports itself so */

@@ -36,6 +36,7 @@ awk '{ print $5 }' /proc/self/mountinfo | while read -r point; do
     case $point in
     / | /proc | /proc/* | /sys | /sys/* | /dev | /dev/pts | /dev/shm | /dev/console | /run | /tmp) ;;
     /data | /file) ;;
+    /dev/null | /dev/zero | /dev/full | /dev/random | /dev/urandom | /dev/tty) expects user || echo "wrong: a mount on $point" ;;
     *) echo "wrong: an unknown mount on $point" ;;
     esac
 done >/tmp/unknown

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "launch/handover.h"
+
+#include "base/os.h"
+#include "supervise/channel.h"
+
+#include <algorithm>
+
+namespace vial {
+
+namespace {
+
+/// How many descriptors go in one message. Few enough that what is received lies below `first_passed` until it is moved up.
+constexpr std::size_t bundle = 32;
+
+struct Head {
+    char letter;
+    std::uint32_t join, passed;
+    std::int32_t plan, terminal;
+};
+
+}  // namespace
+
+std::int32_t Handover::pass(const Fd& fd)
+{
+    if (!fd)
+        return -1;
+    passed_.push_back(fd.get());
+    return first_passed + static_cast<std::int32_t>(passed_.size()) - 1;
+}
+
+Result<void> Handover::send(const Fd& channel) const
+{
+    std::vector<int> all = join_;
+    all.insert(all.end(), passed_.begin(), passed_.end());
+    const Head head{static_cast<char>(ChannelLetter::Go), static_cast<std::uint32_t>(join_.size()),
+                    static_cast<std::uint32_t>(passed_.size()), plan_, terminal_};
+    std::size_t sent = 0;
+    do {
+        const std::span<const int> next(all.data() + sent, std::min(bundle, all.size() - sent));
+        TRY(os::send_descriptors(channel.get(), &head, sizeof head, next));
+        sent += next.size();
+    } while (sent < all.size());
+    return {};
+}
+
+Result<ReceivedHandover> receive_handover(const Fd& channel)
+{
+    ReceivedHandover received;
+    std::size_t count = 0;
+    Head head{};
+    do {
+        int numbers[bundle];
+        std::size_t got = 0;
+        const std::size_t size = TRY(os::receive_descriptors(channel.get(), &head, sizeof head, numbers, got));
+        if (size != sizeof head || head.letter != static_cast<char>(ChannelLetter::Go))
+            return Error("the launcher has gone", "start the container");
+        for (std::size_t at = 0; at < got; ++at, ++count) {
+            Fd fd(numbers[at]);
+            if (count < head.join)
+                received.join.push_back(std::move(fd));
+            else
+                TRY(os::duplicate_to(fd.get(), first_passed + static_cast<int>(count - head.join)));
+        }
+        if (got == 0)
+            break;
+    } while (count < head.join + head.passed);
+    if (count != head.join + head.passed)
+        return Error("too many open files", "take over what PID 1 needs").advise("raise the limit of open files (ulimit -n)");
+    received.plan = head.plan;
+    received.terminal = head.terminal;
+    return received;
+}
+
+}  // namespace vial
