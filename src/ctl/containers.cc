@@ -119,9 +119,13 @@ Outcome read_outcome(const std::string& name)
         return outcome;
     outcome.known = true;
     outcome.code = static_cast<int>(*code & 0xff);
-    outcome.signal = json::string(json::member(line, "signal")).value_or("");
+    // PID 1 wrote this, and it may have been taken over: only what is a signal's name gets to a terminal.
+    if (auto signal = json::string(json::member(line, "signal")); signal && parse_signal(*signal))
+        outcome.signal = *signal;
     outcome.oom = json::boolean(json::member(line, "oom")).value_or(false);
     outcome.at = json::number(json::member(line, "at")).value_or(0);
+    if (outcome.at < 0 || outcome.at > os::realtime_ms())
+        outcome.at = 0;
     return outcome;
 }
 

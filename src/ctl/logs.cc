@@ -21,11 +21,13 @@ constexpr Option options[] = {
     {"follow", 'f', nullptr, "go on until the container ends"},
 };
 
-/// What a service wrote, as it wrote it; PID 1's own notes on lines of their own.
-void show(LogReader& reader)
+/// What a service wrote, as it wrote it; PID 1's own notes on lines of their own. At most `limit` bytes, which is what both
+/// segments hold: a service that writes faster than we read would keep us for ever.
+void show(LogReader& reader, std::int64_t limit)
 {
     LogRecord record;
-    while (reader.next(record) && !output_failed()) {
+    while (limit > 0 && !output_failed() && reader.next(record)) {
+        limit -= static_cast<std::int64_t>(record.data.size());
         if (record.stream == LogStream::Note)
             print(concat({"[", record.service, ": ", record.data, "]\n"}));
         else
@@ -48,12 +50,13 @@ int logs(const Arguments& arguments)
         if (!first.ok() || !second.ok())
             return Error(record.foreground ? "its output goes to the terminal of `vial run`" : "vial keeps none with init = false",
                          "show the log of", name);
+        const std::int64_t both = TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
         LogReader reader(first.value().get(), second.value().get());
         bool last = !arguments.has("follow");
         while (true) {
             // First the look at the container, then the one at the log: nothing written before its end is missed.
             last = last || !is_alive(record.init);
-            show(reader);
+            show(reader, both);
             if (last || output_failed())
                 break;
             (void)TRY(os::poll({}, follow_interval));

@@ -19,7 +19,7 @@ constexpr Option start_options[] = {
 };
 
 constexpr Option restart_options[] = {
-    {"timeout", 't', "TIME", "kill what has not stopped after this time (10s)"},
+    {"timeout", 't', "TIME", "kill what has not ended after this time, in place of the spec's stop_timeout"},
 };
 
 /// `run` gives the payload's exit codes, `start` only its own: a command that cannot be executed is a start that failed.

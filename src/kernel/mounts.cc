@@ -283,8 +283,15 @@ Result<void> enter_root(const Fd& root, HostRoot host)
         return os::chdir("/");
     }
     TRY(os::pivot_root(".", "."));
-    TRY(os::unmount(".", detach).as("let go of", "the host's root"));
-    return os::chdir("/");
+    // What was stacked on the old root below the new one lies on top of it now, and `.` leads to the topmost.
+    constexpr int most_stacked = 64;
+    for (int stacked = 0; stacked < most_stacked; ++stacked) {
+        const Fd top = TRY(top_of_root());
+        if (TRY(mount_id(top.get())) == TRY(mount_id(root.get())))
+            return os::chdir("/");
+        TRY(os::unmount(".", detach).as("let go of", "the host's root"));
+    }
+    return Error(ELOOP, "let go of", "the host's root");
 }
 
 }  // namespace vial

@@ -319,8 +319,8 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
         (void)describe(up.error(), words, sizeof words);
         ExitCode code = up.error()->exit;
         const int ended = undo(spec.name, launched, code == ExitCode::PayloadFailed);
-        if (code == ExitCode::PayloadFailed && (ended == 126 || ended == 127))
-            code = static_cast<ExitCode>(ended);
+        if (code == ExitCode::PayloadFailed)
+            code = ended == 126 || ended == 127 ? static_cast<ExitCode>(ended) : ExitCode::Failed;
         return Error("", "", words).exits(code);
     }
     return launched;

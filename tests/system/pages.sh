@@ -4,7 +4,7 @@
 # pages.sh [--exit-status]
 #
 # Holds vial(1) against the program ($VIAL): every command, its line of usage, its options and their order are in the
-# page exactly as `--help` prints them, and nothing else is. With --exit-status it provokes each exit code that the
+# page exactly as `--help` prints them, and nothing else is; and that the README's specs are such. With --exit-status it provokes each exit code that the
 # page lists, which needs root and a sandbox (tests/system/sandbox.sh).
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -80,6 +80,17 @@ compare_with_help()
     grep -q '^\.Dt VIAL 1$' "$page" || fail "vial(1) has another title"
 }
 
+# The specs that the README shows are specs.
+check_specs_of_readme()
+{
+    awk -v work="$work" '/^```toml$/ { inside = ++count; next } /^```$/ { inside = 0 } inside { print > (work "/" inside ".conf") }' \
+        "$top/README.md"
+    [ -s "$work/1.conf" ] || fail "README.md shows no spec"
+    for spec in "$work"/*.conf; do
+        "$vial" check "$spec" || fail "README.md shows a spec that vial refuses: $(cat "$spec")"
+    done
+}
+
 seen=" "
 # expect CODE_IN_THE_PAGE CODE COMMAND...
 expect()
@@ -141,7 +152,10 @@ provoke_exit_codes()
 
 [ -x "$vial" ] || fail "no program '$vial' (make, or VIAL=PROGRAM)"
 case ${1:-} in
-"") compare_with_help ;;
+"")
+    compare_with_help
+    check_specs_of_readme
+    ;;
 --exit-status) provoke_exit_codes ;;
 *) fail "unknown option $1 (see the head of $0)" ;;
 esac
