@@ -68,7 +68,7 @@ check-format:
 	$(sources) | xargs -0 clang-format-14 --dry-run -Werror
 
 sanitize: sanitize-configured
-	$(packages) check
+	$(packages) check ci
 	$(call run_tests,$(SANITIZED)) --suite unit
 
 tidy: sanitize-configured

@@ -13,11 +13,11 @@ packages() {
     case $1 in
         build)     echo meson ninja-build ;;
         toolchain) echo g++-12 gcc-12-source musl-tools linux-libc-dev make xz-utils ;;
-        check)     echo g++ doctest-dev busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 ;;
-        demo)      echo busybox-static squashfs-tools iproute2 ;;
-        bench)     echo g++ busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit ;;
+        check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3 ;;
+        demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;
+        bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit ;;
         ci)        echo g++ clang-format-14 clang-tidy-14 ;;
-        vm)        echo busybox-static cpio gzip kmod qemu-system-x86 ;;
+        vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools ;;
         *)         echo "packages: no group $1" >&2; return 2 ;;
     esac
 }

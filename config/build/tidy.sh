@@ -1,13 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Runs clang-tidy over the sources, two at a time at least: tidy.sh BUILD-DIRECTORY [FILE...]
-# The directory is one that the system's own compiler was configured for: clang finds no other's headers.
+# Runs clang-tidy over the sources, as many at a time as there are processors: tidy.sh BUILD-DIRECTORY [FILE...]
+# The directory is one that was configured for the system's own compiler: clang does not find another's headers.
 set -eu
 directory=$1
 shift
-[ $# -gt 0 ] || set -- $(find src -name '*.cc' | LC_ALL=C sort)
-printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" sh -c '
-    # clang counts what it leaves out on stderr; nobody wants to know.
-    clang-tidy-14 -p "$0" --quiet "$1" 2>/dev/null || { echo "tidy: $1 has findings" >&2; exit 1; }
-' "$directory"
+if [ $# -gt 0 ]; then
+    printf '%s\0' "$@"
+else
+    find src -name '*.cc' -print0 | LC_ALL=C sort -z
+fi |
+    # shellcheck disable=SC2016 # the inner shell's own $
+    xargs -0 -n 1 -P "$(nproc)" sh -c '
+        # clang counts on stderr what it leaves out; nobody wants to know.
+        clang-tidy-14 -p "$0" --quiet "$1" 2>/dev/null || { echo "tidy: $1 has findings" >&2; exit 1; }
+    ' "$directory"

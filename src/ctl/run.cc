@@ -11,6 +11,8 @@
 #include "launch/launch.h"
 #include "spec/read.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vial {
@@ -97,7 +99,13 @@ int run(const Arguments& arguments)
         target.child = launched.pid;
         target.terminal = std::move(launched.terminal);
         target.standard = &standard;
-        return relay(target, signals);
+        auto relayed = relay(target, signals);
+        if (!relayed.ok()) {
+            (void)os::kill(launched.pid, SIGKILL);
+            (void)os::wait(launched.pid, WEXITED);
+            (void)put_away(spec->name);
+        }
+        return relayed;
     }();
     if (!ended.ok()) {
         // A command that could not be executed is the payload's failure, as a shell sees it.

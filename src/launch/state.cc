@@ -150,7 +150,9 @@ bool is_alive(const ProcessId& process)
     if (process.pid <= 0)
         return false;
     const auto found = read_stat(process.pid);
-    return found.ok() && found.value().start_time == process.start_time && found.value().state != 'Z' &&
+    if (!found.ok())  // it cannot be told whether it has gone, unless that is what the kernel says
+        return found.number() != ENOENT && found.number() != ESRCH;
+    return found.value().start_time == process.start_time && found.value().state != 'Z' &&
            found.value().state != 'X';
 }
 
@@ -164,7 +166,10 @@ Result<Record> read_record(std::string_view name)
     Record record;
     record.name = name;
     const auto journal = os::read_file(AT_FDCWD, state_path(name, "journal").c_str());
-    // A directory without a journal is one whose launcher was killed in between; it is cleared like any other.
+    // A directory without a journal is one whose launcher was killed in between; it is cleared like any other. One whose journal
+    // cannot be read now may belong to a container that runs: nobody may take it for an ended one.
+    if (!journal.ok() && journal.number() != ENOENT)
+        return journal.error();
     if (!journal.ok() && !os::lstat(AT_FDCWD, state_path(name).c_str()).ok())
         return Error("no such container", "", name).exits(ExitCode::NotFound).advise("see `vial list`");
     std::string_view rest = journal.ok() ? std::string_view(journal.value()) : std::string_view();
@@ -187,8 +192,10 @@ Result<std::vector<Record>> read_records()
         if (name.front() == '.')
             continue;
         auto record = read_record(name);
-        if (!record.ok())
+        if (!record.ok() && record.error()->exit == ExitCode::NotFound)
             continue;  // removed since
+        if (!record.ok())
+            return record.error();
         std::size_t at = records.size();
         records.push_back(record.take());
         for (; at > 0 && records[at].name < records[at - 1].name; --at)

@@ -179,8 +179,8 @@ constexpr SchemaKey network_keys[] = {
 
 #define IN(member) offsetof(LimitsSpec, member)
 constexpr SchemaKey limits_keys[] = {
-    now("memory", Type::Limit, IN(memory)),
-    later("memory_high", Type::Limit),
+    now("memory", Type::Limit, IN(memory), 1),
+    later("memory_high", Type::Limit, 1),
     now("swap", Type::Limit, IN(swap)),
     now("cpu", Type::Cpu, IN(cpu)),
     later("cpu_weight", Type::Integer, 1, 10000),

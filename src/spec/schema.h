@@ -31,7 +31,7 @@ enum class Type : std::uint8_t {
     Path,         ///< std::string, absolute
     PathsInside,  ///< std::vector<std::string>, absolute, without `..`, not `/`
     Size,         ///< Bytes, `low` KiB to `high` KiB
-    Limit,        ///< Bytes above 0, or `max`
+    Limit,        ///< Bytes, at least `low` of them, or `max`
     Duration,     ///< Milliseconds
     ClockOffset,  ///< std::int64_t, seconds, may be negative
     Integer,      ///< `low` to `high`; std::uint32_t

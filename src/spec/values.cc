@@ -199,7 +199,7 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     case Type::Limit: {
         const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
         as<Bytes>(member) = is_max(value.text) ? unlimited : size.value_or(0);
-        return good_if((size && *size > 0) || is_max(value.text));
+        return good_if((size && *size >= key.low) || is_max(value.text));
     }
     case Type::Size: {
         const auto size = is_number ? std::optional(value.number) : parse_size(value.text);

@@ -52,10 +52,6 @@ const Filesystem filesystems[] = {
     {"an overlay in a directory over ext4", RootKind::Ext4, "overlay = \"WORK/changes\"\n", true, true},
 };
 
-const std::string& name_of(bool on, const std::string& yes, const std::string& no)
-{
-    return on ? yes : no;
-}
 
 std::string with_work(std::string text)
 {

@@ -204,6 +204,50 @@ TEST_CASE("no descriptor of the launcher's comes in, however many it was given")
         ::close(fd);
 }
 
+TEST_CASE("in a user namespace, where root inside is nobody outside")
+{
+    const NothingLeft nothing_left;
+    const std::string where = image("walls");
+    const Words mapped = {"namespaces.user=true", "user_namespace.uid_map=[\"0 100000 65536\"]", "user_namespace.gid_map=[\"0 100000 65536\"]"};
+    Words mapped_without_walls = mapped;
+    mapped_without_walls.insert(mapped_without_walls.end(), no_walls.begin(), no_walls.end());
+    const std::string before = fingerprint(vial_copy());
+    const Words attacks[] = {
+        {"write-exe", "1"}, {"remount-exe", "1"}, {"descriptors"}, {"outside", work()}, {"chroot", work()},
+        {"write", "/proc/sys/kernel/core_pattern"}, {"disk", "7", "0"}, {"kill", std::to_string(::getpid())},
+    };
+    for (const Words& words : attacks) {
+        CAPTURE(words.front());
+        const Finished tried = attack(where, words, mapped);
+        CAPTURE(tried.out);
+        CAPTURE(tried.err);
+        CHECK(tried.code == Refused);
+        // All capabilities in there are over nothing of the host's.
+        const Finished again = attack(where, words, mapped_without_walls);
+        CAPTURE(again.out);
+        CAPTURE(again.err);
+        CHECK(again.code == Refused);
+    }
+    for (const Words& words : {Words{"process", "1"}, Words{"trace", "1"}, Words{"filter"}, Words{"mount-below", "/tmp"}}) {
+        CAPTURE(words.front());
+        CHECK(attack(where, words, mapped).code == Refused);
+    }
+    CHECK(fingerprint(vial_copy()) == before);
+}
+
+TEST_CASE("the terminal of `run` is one of the container's own")
+{
+    const NothingLeft nothing_left;
+    const std::string where = image("walls");
+    Process inside(ctl_words({"run", "--root", where, "--", "/bin/sh", "-c",
+        "/attacker descriptors; readlink /proc/self/fd/0; /attacker type-ahead; echo end-of-it"}), Process::Streams::Terminal);
+    CHECK(inside.expect("refused: 0-2 alone"));
+    CHECK(inside.expect("/dev/pts/0"));
+    CHECK(inside.expect("refused:"));
+    CHECK(inside.expect("end-of-it"));
+    CHECK(inside.wait() == 0);
+}
+
 TEST_CASE("a set-uid program gives nothing")
 {
     const NothingLeft nothing_left;

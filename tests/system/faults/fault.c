@@ -62,6 +62,7 @@ static int counts(long call)
         SYS_getpid,      SYS_getppid,  SYS_gettid,          SYS_getuid,       SYS_geteuid,        SYS_getgid,
         SYS_getegid,     SYS_umask,    SYS_set_tid_address, SYS_arch_prctl,   SYS_clock_gettime,  SYS_munmap,
         SYS_madvise,     SYS_alarm,    SYS_gettimeofday,    SYS_futex,        SYS_restart_syscall, SYS_execve,
+        SYS_waitid,      SYS_wait4,
     };
     for (size_t index = 0; index < sizeof skipped / sizeof *skipped; ++index)
         if (call == skipped[index])
