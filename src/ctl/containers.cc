@@ -163,7 +163,9 @@ Result<void> put_away(const std::string& name)
 {
     const StateLock lock = TRY(StateLock::take());
     auto record = read_record(name);
-    if (!record.ok() || record.value().phase != Phase::Ended)
+    if (!record.ok())
+        return record.error()->exit == ExitCode::NotFound ? Result<void>() : record.error();
+    if (record.value().phase != Phase::Ended)
         return {};
     TRY(clear(record.value(), lock));
     return forget(name, lock);

@@ -23,7 +23,10 @@ bool is_control(char letter)
 
 void print(std::string_view text)
 {
-    failed = !os::write_all(STDOUT_FILENO, text).ok() || failed;
+    const auto written = os::write_all(STDOUT_FILENO, text);
+    if (!written.ok() && !failed)
+        print_error({}, Error(written.number(), "write to", "standard output"));
+    failed = failed || !written.ok();
 }
 
 bool output_failed()

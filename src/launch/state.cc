@@ -267,21 +267,30 @@ Result<void> forget(const std::string& name, const StateLock&)
     return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
 }
 
+namespace {
+
+/// Something is left of it that nobody will ask for: kernel objects, or the record of what never was in the background.
+bool is_litter(const Record& record)
+{
+    return record.phase == Phase::Ended && (!record.cleared || !record.running || record.foreground);
+}
+
+}  // namespace
+
 Result<std::vector<Record>> look_around()
 {
     std::vector<Record> records = TRY(read_records());
     bool work = false;
     for (const Record& record : records)
-        work = work || (record.phase == Phase::Ended && !record.cleared);
+        work = work || is_litter(record);
     if (!work)
         return records;
     const StateLock lock = TRY(StateLock::take());
     records = TRY(read_records());
     for (Record& record : records) {
-        if (record.phase != Phase::Ended || record.cleared)
+        if (!is_litter(record))
             continue;
         const bool cleared = clear(record, lock).ok();
-        // A start that failed half-way never was a container: there is nothing to show of it.
         if (cleared && (!record.running || record.foreground))
             (void)forget(record.name, lock);
     }

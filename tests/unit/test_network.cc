@@ -153,7 +153,7 @@ ifreq ask(unsigned long what, const char* name)
     ifreq request{};
     std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
     const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    CHECK_EQ(::ioctl(socket.get(), what, &request), 0);
+    CHECK(vial::os::ioctl(socket.get(), what, &request, "ask").ok());
     return request;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <doctest/doctest.h>
+#include <unistd.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 

@@ -24,8 +24,11 @@ const Words all_settings[] = {
 /// Without walls it looks at what is executed alone: with CAP_SYS_PTRACE every process inside is an open book.
 void start_hunter(const std::string& where, bool walls)
 {
-    const std::string text = "root = \"" + where + "\"\nstop_timeout = \"0s\"\ncommand = [\"/attacker\", \"hunt\", \"60\"";
-    done({"start", spec("hunted", text + (walls ? "]\n" : ", \"exe\"]\n[security]\nseccomp = \"off\"\ncapabilities = [\"all\"]\n"))});
+    const std::string text =
+        "root = \"" + where + "\"\nstop_timeout = \"0s\"\ncommand = [\"/attacker\", \"hunt\", \"60\"";
+    done({"start",
+          spec("hunted",
+               text + (walls ? "]\n" : ", \"exe\"]\n[security]\nseccomp = \"off\"\ncapabilities = [\"all\"]\n"))});
 }
 
 }  // namespace
@@ -69,8 +72,8 @@ TEST_CASE("an ordinary file that runs in a container can be overwritten, so the 
     const std::string prey = work() + "/prey";
     REQUIRE(run({"cp", attacker(), prey}).code == 0);
     // What a careless `init = false` would do: the program on the host's own mount.
-    const Finished tried = ctl({"run", "--root", where, "--set", "mounts=[\"" + prey + ":/prey\"]", "--set", "read_only=false",
-                                "--", "/prey", "write-exe", "self"});
+    const Finished tried = ctl({"run", "--root", where, "--set", "mounts=[\"" + prey + ":/prey\"]", "--set",
+                                "read_only=false", "--", "/prey", "write-exe", "self"});
     CAPTURE(tried.out);
     CHECK(tried.code == Succeeded);
 }
@@ -106,7 +109,9 @@ TEST_CASE("exec of an image whose shell leads to /proc/self/exe (CVE-2019-5736)"
 
     for (const bool walls : {true, false}) {
         start_hunter(where, walls);
-        const auto inside = [&](const char* file) { return "/proc/" + std::to_string(init_pid("hunted")) + "/root/tmp/" + file; };
+        const auto inside = [&](const char* file) {
+            return "/proc/" + std::to_string(init_pid("hunted")) + "/root/tmp/" + file;
+        };
         REQUIRE(eventually([&] { return exists(inside("hunting")); }));
         for (int turn = 0; turn < 50; turn++) {
             const char* const program = turn % 2 == 0 ? "/self" : "/script";

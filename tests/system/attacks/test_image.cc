@@ -214,37 +214,59 @@ TEST_CASE("what a container mounts is not seen on a host whose mounts are shared
     const NothingLeft nothing_left;
     const std::string where = image("shared");
     const std::string host = empty_directory("shared-host");
-    const std::string file = spec("shares", "root = \"" + where + "\"\ncommand = [\"/bin/sh\", \"-c\", "
-        "\"/attacker mount-below /data && /attacker mount-below /tmp && exec sleep 1000\"]\nstop_timeout = \"0s\"\n"
-        "mounts = [\"" + host + "/shared:/data\"]\n[security]\nseccomp = \"off\"\ncapabilities = [\"all\"]\n");
+    const std::string file = spec(
+        "shares",
+        "root = \"" + where +
+            "\"\ncommand = [\"/bin/sh\", \"-c\", "
+            "\"/attacker mount-below /data && /attacker mount-below /tmp && exec sleep 1000\"]\nstop_timeout = \"0s\"\n"
+            "mounts = [\"" +
+            host + "/shared:/data\"]\n[security]\nseccomp = \"off\"\ncapabilities = [\"all\"]\n");
     // In a mount namespace of its own whose mounts are all shared, as systemd makes them.
     write_text(host + "/script",
-        "mkdir -p " + host + "/shared && mount -t tmpfs shared " + host + "/shared || exit 10\n"
-        "grep -q '" + host + "/shared .* shared:' /proc/self/mountinfo || exit 11\n"
-        "cat /proc/self/mountinfo >" + host + "/before\n"
-        + vial_copy() + " start " + file + " || exit 12\n"
-        "for turn in 0 1 2 3 4 5 6 7 8 9; do " + vial_copy() + " logs shares | grep -c succeeded | grep -q 2 && break; sleep 0.2; done\n"
-        "[ $turn != 9 ] || exit 13\n"
-        "cat /proc/self/mountinfo >" + host + "/after\n"
-        + vial_copy() + " stop shares || exit 14\n"
-        "cmp " + host + "/before " + host + "/after || exit 15\n"
-        // The control: in a copy of this namespace that stays in the peer group the mount does come through.
-        "unshare -m --propagation unchanged mount -t tmpfs naive " + host + "/shared/inner || exit 16\n"
-        "cat /proc/self/mountinfo | grep -q naive || exit 17\n"
-        "umount " + host + "/shared/inner\n");
+               "mkdir -p " + host + "/shared && mount -t tmpfs shared " + host +
+                   "/shared || exit 10\n"
+                   "grep -q '" +
+                   host +
+                   "/shared .* shared:' /proc/self/mountinfo || exit 11\n"
+                   "cat /proc/self/mountinfo >" +
+                   host + "/before\n" + vial_copy() + " start " + file +
+                   " || exit 12\n"
+                   "for turn in 0 1 2 3 4 5 6 7 8 9; do " +
+                   vial_copy() +
+                   " logs shares | grep -c succeeded | grep -q 2 && break; sleep 0.2; done\n"
+                   "[ $turn != 9 ] || exit 13\n"
+                   "cat /proc/self/mountinfo >" +
+                   host + "/after\n" + vial_copy() +
+                   " stop shares || exit 14\n"
+                   "cmp " +
+                   host + "/before " + host +
+                   "/after || exit 15\n"
+                   // The control: in a copy of this namespace that stays in the peer group the mount does come through.
+                   "unshare -m --propagation unchanged mount -t tmpfs naive " +
+                   host +
+                   "/shared/inner || exit 16\n"
+                   "cat /proc/self/mountinfo | grep -q naive || exit 17\n"
+                   "umount " +
+                   host + "/shared/inner\n");
     const Finished finished = run({"unshare", "-m", "--propagation", "shared", "sh", host + "/script"});
     CAPTURE(finished.out);
     CAPTURE(finished.err);
     CHECK(finished.code == 0);
 
     // By the calls of older kernels.
-    write_text(host + "/script", "mount -t tmpfs shared " + host + "/shared && cat /proc/self/mountinfo >" + host + "/before\n"
-        + payload("oldkernel") + " --kernel 4.19 -- " + vial_copy() + " start " + file + " || exit 12\n"
-        "for turn in 0 1 2 3 4 5 6 7 8 9; do " + vial_copy() + " logs shares | grep -c succeeded | grep -q 2 && break; sleep 0.2; done\n"
-        "[ $turn != 9 ] || exit 13\n"
-        "cat /proc/self/mountinfo >" + host + "/after\n"
-        + vial_copy() + " stop shares || exit 14\n"
-        "cmp " + host + "/before " + host + "/after || exit 15\n");
+    write_text(host + "/script", "mount -t tmpfs shared " + host + "/shared && cat /proc/self/mountinfo >" + host +
+                                     "/before\n" + payload("oldkernel") + " --kernel 4.19 -- " + vial_copy() +
+                                     " start " + file +
+                                     " || exit 12\n"
+                                     "for turn in 0 1 2 3 4 5 6 7 8 9; do " +
+                                     vial_copy() +
+                                     " logs shares | grep -c succeeded | grep -q 2 && break; sleep 0.2; done\n"
+                                     "[ $turn != 9 ] || exit 13\n"
+                                     "cat /proc/self/mountinfo >" +
+                                     host + "/after\n" + vial_copy() +
+                                     " stop shares || exit 14\n"
+                                     "cmp " +
+                                     host + "/before " + host + "/after || exit 15\n");
     const Finished old = run({"unshare", "-m", "--propagation", "shared", "sh", host + "/script"});
     CAPTURE(old.out);
     CAPTURE(old.err);

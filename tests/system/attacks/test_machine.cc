@@ -21,7 +21,8 @@ using namespace vial::test;
 
 namespace {
 
-std::string service(const std::string& name, const std::string& where, const std::string& command, const std::string& more = "")
+std::string service(const std::string& name, const std::string& where, const std::string& command,
+                    const std::string& more = "")
 {
     return spec(name, "root = \"" + where + "\"\ncommand = [" + command + "]\nstop_timeout = \"500ms\"\n" + more);
 }
@@ -198,15 +199,19 @@ TEST_CASE("a PID 1 that lies: the commands end, say so, and stop ends it all the
         {"nothing but agreement", Impostor::Manner::Says, "{\"ok\":true}\n"},
         {"empty objects", Impostor::Manner::Says, "{}\n{}\n{\"ok\":true}\n"},
         {"numbers out of all range", Impostor::Manner::Says,
-         "{\"container\":\"x\",\"tasks\":99999999999999999999999999,\"memory\":-1,\"uptime_ms\":1e999}\n{\"ok\":true}\n"},
+         "{\"container\":\"x\",\"tasks\":99999999999999999999999999,\"memory\":-1,\"uptime_ms\":1e999}\n{\"ok\":true}"
+         "\n"},
         {"other types", Impostor::Manner::Says,
          "{\"state\":[1],\"pid\":\"a\",\"name\":{},\"uptime_ms\":null,\"memory\":[[]]}\n{\"ok\":true}\n"},
         {"deep nesting", Impostor::Manner::Says, nested + "\n"},
-        {"a refusal that draws on the terminal", Impostor::Manner::Says, "{\"ok\":false,\"error\":\"\\u001b[2J\\u001b]0;x\\u0007\"}\n"},
+        {"a refusal that draws on the terminal", Impostor::Manner::Says,
+         "{\"ok\":false,\"error\":\"\\u001b[2J\\u001b]0;x\\u0007\"}\n"},
         {"names that draw on the terminal", Impostor::Manner::Says,
-         "{\"state\":\"running\"}\n{\"service\":\"\\u001b[2J\",\"name\":\"\\u001b[2J\",\"state\":\"\\u001b[2J\\n\\n\"}\n{\"ok\":true}\n"},
+         "{\"state\":\"running\"}\n{\"service\":\"\\u001b[2J\",\"name\":\"\\u001b[2J\",\"state\":\"\\u001b[2J\\n\\n\"}"
+         "\n{\"ok\":true}\n"},
         {"for ever", Impostor::Manner::SaysForEver, "{\"a\":1}\n"},
-        {"a line for ever", Impostor::Manner::SaysForEver, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
+        {"a line for ever", Impostor::Manner::SaysForEver,
+         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
         {"it hangs up", Impostor::Manner::HangsUp, ""},
         {"silence", Impostor::Manner::Silent, ""},
     };
@@ -215,7 +220,8 @@ TEST_CASE("a PID 1 that lies: the commands end, say so, and stop ends it all the
         done({"start", service("liar", where, "\"/bin/sleep\", \"1000\"")});
         {
             const Impostor impostor("liar", lie.manner, lie.answer);
-            for (const Words& words : {Words{"status", "liar"}, Words{"stats", "--json", "liar"}, Words{"kill", "-s", "HUP", "liar"}}) {
+            for (const Words& words :
+                 {Words{"status", "liar"}, Words{"stats", "--json", "liar"}, Words{"kill", "-s", "HUP", "liar"}}) {
                 const Finished finished = ctl(words, {}, 15000);
                 CAPTURE(words.front());
                 CAPTURE(finished.out);
@@ -236,12 +242,13 @@ TEST_CASE("an exit record that was forged")
 {
     const NothingLeft nothing_left;
     const std::string where = image("machine");
-    for (const char* record : {"{\"code\":-99999999999,\"signal\":\"\\u001b[2J\",\"at\":-1}\n", "{\"code\":\"a\"}", "\xff\xff", "",
-                               "{\"code\":7,\"at\":9223372036854775807,\"signal\":\"\"}\n"}) {
+    for (const char* record : {"{\"code\":-99999999999,\"signal\":\"\\u001b[2J\",\"at\":-1}\n", "{\"code\":\"a\"}",
+                               "\xff\xff", "", "{\"code\":7,\"at\":9223372036854775807,\"signal\":\"\"}\n"}) {
         done({"start", service("forged", where, "\"/bin/true\"")});
         done({"wait", "forged"});
         write_text("/run/vial/forged/exit", record);
-        for (const Words& words : {Words{"list"}, Words{"list", "--json"}, Words{"status", "forged"}, Words{"wait", "forged"}}) {
+        for (const Words& words :
+             {Words{"list"}, Words{"list", "--json"}, Words{"status", "forged"}, Words{"wait", "forged"}}) {
             const Finished finished = ctl(words);
             CAPTURE(record);
             CAPTURE(words.front());

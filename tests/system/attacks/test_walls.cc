@@ -16,8 +16,8 @@ namespace {
 
 struct Row {
     Words words;
-    Words without;      ///< the walls that stand in its way: without them it must succeed. Empty: not to be shown
-    bool may_be_absent; ///< a file or a call that not every kernel has
+    Words without;       ///< the walls that stand in its way: without them it must succeed. Empty: not to be shown
+    bool may_be_absent;  ///< a file or a call that not every kernel has
 };
 
 void check(const std::string& where, const Row& row)
@@ -80,17 +80,30 @@ TEST_CASE("files that tell of the host or act on it")
     const NothingLeft nothing_left;
     const std::string where = image("walls");
     const char* const unreadable[] = {
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware",
-        "/sys/devices/virtual/powercap", "/proc/kmsg", "/dev/mem", "/dev/kmsg",
+        "/proc/acpi",        "/proc/asound",  "/proc/interrupts",
+        "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
+        "/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",
+        "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
+        "/proc/kmsg",        "/dev/mem",      "/dev/kmsg",
     };
     for (const char* path : unreadable)
         check(where, {{"read", path}, {}, true});
     const char* const unwritable[] = {
-        "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/kernel/modprobe",
-        "/proc/sys/vm/drop_caches", "/proc/sys/fs/binfmt_misc/register", "/proc/sysrq-trigger",
-        "/proc/irq/default_smp_affinity", "/proc/bus/pci/devices", "/proc/timer_list", "/proc/keys", "/proc/mtrr",
-        "/sys/kernel/uevent_helper", "/sys/kernel/profiling", "/sys/power/state", "/sys/class/net/lo/mtu",
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sys/kernel/hostname",
+        "/proc/sys/kernel/modprobe",
+        "/proc/sys/vm/drop_caches",
+        "/proc/sys/fs/binfmt_misc/register",
+        "/proc/sysrq-trigger",
+        "/proc/irq/default_smp_affinity",
+        "/proc/bus/pci/devices",
+        "/proc/timer_list",
+        "/proc/keys",
+        "/proc/mtrr",
+        "/sys/kernel/uevent_helper",
+        "/sys/kernel/profiling",
+        "/sys/power/state",
+        "/sys/class/net/lo/mtu",
         "/sys/fs/cgroup/release_agent",
     };
     for (const char* path : unwritable)
@@ -128,21 +141,26 @@ TEST_CASE("the capabilities are exactly those kept, in every set")
     };
     const std::string walls = "NoNewPrivs:\t1\nSeccomp:\t2\n";
     CHECK(sets({}) == "CapInh:\t0000000000000000\nCapPrm:\t00000000000004eb\nCapEff:\t00000000000004eb\n"
-                      "CapBnd:\t00000000000004eb\nCapAmb:\t0000000000000000\n" + walls);
+                      "CapBnd:\t00000000000004eb\nCapAmb:\t0000000000000000\n" +
+                          walls);
     CHECK(sets({"user=1000"}) == "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
-                                 "CapBnd:\t00000000000004eb\nCapAmb:\t0000000000000000\n" + walls);
+                                 "CapBnd:\t00000000000004eb\nCapAmb:\t0000000000000000\n" +
+                                     walls);
     CHECK(sets({"security.capabilities=[]"}) ==
           "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
-          "CapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\n" + walls);
+          "CapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\n" +
+              walls);
 }
 
 TEST_CASE("the same walls around what comes in by exec")
 {
     const NothingLeft nothing_left;
     const std::string where = image("walls");
-    const std::string file = spec("walls-exec", "root = \"" + where + "\"\ncommand = [\"/attacker\", \"idle\"]\nstop_timeout = \"0s\"\n");
+    const std::string file =
+        spec("walls-exec", "root = \"" + where + "\"\ncommand = [\"/attacker\", \"idle\"]\nstop_timeout = \"0s\"\n");
     done({"start", file});
-    const std::string started = ctl({"exec", "walls-exec", "--", "/bin/grep", "-E", "^(Cap|NoNewPrivs|Seccomp:)", "/proc/self/status"}).out;
+    const std::string started =
+        ctl({"exec", "walls-exec", "--", "/bin/grep", "-E", "^(Cap|NoNewPrivs|Seccomp:)", "/proc/self/status"}).out;
     CHECK(started == "CapInh:\t0000000000000000\nCapPrm:\t00000000000004eb\nCapEff:\t00000000000004eb\n"
                      "CapBnd:\t00000000000004eb\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
     for (const Words& words : {Words{"descriptors"}, Words{"filter"}, Words{"process", "1"}, Words{"trace", "1"},
@@ -173,11 +191,13 @@ TEST_CASE("no descriptor of the launcher's comes in, however many it was given")
     done({"start", file});
     CHECK(done({"wait", "leaks"}) == "1\n");
     done({"stop", "leaks"});
-    const std::string bare = spec("leaks", "root = \"" + where + "\"\ninit = false\ncommand = [\"/attacker\", \"descriptors\"]\n");
+    const std::string bare =
+        spec("leaks", "root = \"" + where + "\"\ninit = false\ncommand = [\"/attacker\", \"descriptors\"]\n");
     const Finished without_init = ctl({"run", bare});
     CAPTURE(without_init.out);
     CHECK(without_init.code == Refused);
-    const std::string idle = spec("leaks", "root = \"" + where + "\"\ncommand = [\"/attacker\", \"idle\"]\nstop_timeout = \"0s\"\n");
+    const std::string idle =
+        spec("leaks", "root = \"" + where + "\"\ncommand = [\"/attacker\", \"idle\"]\nstop_timeout = \"0s\"\n");
     done({"start", idle});
     const Finished inside = ctl({"exec", "leaks", "--", "/attacker", "descriptors"});
     CAPTURE(inside.out);
@@ -208,13 +228,16 @@ TEST_CASE("in a user namespace, where root inside is nobody outside")
 {
     const NothingLeft nothing_left;
     const std::string where = image("walls");
-    const Words mapped = {"namespaces.user=true", "user_namespace.uid_map=[\"0 100000 65536\"]", "user_namespace.gid_map=[\"0 100000 65536\"]"};
+    const Words mapped = {"namespaces.user=true", "user_namespace.uid_map=[\"0 100000 65536\"]",
+                          "user_namespace.gid_map=[\"0 100000 65536\"]"};
     Words mapped_without_walls = mapped;
     mapped_without_walls.insert(mapped_without_walls.end(), no_walls.begin(), no_walls.end());
     const std::string before = fingerprint(vial_copy());
     const Words attacks[] = {
-        {"write-exe", "1"}, {"remount-exe", "1"}, {"descriptors"}, {"outside", work()}, {"chroot", work()},
-        {"write", "/proc/sys/kernel/core_pattern"}, {"disk", "7", "0"}, {"kill", std::to_string(::getpid())},
+        {"write-exe", "1"}, {"remount-exe", "1"},
+        {"descriptors"},    {"outside", work()},
+        {"chroot", work()}, {"write", "/proc/sys/kernel/core_pattern"},
+        {"disk", "7", "0"}, {"kill", std::to_string(::getpid())},
     };
     for (const Words& words : attacks) {
         CAPTURE(words.front());
@@ -228,7 +251,8 @@ TEST_CASE("in a user namespace, where root inside is nobody outside")
         CAPTURE(again.err);
         CHECK(again.code == Refused);
     }
-    for (const Words& words : {Words{"process", "1"}, Words{"trace", "1"}, Words{"filter"}, Words{"mount-below", "/tmp"}}) {
+    for (const Words& words :
+         {Words{"process", "1"}, Words{"trace", "1"}, Words{"filter"}, Words{"mount-below", "/tmp"}}) {
         CAPTURE(words.front());
         CHECK(attack(where, words, mapped).code == Refused);
     }
@@ -240,7 +264,8 @@ TEST_CASE("the terminal of `run` is one of the container's own")
     const NothingLeft nothing_left;
     const std::string where = image("walls");
     Process inside(ctl_words({"run", "--root", where, "--", "/bin/sh", "-c",
-        "/attacker descriptors; readlink /proc/self/fd/0; /attacker type-ahead; echo end-of-it"}), Process::Streams::Terminal);
+                              "/attacker descriptors; readlink /proc/self/fd/0; /attacker type-ahead; echo end-of-it"}),
+                   Process::Streams::Terminal);
     CHECK(inside.expect("refused: 0-2 alone"));
     CHECK(inside.expect("/dev/pts/0"));
     CHECK(inside.expect("refused:"));
@@ -257,7 +282,8 @@ TEST_CASE("a set-uid program gives nothing")
     REQUIRE(run({"cp", "-a", where + "/attacker", where + "/climb"}).code == 0);
     REQUIRE(::chmod((where + "/climb").c_str(), 04755) == 0);
     const auto climb = [&](const char* privileges, const char* filter) {
-        return ctl({"run", "--root", where, "--set", "user=1000", "--set", privileges, "--set", filter, "--", "/climb", "set-uid"});
+        return ctl({"run", "--root", where, "--set", "user=1000", "--set", privileges, "--set", filter, "--", "/climb",
+                    "set-uid"});
     };
     CHECK(climb("security.no_new_privileges=true", "security.seccomp=\"default\"").code == Refused);
     CHECK(climb("security.no_new_privileges=true", "security.seccomp=\"off\"").code == Refused);

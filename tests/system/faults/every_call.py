@@ -257,6 +257,7 @@ def one_call(case, process, index, before):
     if call < 0:
         if code != 0:
             complain(where, f"without any fault: code {code}: {errors!r}")
+        vial("stop", name)
         return None
 
     broken = False

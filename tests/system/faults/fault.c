@@ -58,11 +58,11 @@ static struct tracee* find(pid_t pid)
 static int counts(long call)
 {
     static const int skipped[] = {
-        SYS_close,       SYS_exit,     SYS_exit_group,      SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction,
-        SYS_getpid,      SYS_getppid,  SYS_gettid,          SYS_getuid,       SYS_geteuid,        SYS_getgid,
-        SYS_getegid,     SYS_umask,    SYS_set_tid_address, SYS_arch_prctl,   SYS_clock_gettime,  SYS_munmap,
-        SYS_madvise,     SYS_alarm,    SYS_gettimeofday,    SYS_futex,        SYS_restart_syscall, SYS_execve,
-        SYS_waitid,      SYS_wait4,
+        SYS_close,   SYS_exit,    SYS_exit_group,      SYS_rt_sigreturn, SYS_rt_sigprocmask,  SYS_rt_sigaction,
+        SYS_getpid,  SYS_getppid, SYS_gettid,          SYS_getuid,       SYS_geteuid,         SYS_getgid,
+        SYS_getegid, SYS_umask,   SYS_set_tid_address, SYS_arch_prctl,   SYS_clock_gettime,   SYS_munmap,
+        SYS_madvise, SYS_alarm,   SYS_gettimeofday,    SYS_futex,        SYS_restart_syscall, SYS_execve,
+        SYS_waitid,  SYS_wait4,
     };
     for (size_t index = 0; index < sizeof skipped / sizeof *skipped; ++index)
         if (call == skipped[index])
@@ -75,7 +75,8 @@ static int executes(pid_t pid, const char* program)
     char path[64];
     struct stat its, wanted;
     snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    return stat(path, &its) == 0 && stat(program, &wanted) == 0 && its.st_ino == wanted.st_ino && its.st_dev == wanted.st_dev;
+    return stat(path, &its) == 0 && stat(program, &wanted) == 0 && its.st_ino == wanted.st_ino &&
+           its.st_dev == wanted.st_dev;
 }
 
 int main(int count, char** words)

@@ -131,7 +131,8 @@ static int write_fds(char** words)
         seen += readlink(file, target, sizeof target - 1) > 0;
     }
     closedir(directory);
-    return seen > 0 ? say(succeeded, "%d descriptors of %s can be seen", seen, words[0]) : say(refused, "none can be seen");
+    return seen > 0 ? say(succeeded, "%d descriptors of %s can be seen", seen, words[0])
+                    : say(refused, "none can be seen");
 }
 
 /* Clears the read-only flag of the mount that `path` is on, then writes. From a user namespace of our own, where we
@@ -146,7 +147,8 @@ static int write_after_remount(const char* path)
     if (held < 0)
         return say(is_wall(errno) ? refused : not_tried, "%s: %s", path, strerror(errno));
     snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", held);
-    int changed = syscall(CALL_MOUNT_SETATTR, held, "", 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes) == 0;
+    int changed =
+        syscall(CALL_MOUNT_SETATTR, held, "", 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes) == 0;
     changed |= mount(NULL, by_number, NULL, MS_REMOUNT | MS_BIND, NULL) == 0;
     if (can_write(path, how, sizeof how))
         return say(succeeded, "%s (%sflags changed)", how, changed ? "" : "no ");
