@@ -8,21 +8,20 @@
 
 namespace vial {
 
-Result<std::vector<std::string>> list_directory(const std::string& path, bool only_directories)
+Result<List<Text>> list_directory(Text path, bool only_directories)
 {
-    Fd fd = TRY(os::open(path.c_str(), O_RDONLY | O_DIRECTORY));
-    DIR* directory = ::fdopendir(fd.get());
-    if (directory == nullptr)
-        return Error(errno, "list", path);
-    (void)fd.release();  // the DIR owns it now
-    std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(directory)) {
-        const std::string_view name = entry->d_name;
-        if (name == "." || name == ".." || (only_directories && entry->d_type != DT_DIR))
-            continue;
-        names.emplace_back(name);
+    const Fd directory = TRY(os::open(path.c_str(), O_RDONLY | O_DIRECTORY));
+    List<Text> names;
+    alignas(os::DirectoryEntry) char block[2048];
+    while (const std::size_t size = TRY(os::read_directory(directory.get(), block).as("list", path))) {
+        for (std::size_t at = 0; at < size;) {
+            const auto* entry = reinterpret_cast<const os::DirectoryEntry*>(block + at);
+            const std::string_view name = entry->name;
+            if (name != "." && name != ".." && (!only_directories || entry->type == DT_DIR))
+                names.push_back(name);
+            at += entry->size;
+        }
     }
-    ::closedir(directory);
     return names;
 }
 

@@ -3,14 +3,13 @@
 
 /// Listing a directory.
 
+#include "base/list.h"
 #include "base/result.h"
-
-#include <string>
-#include <vector>
+#include "base/text.h"
 
 namespace vial {
 
 /// The names in `path`, `.` and `..` left out, in the directory's order; only directories if asked.
-Result<std::vector<std::string>> list_directory(const std::string& path, bool only_directories = false);
+Result<List<Text>> list_directory(Text path, bool only_directories = false);
 
 }  // namespace vial

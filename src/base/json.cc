@@ -68,7 +68,7 @@ std::optional<std::uint32_t> take_code(Raw& rest)
 }
 
 /// What follows a backslash.
-bool take_escape(Raw& rest, std::string* decoded)
+bool take_escape(Raw& rest, Builder* decoded)
 {
     if (rest.empty())
         return false;
@@ -103,7 +103,7 @@ bool take_escape(Raw& rest, std::string* decoded)
 }
 
 /// A string with its quotes; its text goes to `decoded` where that is not null.
-bool take_string(Raw& rest, std::string* decoded)
+bool take_string(Raw& rest, Builder* decoded)
 {
     if (!skip(rest, "\""))
         return false;
@@ -219,7 +219,7 @@ Raw member(Raw object, std::string_view key)
     if (!skip(object, "{"))
         return {};
     do {
-        std::string name;
+        Builder name;
         skip_blanks(object);
         if (!take_string(object, &name))
             return {};
@@ -227,7 +227,7 @@ Raw member(Raw object, std::string_view key)
         if (!skip(object, ":"))
             return {};
         const Raw value = take_value(object);
-        if (name == key || value.empty())
+        if (name.view() == key || value.empty())
             return value;
         skip_blanks(object);
     } while (skip(object, ","));
@@ -272,12 +272,12 @@ std::optional<bool> boolean(Raw value)
     return std::nullopt;
 }
 
-std::optional<std::string> string(Raw value)
+std::optional<Text> string(Raw value)
 {
-    std::string text;
+    Builder text;
     if (!take_string(value, &text) || !value.empty())
         return std::nullopt;
-    return text;
+    return Text(text);
 }
 
 }  // namespace vial::json

@@ -7,9 +7,10 @@
 /// nothing here allocates in proportion to what the text claims, recurses more than 16 deep, or reads past
 /// its end. Writing needs no reader: see `Writer::quoted` and `json_string` in base/text.h.
 
+#include "base/text.h"
+
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace vial::json {
@@ -28,6 +29,6 @@ Raw next_element(Raw& rest);
 std::optional<std::int64_t> number(Raw value);  ///< whole numbers in range; no fractions
 std::optional<bool> boolean(Raw value);
 /// The text of a string value, escapes resolved.
-std::optional<std::string> string(Raw value);
+std::optional<Text> string(Raw value);
 
 }  // namespace vial::json

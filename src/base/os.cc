@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
@@ -114,23 +115,20 @@ Result<void> write_all(int fd, std::string_view text)
     return {};
 }
 
-Result<std::string> read_file(int directory, const char* path, std::size_t limit)
+Result<Text> read_file(int directory, const char* path, std::size_t limit)
 {
     const Fd file = TRY(openat(directory, path, O_RDONLY));
-    std::string content;
-    std::size_t used = 0;
+    Builder content;
     for (;;) {
         // One byte more than allowed is asked for, to tell a full file from one that is too long.
-        const std::size_t room = std::min(std::max<std::size_t>(used * 2, 512), limit + 1);
-        content.resize(room);
-        used += TRY(fill(file.get(), content.data() + used, room - used, path));
-        if (used > limit)
+        const std::size_t room = std::min(std::max<std::size_t>(content.size(), 512), limit + 1 - content.size());
+        const std::size_t got = TRY(fill(file.get(), content.room(room), room, path));
+        content.took(got);
+        if (content.size() > limit)
             return Error(EFBIG, "read", path);
-        if (used < room)
-            break;
+        if (got < room)
+            return Text(content);
     }
-    content.resize(used);
-    return content;
 }
 
 Result<std::string_view> read_small(int directory, const char* path, std::span<char> buffer)
@@ -150,6 +148,11 @@ Result<void> write_file(int directory, const char* path, std::string_view text)
     if (written.value() != text.size())
         return Error(EIO, "write", path);
     return {};
+}
+
+Result<std::size_t> read_directory(int fd, std::span<char> buffer)
+{
+    return counted(CALL("getdents64", ::syscall(SYS_getdents64, fd, buffer.data(), buffer.size())), "list");
 }
 
 Result<struct stat> fstat(int fd)
@@ -199,14 +202,14 @@ Result<void> renameat(int directory, const char* from, const char* to)
     return done(CALL("renameat", ::renameat(directory, from, directory, to)), "rename", from);
 }
 
-Result<std::string> readlinkat(int directory, const char* path)
+Result<Text> readlinkat(int directory, const char* path)
 {
     char target[PATH_MAX];
     const long length = CALL("readlinkat", ::readlinkat(directory, path, target, sizeof target));
     TRY(done(length, "read the link", path));
     if (static_cast<std::size_t>(length) == sizeof target)
         return Error(ENAMETOOLONG, "read the link", path);
-    return std::string(target, static_cast<std::size_t>(length));
+    return Text(std::string_view(target, static_cast<std::size_t>(length)));
 }
 
 Result<void> fchmod(int fd, mode_t mode)
@@ -314,15 +317,6 @@ Result<void> seal(int fd)
 
 namespace {
 
-/// What getdents64(2) writes.
-struct DirectoryEntry {
-    std::uint64_t inode;
-    std::int64_t next;
-    std::uint16_t size;
-    std::uint8_t type;
-    char name[1];  ///< as long as it needs to be
-};
-
 /// A descriptor's number as /proc/self/fd spells it; -1 for `.` and `..`.
 int descriptor_number(const char* name)
 {
@@ -341,11 +335,10 @@ Result<void> each_listed(int first, void (*act)(int fd))
     const Fd list = TRY(open("/proc/self/fd", O_RDONLY | O_DIRECTORY));
     alignas(DirectoryEntry) char buffer[1024];
     for (;;) {
-        const long size = CALL("getdents64", ::syscall(SYS_getdents64, list.get(), buffer, sizeof buffer));
-        TRY(done(size, "read", "/proc/self/fd"));
+        const std::size_t size = TRY(read_directory(list.get(), buffer).as("read", "/proc/self/fd"));
         if (size == 0)
             return {};
-        for (long at = 0; at < size;) {
+        for (std::size_t at = 0; at < size;) {
             const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
             const int number = descriptor_number(entry->name);
             if (number >= first && number != list.get())

@@ -10,13 +10,13 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/text.h"
 
 #include <cstdint>
 #include <linux/mount.h>
 #include <poll.h>
 #include <signal.h>
 #include <span>
-#include <string>
 #include <string_view>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -39,11 +39,21 @@ Result<std::size_t> pwrite(int fd, const void* buffer, std::size_t size, std::in
 /// Writes all of `text`, or fails.
 Result<void> write_all(int fd, std::string_view text);
 /// A small file's whole content; fails with EFBIG past `limit` bytes.
-Result<std::string> read_file(int directory, const char* path, std::size_t limit = 1U << 20);
+Result<Text> read_file(int directory, const char* path, std::size_t limit = 1U << 20);
 /// Reads into the caller's buffer: no heap. The text that fitted.
 Result<std::string_view> read_small(int directory, const char* path, std::span<char> buffer);
 /// Opens, writes and closes: for the one-line files of /proc and cgroups.
 Result<void> write_file(int directory, const char* path, std::string_view text);
+/// What getdents64(2) writes.
+struct DirectoryEntry {
+    std::uint64_t inode;
+    std::int64_t next;
+    std::uint16_t size;
+    std::uint8_t type;
+    char name[1];  ///< as long as it needs to be
+};
+/// Entries of a directory, as many as fit; 0 at its end. They begin at multiples of their alignment.
+Result<std::size_t> read_directory(int fd, std::span<char> buffer);
 Result<struct stat> fstat(int fd);
 /// AT_SYMLINK_NOFOLLOW.
 Result<struct stat> lstat(int directory, const char* path);
@@ -54,7 +64,7 @@ Result<void> mknodat(int directory, const char* path, mode_t mode, dev_t device)
 Result<void> symlinkat(const char* target, int directory, const char* path);
 Result<void> unlinkat(int directory, const char* path, int flags = 0);
 Result<void> renameat(int directory, const char* from, const char* to);
-Result<std::string> readlinkat(int directory, const char* path);
+Result<Text> readlinkat(int directory, const char* path);
 Result<void> fchmod(int fd, mode_t mode);
 Result<void> fchown(int fd, uid_t user, gid_t group);
 Result<void> fallocate(int fd, std::int64_t size);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "base/events.h"
-
 #include "base/os_call.h"
 
 #include <cstring>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 namespace vial::os {
 
@@ -71,10 +73,12 @@ void block_signals()
 
 void reset_signal_actions()
 {
-    struct sigaction standard {};
-    standard.sa_handler = SIG_DFL;
-    for (int number = 1; number <= SIGRTMAX; number++)
-        ::sigaction(number, &standard, nullptr);  // KILL, STOP and libc's own refuse, rightly
+    // Not through sigaction(3): a libc keeps a few numbers for itself, and somebody else's libc may have left those ignored.
+    // All zeros is SIG_DFL without flags or mask, whatever the architecture's layout.
+    const unsigned long standard[8] = {};
+    constexpr unsigned long mask_size = (_NSIG - 1) / 8;
+    for (int number = 1; number < _NSIG; number++)
+        ::syscall(SYS_rt_sigaction, number, standard, nullptr, mask_size);  // KILL and STOP refuse, rightly
 }
 
 void restore_signals()

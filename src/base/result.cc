@@ -23,29 +23,20 @@ void keep_end(char* to, std::size_t size, std::string_view text)
     to[size - 1] = '\0';
 }
 
-/// The oldest of the ring, emptied but for the object, which is always written.
-Error::Detail* next_detail()
-{
-    static Error::Detail ring[errors_alive];
-    static unsigned next = 0;
-    Error::Detail* detail = &ring[next++ % errors_alive];
-    detail->exit = ExitCode::Failed;
-    detail->reason = detail->advice = nullptr;
-    return detail;
-}
-
 }  // namespace
 
-Error::Error(int number, const char* step, std::string_view object) : detail_(next_detail())
+Error::Detail* Error::make(int number, const char* reason, const char* step, std::string_view object)
 {
-    detail_->number = number;
-    detail_->step = step;
-    keep_end(detail_->object, sizeof detail_->object, object);
-}
-
-Error::Error(const char* reason, const char* step, std::string_view object) : Error(0, step, object)
-{
-    detail_->reason = reason;
+    static Detail ring[errors_alive];
+    static unsigned next = 0;
+    Detail* detail = &ring[next++ % errors_alive];  // the oldest
+    detail->number = number;
+    detail->exit = ExitCode::Failed;
+    detail->step = step;
+    detail->reason = reason;
+    detail->advice = nullptr;
+    keep_end(detail->object, sizeof detail->object, object);
+    return detail;
 }
 
 Error& Error::as(const char* step, std::string_view object)

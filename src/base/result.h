@@ -16,7 +16,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <new>
-#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -49,8 +48,9 @@ public:
         char object[object_capacity];  ///< on what; a longer one keeps its end, which tells more
     };
 
-    Error(int number, const char* step, std::string_view object = {});
-    Error(const char* reason, const char* step, std::string_view object = {});
+    Error(int number, const char* step, std::string_view object = {}) : detail_(make(number, nullptr, step, object)) {}
+    Error(const char* reason, const char* step, std::string_view object = {})
+        : detail_(make(0, reason, step, object)) {}
 
     const Detail* operator->() const { return detail_; }
 
@@ -63,7 +63,11 @@ public:
 private:
     template <typename T>
     friend class Result;
+    template <typename T, bool>
+    friend struct ResultStore;
     Error() = default;
+    static Detail* make(int number, const char* reason, const char* step, std::string_view object);
+    bool none() const { return detail_ == nullptr; }
 
     Detail* detail_ = nullptr;  ///< null only in a Result that is no failure
 };
@@ -74,54 +78,74 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size);
 /// Enough for any description.
 inline constexpr std::size_t description_capacity = 900;
 
+/// What a Result holds: a value only where there is no error, so that a failure costs neither its making nor its end.
+template <typename T, bool = std::is_trivially_destructible_v<T>>
+struct ResultStore {
+    ResultStore(T&& given) : value(std::move(given)) {}
+    ResultStore(Error given) : error(given) {}
+
+    union {
+        T value;
+    };
+    Error error;
+};
+
+template <typename T>
+struct ResultStore<T, false> {
+    ResultStore(T&& given) : value(std::move(given)) {}
+    ResultStore(Error given) : error(given) {}
+    ResultStore(ResultStore&& other) noexcept : error(other.error)
+    {
+        if (error.none())
+            new (&value) T(std::move(other.value));
+    }
+    ResultStore& operator=(ResultStore&& other) noexcept
+    {
+        this->~ResultStore();
+        return *new (this) ResultStore(std::move(other));
+    }
+    [[gnu::always_inline]] ~ResultStore()
+    {
+        if (error.none())
+            value.~T();
+    }
+
+    union {
+        T value;
+    };
+    Error error;
+};
+
 template <typename T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : value_(std::move(value)) {}
-    Result(Error error) : error_(error) {}
+    Result(T value) : outcome_(std::move(value)) {}
+    Result(Error error) : outcome_(error) {}
 
-    bool ok() const { return error_.detail_ == nullptr; }
+    bool ok() const { return outcome_.error.none(); }
     explicit operator bool() const { return ok(); }
 
-    T& value() { return *get(value_); }
-    const T& value() const { return *get(value_); }
+    T& value() { return outcome_.value; }
+    const T& value() const { return outcome_.value; }
     T take() { return std::move(value()); }
     T value_or(T fallback) { return ok() ? take() : std::move(fallback); }
 
-    Error& error() { return error_; }
-    const Error& error() const { return error_; }
+    Error& error() { return outcome_.error; }
+    const Error& error() const { return outcome_.error; }
 
     /// errno of the failure, 0 on success.
-    int number() const { return ok() ? 0 : error_->number; }
+    int number() const { return ok() ? 0 : error()->number; }
 
     /// Relabels a failure; does nothing to a success.
     Result&& as(const char* step, std::string_view object) &&
     {
         if (!ok())
-            error_.as(step, object);
+            error().as(step, object);
         return std::move(*this);
     }
 
 private:
-    template <typename V>
-    static V* get(V& value)
-    {
-        return &value;
-    }
-    template <typename V>
-    static V* get(std::optional<V>& value)
-    {
-        return &*value;
-    }
-    template <typename V>
-    static const V* get(const std::optional<V>& value)
-    {
-        return &*value;
-    }
-
-    // What has an empty state holds it on failure; only the few things that never are empty need the optional.
-    std::conditional_t<std::is_default_constructible_v<T>, T, std::optional<T>> value_{};
-    Error error_;
+    ResultStore<T> outcome_;
 };
 
 template <>
@@ -130,7 +154,7 @@ public:
     Result() = default;
     Result(Error error) : error_(error) {}
 
-    bool ok() const { return error_.detail_ == nullptr; }
+    bool ok() const { return error_.none(); }
     explicit operator bool() const { return ok(); }
     void take() const {}
 

@@ -3,17 +3,67 @@
 
 /// Making and reading text without printf, locale or surprise.
 ///
-/// `concat` makes strings where the heap is allowed (launcher, ctl); `Writer` fills a caller's buffer and
-/// never allocates (PID 1). The readers accept exactly what they document and nothing around it.
+/// A `Text` is kept: in the arena, or as a literal. `concat` and `Builder` make one (launcher, ctl); `Writer` fills a
+/// caller's buffer and takes no memory (PID 1). The readers accept exactly what they document and nothing around it.
+
+#include "base/list.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace vial {
+
+/// A text that stays until the process ends, with a NUL behind it: a view that needs no owner, passed about and
+/// copied like a number.
+class Text : public std::string_view {
+public:
+    constexpr Text() : std::string_view("", 0) {}
+    /// A literal, or a word of the command line: it stays where it is.
+    [[gnu::always_inline]] constexpr Text(const char* kept) : std::string_view(kept, __builtin_strlen(kept)) {}
+    template <std::size_t size>
+    Text(char (&passing)[size]) = delete;
+    /// A copy of what may pass.
+    Text(std::string_view passing);
+
+    const char* c_str() const { return data(); }
+
+private:
+    friend class Builder;
+    Text(const char* kept, std::size_t size) : std::string_view(kept, size) {}
+};
+
+/// A text that is being made. What it is worth stays good; the NUL behind it, until more is appended.
+class Builder : ListBytes {
+public:
+    Builder() = default;
+    Builder(std::string_view start) { *this += start; }
+    Builder(const Builder&) = delete;
+    Builder& operator=(const Builder&) = delete;
+
+    Builder& operator+=(std::string_view text);
+    Builder& operator+=(char letter) { return *this += std::string_view(&letter, 1); }
+    Builder& operator+=(std::initializer_list<std::string_view> parts);
+    /// So many blanks.
+    void pad(std::size_t count);
+    /// Room for `count` bytes behind the text; `took` says how many of them were filled.
+    char* room(std::size_t count);
+    void took(std::size_t count);
+
+    /// What stands there, to be written over.
+    char* at(std::size_t offset) { return static_cast<char*>(data) + offset; }
+
+    std::size_t size() const { return ListBytes::size; }
+    bool empty() const { return size() == 0; }
+    /// Leaves the first `size` bytes.
+    void cut(std::size_t size);
+    char back() const { return view().back(); }
+    std::string_view view() const { return {static_cast<const char*>(data), size()}; }
+    operator std::string_view() const { return view(); }
+    operator Text() const { return empty() ? Text() : Text(static_cast<const char*>(data), size()); }
+};
 
 /// A number's digits, alive as long as the object: `concat({"pid ", Decimal(pid)})`.
 class Decimal {
@@ -28,7 +78,9 @@ private:
     char* start_;
 };
 
-std::string concat(std::initializer_list<std::string_view> parts);
+Text concat(std::initializer_list<std::string_view> parts);
+/// `pattern` with each `%` replaced by the next of the values: `compose("pid % of %", {Decimal(pid), name})`.
+Text compose(const char* pattern, std::initializer_list<std::string_view> values);
 
 /// Appends to a fixed buffer; what does not fit is left out and remembered.
 class Writer {
@@ -53,12 +105,12 @@ private:
 };
 
 /// `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD.
-std::string json_string(std::string_view text);
+Text json_string(std::string_view text);
 
 /// How many bytes (1-4) the UTF-8 character at the front of `text` takes; 0: it is none, or there is none.
 std::size_t utf8_length(std::string_view text);
 /// Appends a code point; one that Unicode has not (a lone surrogate, past U+10FFFF) as U+FFFD.
-void append_utf8(std::string& to, std::uint32_t point);
+void append_utf8(Builder& to, std::uint32_t point);
 
 /// Takes the part before `separator` off the front of `rest`; the whole of it where there is no separator.
 std::string_view take_until(std::string_view& rest, char separator);
@@ -77,9 +129,9 @@ std::optional<int> parse_signal(std::string_view text);
 std::string_view signal_name(int number, char (&scratch)[16]);
 
 /// A size for people: `512`, `16.0M`. For tables only.
-std::string human_size(std::int64_t bytes);
+Text human_size(std::int64_t bytes);
 /// A duration for people: `3s`, `2m05s`, `4h12m`, `3d04h`. For tables only.
-std::string human_duration(std::int64_t milliseconds);
+Text human_duration(std::int64_t milliseconds);
 
 /// The word of `candidates` nearest to `word` (edit distance at most a third of its length), or empty.
 std::string_view nearest(std::string_view word, const std::string_view* candidates, std::size_t count);

@@ -31,8 +31,8 @@ int check(const Arguments& arguments)
             code = static_cast<int>(ExitCode::Usage);
             continue;
         }
-        for (const std::string& key : spec->not_yet)
-            print_error(concat({word, ": not supported yet: ", key}));
+        for (Text key : spec->not_yet)
+            print_error(compose("%: not supported yet: %", {word, key}));
         if (!spec->not_yet.empty())
             code = static_cast<int>(ExitCode::Usage);
     }
@@ -45,10 +45,10 @@ int show(const Arguments& arguments)
         print_error("show: which spec? `vial show FILE`, or the name of a container");
         return static_cast<int>(ExitCode::Usage);
     }
-    const std::string word = arguments.words.front();
+    const Text word = arguments.words.front();
     std::optional<Spec> spec;
     // A running container's spec is shown as it was started.
-    if (word.find('/') == std::string::npos && os::lstat(AT_FDCWD, state_path(word, "spec").c_str()).ok()) {
+    if (word.find('/') == std::string_view::npos && os::lstat(AT_FDCWD, state_path(word, "spec").c_str()).ok()) {
         auto started = load_started_spec(word);
         if (!started.ok())
             return print_error({}, started.error());
@@ -58,7 +58,7 @@ int show(const Arguments& arguments)
     }
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
-    print(arguments.has("json") ? show_spec_json(*spec) + "\n" : show_spec(*spec));
+    print(arguments.has("json") ? compose("%\n", {show_spec_json(*spec)}) : show_spec(*spec));
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
 

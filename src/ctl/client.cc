@@ -17,9 +17,9 @@ namespace {
 constexpr std::int64_t patience = 5000;          // milliseconds for a whole answer
 constexpr std::size_t answer_limit = 4U << 20;   // 1,000 services say some 200 kB
 
-Result<Fd> connect_to(const std::string& name)
+Result<Fd> connect_to(Text name)
 {
-    const std::string path = state_path(name, "control");
+    const Text path = state_path(name, "control");
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
@@ -35,11 +35,11 @@ Result<Fd> connect_to(const std::string& name)
 
 }  // namespace
 
-Result<std::string> ask(const std::string& name, std::string_view request)
+Result<Text> ask(Text name, std::string_view request)
 {
     const Fd socket = TRY(connect_to(name));
-    TRY(os::write_all(socket.get(), concat({request, "\n"})).as("ask PID 1 of", name));
-    std::string answer;
+    TRY(os::write_all(socket.get(), compose("%\n", {request})).as("ask PID 1 of", name));
+    Builder answer;
     std::size_t line_start = 0;
     const std::int64_t deadline = os::boottime_ms() + patience;
     while (true) {
@@ -51,22 +51,21 @@ Result<std::string> ask(const std::string& name, std::string_view request)
         const std::size_t got = TRY(os::read(socket.get(), block, sizeof block).as("hear PID 1 of", name));
         if (got == 0)
             return Error("it closed the connection", "ask PID 1 of", name);
-        answer.append(block, got);
+        answer += std::string_view(block, got);
         if (answer.size() > answer_limit)
             return Error("it talks without end", "ask PID 1 of", name);
-        for (std::size_t end = answer.find('\n', line_start); end != std::string::npos; end = answer.find('\n', line_start)) {
-            const std::string_view line = std::string_view(answer).substr(line_start, end - line_start);
+        for (std::size_t end; (end = answer.view().find('\n', line_start)) != std::string_view::npos; line_start = end + 1) {
+            const std::string_view line = answer.view().substr(line_start, end - line_start);
             if (!json::valid(line))
                 return Error("its answer is not JSON", "ask PID 1 of", name);
             const json::Raw ok = json::member(line, "ok");
             if (!ok.empty()) {
                 if (ok == "true") {
-                    answer.resize(line_start);
-                    return answer;
+                    answer.cut(line_start);
+                    return Text(answer);
                 }
                 return Error("", "", json::string(json::member(line, "error")).value_or("it failed"));
             }
-            line_start = end + 1;
         }
     }
 }

@@ -6,14 +6,14 @@
 /// The other side may be hostile: it gets a bounded time and a bounded number of bytes, and what it says is only shown.
 
 #include "base/result.h"
+#include "base/text.h"
 
-#include <string>
 #include <string_view>
 
 namespace vial {
 
 /// The JSON lines that PID 1 of `name` answers to `request`, without the last one, `{"ok":...}`; where that says it
 /// failed, its words are the Error.
-Result<std::string> ask(const std::string& name, std::string_view request);
+Result<Text> ask(Text name, std::string_view request);
 
 }  // namespace vial

@@ -34,7 +34,7 @@ constexpr Option help_option{"help", 'h', nullptr, "show this help"};
 int usage_error(const Command* command, std::initializer_list<std::string_view> message)
 {
     print_error(concat(message));
-    print_error(command == nullptr ? std::string("try `vial --help`") : concat({"try `vial ", command->name, " --help`"}));
+    print_error(command == nullptr ? Text("try `vial --help`") : compose("try `vial % --help`", {command->name}));
     return static_cast<int>(ExitCode::Usage);
 }
 
@@ -53,15 +53,15 @@ const Option* find_option(const Command& command, std::string_view name, char le
 
 /// Reads one word of options. `next`: the words that follow; one that is taken as a value is removed.
 /// Returns what is wrong, or nothing.
-std::string read_option(const Command& command, Arguments& arguments, std::string_view word, std::span<char* const>& next)
+Text read_option(const Command& command, Arguments& arguments, std::string_view word, std::span<char* const>& next)
 {
-    const auto take = [&](const Option& option, bool attached, std::string_view value) -> std::string {
+    const auto take = [&](const Option& option, bool attached, std::string_view value) -> Text {
         if (option.value == nullptr) {
             if (attached)
-                return concat({"option --", option.name, " takes no value"});
+                return compose("option --% takes no value", {option.name});
         } else if (!attached) {
             if (next.empty())
-                return concat({"option --", option.name, " needs a value (", option.value, ")"});
+                return compose("option --% needs a value (%)", {option.name, option.value});
             value = next.front();
             next = next.subspan(1);
         }
@@ -75,38 +75,41 @@ std::string read_option(const Command& command, Arguments& arguments, std::strin
         const std::string_view name = take_until(value, '=');
         const Option* option = find_option(command, name, 0);
         if (option == nullptr)
-            return concat({"unknown option --", name});
+            return compose("unknown option --%", {name});
         return take(*option, attached, value);
     }
     for (std::size_t at = 1; at < word.size(); ++at) {
         const Option* option = find_option(command, {}, word[at]);
         if (option == nullptr)
-            return concat({"unknown option -", word.substr(at, 1)});
+            return compose("unknown option -%", {word.substr(at, 1)});
         const bool rest = option->value != nullptr && at + 1 < word.size();
-        std::string wrong = take(*option, rest, rest ? word.substr(at + 1) : std::string_view());
+        Text wrong = take(*option, rest, rest ? word.substr(at + 1) : std::string_view());
         if (!wrong.empty() || rest)
             return wrong;
     }
     return {};
 }
 
-void pad(std::string& text, std::size_t start, std::size_t width)
+void pad(Builder& text, std::size_t start, std::size_t width)
 {
     const std::size_t used = text.size() - start;
-    text.append(used < width ? width - used : 2, ' ');
+    text.pad(used < width ? width - used : 2);
 }
 
 void show_help(const Command& command)
 {
-    std::string text = concat({"usage: vial ", command.name, " ", command.usage, "\n", command.summary, "\n\n"});
+    Builder text;
+    text += {"usage: vial ", command.name, " ", command.usage, "\n", command.summary, "\n\n"};
     const auto show = [&](const Option& option) {
         const std::size_t start = text.size();
-        text += option.letter != 0 ? concat({"  -", std::string_view(&option.letter, 1), ", --", option.name})
-                                   : concat({"      --", option.name});
+        if (option.letter != 0)
+            text += {"  -", std::string_view(&option.letter, 1), ", --", option.name};
+        else
+            text += {"      --", option.name};
         if (option.value != nullptr)
-            text += concat({"=", option.value});
+            text += {"=", option.value};
         pad(text, start, 28);
-        text += concat({option.help, "\n"});
+        text += {option.help, "\n"};
     };
     for (const Option& option : command.options)
         show(option);
@@ -116,13 +119,13 @@ void show_help(const Command& command)
 
 void show_overview()
 {
-    std::string text = "usage: vial COMMAND [OPTIONS]   (also as `ctl COMMAND`)\n"
-                       "containers for small Linux machines\n\n";
+    Builder text("usage: vial COMMAND [OPTIONS]   (also as `ctl COMMAND`)\n"
+                 "containers for small Linux machines\n\n");
     for (const Command* command : commands) {
         const std::size_t start = text.size();
-        text += concat({"  ", command->name});
+        text += {"  ", command->name};
         pad(text, start, 12);
-        text += concat({command->summary, command->run == nullptr ? "  (not supported yet)\n" : "\n"});
+        text += {command->summary, command->run == nullptr ? "  (not supported yet)\n" : "\n"};
     }
     text += "\n`vial COMMAND --help` tells more; vial(1) and vial.conf(5) tell all.\n";
     print(text);
@@ -207,7 +210,7 @@ int run_command_line(const char* program, std::span<char* const> words)
             payload = payload || command->takes_payload;
             continue;
         }
-        const std::string wrong = read_option(*command, arguments, word, words);
+        const Text wrong = read_option(*command, arguments, word, words);
         if (!wrong.empty())
             return usage_error(command, {command->name, ": ", wrong});
     }
@@ -218,7 +221,7 @@ int run_command_line(const char* program, std::span<char* const> words)
         return 0;
     }
     if (command->run == nullptr) {
-        print_error(concat({"not supported yet: ", command->name}));
+        print_error(compose("not supported yet: %", {command->name}));
         return static_cast<int>(ExitCode::Failed);
     }
     return command->run(arguments);

@@ -7,11 +7,11 @@
 /// is no option everything belongs to the payload where a command takes one. Every command has --help, made from
 /// the same table that parses; vial(1) is held against it by a test.
 
+#include "base/list.h"
 #include "base/result.h"
 
 #include <span>
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
@@ -28,8 +28,8 @@ struct Arguments {
         const Option* option;
         std::string_view value;
     };
-    std::vector<Given> given;
-    std::vector<const char*> words;    ///< NUL-terminated, as they came from the kernel
+    List<Given> given;
+    List<const char*> words;    ///< NUL-terminated, as they came from the kernel
     std::size_t before_dashes = 0;     ///< how many of the words stood before `--`; all, where there was none
     bool dashes = false;               ///< there was a `--`
     const char* program = "";          ///< the process's first argument

@@ -23,14 +23,14 @@ namespace {
 constexpr std::int64_t stop_margin = 5000;
 constexpr std::int64_t look_interval = 10;  // where there are no pidfds (before 5.3)
 
-std::string spec_path(std::string_view file_or_name)
+Text spec_path(std::string_view file_or_name)
 {
-    if (file_or_name.find('/') == std::string_view::npos && !os::lstat(AT_FDCWD, std::string(file_or_name).c_str()).ok()) {
-        std::string path = concat({spec_directory, "/", file_or_name, ".conf"});
+    if (file_or_name.find('/') == std::string_view::npos && !os::lstat(AT_FDCWD, Text(file_or_name).c_str()).ok()) {
+        Text path = compose("%/%.conf", {spec_directory, file_or_name});
         if (os::lstat(AT_FDCWD, path.c_str()).ok())
             return path;
     }
-    return std::string(file_or_name);
+    return Text(file_or_name);
 }
 
 }  // namespace
@@ -39,21 +39,21 @@ Result<void> require_root(const char* command)
 {
     if (has_admin_capability())
         return {};
-    return Error("", "", concat({command, " needs root (CAP_SYS_ADMIN)"}))
+    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)", {command}))
         .advise("run it as root; containers of ordinary users are not supported yet");
 }
 
-std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const std::string> more)
+std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more)
 {
-    std::vector<std::string_view> settings;
+    List<std::string_view> settings;
     for (const Arguments::Given& given : arguments.given)
         if (std::string_view(given.option->name) == "set")
             settings.push_back(given.value);
-    for (const std::string& setting : more)
+    for (Text setting : more)
         settings.push_back(setting);
 
-    const std::string path = file_or_name.empty() ? std::string() : spec_path(file_or_name);
-    std::string text;
+    const Text path = file_or_name.empty() ? Text() : spec_path(file_or_name);
+    Text text;
     if (!path.empty()) {
         auto loaded = load_spec_file(path.c_str());
         if (!loaded.ok()) {
@@ -66,13 +66,13 @@ std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& ar
     if (reading.problems.empty())
         return std::move(reading.spec);
     for (const Diagnostic& problem : reading.problems)
-        (void)os::write_all(STDERR_FILENO, concat({format(problem, path.empty() ? "vial" : path), "\n"}));
+        (void)os::write_all(STDERR_FILENO, compose("%\n", {format(problem, path.empty() ? "vial" : path)}));
     return std::nullopt;
 }
 
-Result<Spec> load_started_spec(const std::string& name)
+Result<Spec> load_started_spec(Text name)
 {
-    const std::string text = TRY(os::read_file(AT_FDCWD, state_path(name, "spec").c_str(), spec_size_limit * 2));
+    const Text text = TRY(os::read_file(AT_FDCWD, state_path(name, "spec").c_str(), spec_size_limit * 2));
     Reading reading = read_spec(text, {});
     if (!reading.problems.empty())
         return Error("the record of its spec is damaged", "read", state_path(name, "spec"));
@@ -96,18 +96,18 @@ Result<Record> find_running(std::string_view name)
     return record;
 }
 
-std::string Outcome::words() const
+Text Outcome::words() const
 {
     if (!known)
         return "killed, code unknown";
     if (oom)
-        return concat({"killed by the OOM killer (", Decimal(code), ")"});
+        return compose("killed by the OOM killer (%)", {Decimal(code)});
     if (!signal.empty())
-        return concat({"killed by SIG", signal, " (", Decimal(code), ")"});
-    return concat({"exited with ", Decimal(code)});
+        return compose("killed by SIG% (%)", {signal, Decimal(code)});
+    return compose("exited with %", {Decimal(code)});
 }
 
-Outcome read_outcome(const std::string& name)
+Outcome read_outcome(Text name)
 {
     Outcome outcome;
     const auto text = os::read_file(AT_FDCWD, state_path(name, "exit").c_str());
@@ -159,7 +159,7 @@ Result<void> signal_init(const Record& record, int signal)
     return sent;
 }
 
-Result<void> put_away(const std::string& name)
+Result<void> put_away(Text name)
 {
     const StateLock lock = TRY(StateLock::take());
     auto record = read_record(name);

@@ -3,15 +3,15 @@
 
 /// What several commands need to know and do about containers.
 
+#include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "launch/state.h"
 #include "spec/spec.h"
 
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
@@ -25,10 +25,10 @@ Result<void> require_root(const char* command);
 
 /// A spec from a file, or the name of one in the spec directory, with the --set options and `more` settings on top. Prints all that
 /// is wrong with it; nothing is returned then, and the exit code is Usage.
-std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const std::string> more = {});
+std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {});
 
 /// The spec that a container was started with.
-Result<Spec> load_started_spec(const std::string& name);
+Result<Spec> load_started_spec(Text name);
 
 /// Looks around, clearing what has ended, and finds `name`. ExitCode::NotFound where there is none.
 Result<Record> find_container(std::string_view name);
@@ -39,12 +39,12 @@ Result<Record> find_running(std::string_view name);
 struct Outcome {
     bool known = false;   ///< false: PID 1 was killed from outside, or never was
     int code = 0;
-    std::string signal;   ///< `KILL`, where one ended it
+    Text signal;   ///< `KILL`, where one ended it
     bool oom = false;
     std::int64_t at = 0;  ///< CLOCK_REALTIME, ms
-    std::string words() const;   ///< `exited with 3`, `killed by the OOM killer (137)`, `killed, code unknown`
+    Text words() const;   ///< `exited with 3`, `killed by the OOM killer (137)`, `killed, code unknown`
 };
-Outcome read_outcome(const std::string& name);
+Outcome read_outcome(Text name);
 
 /// Waits until PID 1 has gone; false after `timeout` ms (-1: no limit).
 Result<bool> wait_for_end(const Record& record, std::int64_t timeout);
@@ -53,7 +53,7 @@ Result<bool> wait_for_end(const Record& record, std::int64_t timeout);
 Result<void> signal_init(const Record& record, int signal);
 
 /// Clears an ended container and removes its record.
-Result<void> put_away(const std::string& name);
+Result<void> put_away(Text name);
 
 /// Stops an ordinary container in an orderly way, kills it if it does not end, and puts it away. `timeout`: ms, or -1
 /// for what its spec says.

@@ -12,8 +12,8 @@
 #include "ctl/containers.h"
 #include "ctl/output.h"
 #include "ctl/relay.h"
-#include "kernel/cgroup.h"
 #include "kernel/capabilities.h"
+#include "kernel/cgroup.h"
 #include "kernel/devices.h"
 #include "kernel/payload.h"
 #include "kernel/self.h"
@@ -46,29 +46,29 @@ struct Namespace {
 /// What the process inside needs, all of it opened before it leaves the host.
 struct Visit {
     Spec spec;
-    std::vector<Namespace> namespaces;
-    std::vector<Fd> join;
-    std::vector<std::string> environment;
+    List<Namespace> namespaces;
+    List<Fd> join;
+    List<Text> environment;
     bool terminal = false;
     int standard[3] = {0, 1, 2};
     Fd report;  ///< where the visitor's number and the terminal's master are sent
 };
 
 /// The namespaces of `pid` that are not ours already: joining one's own user namespace is refused.
-Result<std::vector<Namespace>> open_namespaces(pid_t pid)
+Result<List<Namespace>> open_namespaces(pid_t pid)
 {
     // The user namespace first: what follows is asked with its root's rights. The rest in any order.
     constexpr std::pair<const char*, int> all[] = {
         {"user", CLONE_NEWUSER}, {"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS},
         {"net", CLONE_NEWNET},   {"pid", CLONE_NEWPID},       {"time", 0x80},        {"mnt", CLONE_NEWNS},
     };
-    std::vector<Namespace> found;
+    List<Namespace> found;
     for (const auto& [name, flag] : all) {
-        auto its = os::open(concat({"/proc/", Decimal(pid), "/ns/", name}).c_str(), O_RDONLY);
+        auto its = os::open(compose("/proc/%/ns/%", {Decimal(pid), name}).c_str(), O_RDONLY);
         if (its.number() == ENOENT)
             continue;  // this kernel does not have the kind
         Fd fd = TRY(std::move(its));
-        const Fd mine = TRY(os::open(concat({"/proc/self/ns/", name}).c_str(), O_RDONLY));
+        const Fd mine = TRY(os::open(compose("/proc/self/ns/%", {name}).c_str(), O_RDONLY));
         const struct stat its_stat = TRY(os::fstat(fd.get()));
         const struct stat my_stat = TRY(os::fstat(mine.get()));
         if (its_stat.st_ino != my_stat.st_ino || its_stat.st_dev != my_stat.st_dev)
@@ -96,8 +96,6 @@ Result<Visit> prepare(const Record& record, bool terminal)
 Result<Fd> enter(const Visit& visit, Fd& master)
 {
     TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"));
-    for (const Fd& file : visit.join)
-        TRY(os::write_all(file.get(), "0").as("join the control group of", visit.spec.name));
     for (const Namespace& one : visit.namespaces)
         TRY(os::setns(one.fd.get(), one.flag).as("enter the namespaces of", visit.spec.name));
     if (visit.spec.namespaces.user) {
@@ -123,12 +121,12 @@ Result<Fd> enter(const Visit& visit, Fd& master)
 [[noreturn]] void become(const Visit& visit, const Fd& terminal, std::span<const char* const> words)
 {
     const ServiceSpec& service = visit.spec.services.front();
-    std::vector<char*> arguments;
+    List<char*> arguments;
     for (const char* word : words)
         arguments.push_back(const_cast<char*>(word));
     arguments.push_back(nullptr);
-    std::vector<char*> environment;
-    for (const std::string& variable : visit.environment)
+    List<char*> environment;
+    for (Text variable : visit.environment)
         environment.push_back(const_cast<char*>(variable.c_str()));
     environment.push_back(nullptr);
 
@@ -138,6 +136,13 @@ Result<Fd> enter(const Visit& visit, Fd& master)
     payload.directory = service.directory.c_str();
     payload.identity = Identity{service.user, service.group, service.groups, visit.spec.security.capabilities,
                                 visit.spec.security.no_new_privileges, visit.spec.security.seccomp == SeccompChoice::Default};
+    // Only now, and by itself: a container that has no task left to fork can still be entered.
+    for (const Fd& file : visit.join) {
+        if (const auto joined = os::write_all(file.get(), "0"); !joined.ok()) {
+            print_error(visit.spec.name, joined.error());
+            ::_exit(failed_here);
+        }
+    }
     payload.terminal = terminal.get();
     for (int number = 0; number < 3; ++number)
         payload.standard[number] = visit.terminal ? -1 : visit.standard[number];
@@ -154,7 +159,6 @@ Result<Fd> enter(const Visit& visit, Fd& master)
     Fd master;
     const auto done = [&]() -> Result<void> {
         const Fd terminal = TRY(enter(visit, master));
-        visit.join.clear();
         visit.namespaces.clear();
         os::CloneArguments as_sibling;
         as_sibling.flags = CLONE_PARENT;
@@ -213,13 +217,13 @@ Error execute_sealed(const Arguments& arguments)
     const auto self = open_self_read_only(MountNamespace::Shared);
     if (!self.ok())
         return self.error();
-    std::vector<const char*> words{sealed_name, "exec"};
+    List<const char*> words{sealed_name, "exec"};
     if (arguments.has("interactive"))
         words.push_back("--interactive");
     if (arguments.has("tty"))
         words.push_back("--tty");
     words.push_back("--");
-    words.insert(words.end(), arguments.words.begin(), arguments.words.end());
+    words.append(arguments.words.data(), arguments.words.size());
     words.push_back(nullptr);
     return os::execute(self.value().get(), const_cast<char**>(words.data()), environ);
 }
@@ -230,7 +234,7 @@ int exec(const Arguments& arguments)
         print_error("exec: in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`");
         return failed_here;
     }
-    const std::string name = arguments.words.front();
+    const Text name = arguments.words.front();
     const auto ended = [&]() -> Result<os::Exited> {
         TRY(require_root("exec"));
         const Record record = TRY(find_running(name));

@@ -19,26 +19,25 @@ const char* phase_name(Phase phase)
     return phase == Phase::Running ? "running" : phase == Phase::Starting ? "starting" : "exited";
 }
 
-std::string ago(std::int64_t at)
+Text ago(std::int64_t at)
 {
-    return at == 0 ? std::string("-") : concat({human_duration(os::realtime_ms() - at), " ago"});
+    return at == 0 ? Text("-") : compose("% ago", {human_duration(os::realtime_ms() - at)});
 }
 
-std::string number_or_null(bool known, std::int64_t number)
+Text number_or_null(bool known, std::int64_t number)
 {
-    return known ? concat({Decimal(number)}) : std::string("null");
+    return known ? concat({Decimal(number)}) : Text("null");
 }
 
-std::string as_json(const Record& record, const Outcome& outcome)
+Text as_json(const Record& record, const Outcome& outcome)
 {
     const bool ended = record.phase == Phase::Ended;
-    return concat({"{\"name\":", json_string(record.name), ",\"state\":\"", phase_name(record.phase),
-                   "\",\"pid\":", number_or_null(!ended && record.init.pid != 0, record.init.pid),
-                   ",\"started_at\":", Decimal(record.started_at),
-                   ",\"exit_code\":", number_or_null(ended && outcome.known, outcome.code),
-                   ",\"exit_signal\":", ended && !outcome.signal.empty() ? json_string(outcome.signal) : std::string("null"),
-                   ",\"oom_killed\":", ended && outcome.oom ? "true" : "false",
-                   ",\"ended_at\":", number_or_null(ended && outcome.at != 0, outcome.at), "}"});
+    return compose("{\"name\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_killed\":%,\"ended_at\":%}",
+                   {json_string(record.name), phase_name(record.phase),
+                    number_or_null(!ended && record.init.pid != 0, record.init.pid), Decimal(record.started_at),
+                    number_or_null(ended && outcome.known, outcome.code),
+                    ended && !outcome.signal.empty() ? json_string(outcome.signal) : Text("null"),
+                    ended && outcome.oom ? "true" : "false", number_or_null(ended && outcome.at != 0, outcome.at)});
 }
 
 int list(const Arguments& arguments)
@@ -54,18 +53,18 @@ int list(const Arguments& arguments)
         return print_error({}, records.error());
 
     Table table({"NAME", "STATE", "PID", "STARTED", "ENDED", "RESULT"});
-    std::string json = "[";
+    Builder json("[");
     for (const Record& record : records.value()) {
         const bool ended = record.phase == Phase::Ended;
         const Outcome outcome = ended ? read_outcome(record.name) : Outcome{};
         if (json.size() > 1)
             json += ",";
         json += as_json(record, outcome);
-        table.row({record.name, phase_name(record.phase), ended ? std::string("-") : concat({Decimal(record.init.pid)}),
-                   ago(record.started_at), ended ? ago(outcome.at) : std::string("-"),
-                   ended ? outcome.words() : std::string("-")});
+        table.row({record.name, phase_name(record.phase), ended ? Text("-") : concat({Decimal(record.init.pid)}),
+                   ago(record.started_at), ended ? ago(outcome.at) : Text("-"),
+                   ended ? outcome.words() : Text("-")});
     }
-    print(arguments.has("json") ? json + "]\n" : table.text());
+    print(arguments.has("json") ? compose("%]\n", {json}) : table.text());
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
 

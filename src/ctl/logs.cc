@@ -28,10 +28,14 @@ void show(LogReader& reader, std::int64_t limit)
     LogRecord record;
     while (limit > 0 && !output_failed() && reader.next(record)) {
         limit -= static_cast<std::int64_t>(record.data.size());
-        if (record.stream == LogStream::Note)
-            print(concat({"[", record.service, ": ", record.data, "]\n"}));
-        else
-            print(record.data);
+        const bool note = record.stream == LogStream::Note;
+        if (note) {
+            print("[");
+            print(record.service);
+            print(": ");
+        }
+        print(record.data);
+        print(note ? "]\n" : "");
     }
 }
 
@@ -41,7 +45,7 @@ int logs(const Arguments& arguments)
         print_error("logs: which container? see `vial list`");
         return static_cast<int>(ExitCode::Usage);
     }
-    const std::string name = arguments.words.front();
+    const Text name = arguments.words.front();
     const auto done = [&]() -> Result<void> {
         TRY(require_root("logs"));
         const Record record = TRY(find_container(name));
@@ -62,7 +66,8 @@ int logs(const Arguments& arguments)
             (void)TRY(os::poll({}, follow_interval));
         }
         if (reader.dropped() > 0)
-            print_error(concat({name, ": ", human_size(static_cast<std::int64_t>(reader.dropped())), " were dropped by PID 1"}));
+            print_error(compose("%: % were dropped by PID 1",
+                                {name, human_size(static_cast<std::int64_t>(reader.dropped()))}));
         return {};
     }();
     if (!done.ok())

@@ -36,7 +36,7 @@ bool output_failed()
 
 void print_error(std::string_view message)
 {
-    (void)os::write_all(STDERR_FILENO, concat({"vial: ", message, "\n"}));
+    (void)os::write_all(STDERR_FILENO, compose("vial: %\n", {message}));
 }
 
 int print_error(std::string_view subject, const Error& error)
@@ -44,35 +44,35 @@ int print_error(std::string_view subject, const Error& error)
     char buffer[description_capacity];
     const std::string_view text = describe(error, buffer, sizeof buffer);
     if (error->step[0] == '\0' && error->object == subject)  // it names the subject itself
-        (void)os::write_all(STDERR_FILENO, concat({text, "\n"}));
+        (void)os::write_all(STDERR_FILENO, compose("%\n", {text}));
     else
-        (void)os::write_all(STDERR_FILENO, concat({subject.empty() ? "vial" : subject, ": ", text, "\n"}));
+        (void)os::write_all(STDERR_FILENO, compose("%: %\n", {subject.empty() ? "vial" : subject, text}));
     return static_cast<int>(error->exit);
 }
 
 void Table::row(std::initializer_list<std::string_view> cells)
 {
     for (const std::string_view cell : cells) {
-        std::string& kept = cells_.emplace_back(cell);
-        for (char& letter : kept)
-            if (is_control(letter))
-                letter = '?';
+        Builder kept;
+        for (const char letter : cell)
+            kept += is_control(letter) ? '?' : letter;
+        cells_.push_back(kept);
     }
 }
 
-std::string Table::text() const
+Text Table::text() const
 {
-    std::vector<std::size_t> widths(columns_);
+    std::size_t widths[columns_most] = {};
     for (std::size_t at = 0; at < cells_.size(); ++at)
         widths[at % columns_] = cells_[at].size() > widths[at % columns_] ? cells_[at].size() : widths[at % columns_];
-    std::string text;
+    Builder text;
     for (std::size_t at = 0; at < cells_.size(); ++at) {
         const std::size_t column = at % columns_;
         text += cells_[at];
         if (column + 1 == columns_)
             text += '\n';
         else
-            text.append(widths[column] - cells_[at].size() + 2, ' ');
+            text.pad(widths[column] - cells_[at].size() + 2);
     }
     return text;
 }

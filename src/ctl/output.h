@@ -3,13 +3,13 @@
 
 /// Saying things to people: tables, and errors in one line.
 
+#include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 
 #include <cstddef>
 #include <initializer_list>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
@@ -26,13 +26,14 @@ int print_error(std::string_view subject, const Error& error);
 /// Left-aligned columns, as wide as they need to be.
 class Table {
 public:
+    static constexpr std::size_t columns_most = 8;
     explicit Table(std::initializer_list<std::string_view> heads) : columns_(heads.size()) { row(heads); }
     void row(std::initializer_list<std::string_view> cells);
-    std::string text() const;
+    Text text() const;
 
 private:
     std::size_t columns_;
-    std::vector<std::string> cells_;
+    List<Text> cells_;
 };
 
 }  // namespace vial

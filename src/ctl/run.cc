@@ -28,21 +28,23 @@ constexpr Option options[] = {
     set_option,
 };
 
-std::string command_setting(std::span<const char* const> words)
+Text command_setting(std::span<const char* const> words)
 {
-    std::string setting = "command=[";
+    Builder setting("command=[");
     for (const char* word : words)
-        setting += concat({setting.back() == '[' ? "" : ", ", toml_string(word)});
-    return setting + "]";
+        setting += {setting.back() == '[' ? "" : ", ", toml_string(word)};
+    setting += ']';
+    return setting;
 }
 
 /// A path as the spec wants it: from the root on.
-std::string absolute(std::string_view path)
+Text absolute(std::string_view path)
 {
     if (!path.empty() && path.front() == '/')
-        return std::string(path);
+        return Text(path);
     char here[4096];
-    return ::getcwd(here, sizeof here) != nullptr ? concat({here, "/", path}) : std::string(path);
+    const auto directory = os::getcwd(here);
+    return directory.ok() ? compose("%/%", {directory.value(), path}) : Text(path);
 }
 
 std::optional<Spec> wanted(const Arguments& arguments)
@@ -50,7 +52,7 @@ std::optional<Spec> wanted(const Arguments& arguments)
     const bool with_root = arguments.has("root");
     std::span<const char* const> words = arguments.words;
     std::string_view file;
-    std::vector<std::string> settings;
+    List<Text> settings;
     if (!with_root) {
         if (words.empty() || arguments.before_dashes == 0) {
             print_error("run: what? `vial run SPEC`, or `vial run --root DIR -- COMMAND`");
@@ -67,12 +69,12 @@ std::optional<Spec> wanted(const Arguments& arguments)
             print_error("run: --root needs a command: `vial run --root DIR -- COMMAND`");
             return std::nullopt;
         }
-        settings.push_back(concat({"root=", toml_string(absolute(arguments.value("root")))}));
+        settings.push_back(compose("root=%", {toml_string(absolute(arguments.value("root")))}));
         if (!arguments.has("name"))
-            settings.push_back(concat({"name=\"run-", Decimal(::getpid()), "\""}));
+            settings.push_back(compose("name=\"run-%\"", {Decimal(::getpid())}));
     }
     if (arguments.has("name"))
-        settings.push_back(concat({"name=", toml_string(arguments.value("name"))}));
+        settings.push_back(compose("name=%", {toml_string(arguments.value("name"))}));
     if (!words.empty())
         settings.push_back(command_setting(words));
     return load_spec(file, arguments, settings);

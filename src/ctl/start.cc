@@ -51,7 +51,7 @@ int restart(const Arguments& arguments)
         print_error("restart: which container? see `vial list`");
         return static_cast<int>(ExitCode::Usage);
     }
-    const std::string name = arguments.words.front();
+    const Text name = arguments.words.front();
     std::int64_t timeout = -1;
     if (arguments.has("timeout")) {
         const auto given = parse_duration(arguments.value("timeout"));

@@ -21,63 +21,68 @@ std::int64_t number(json::Raw object, std::string_view key, std::int64_t fallbac
     return json::number(json::member(object, key)).value_or(fallback);
 }
 
-std::string text(json::Raw object, std::string_view key)
+Text text(json::Raw object, std::string_view key)
 {
     return json::string(json::member(object, key)).value_or("-");
 }
 
-std::string size_or_dash(std::int64_t bytes)
+Text size_or_dash(std::int64_t bytes)
 {
-    return bytes < 0 ? std::string("-") : human_size(bytes);
+    return bytes < 0 ? Text("-") : human_size(bytes);
 }
 
-std::string number_or_dash(std::int64_t value)
+Text number_or_dash(std::int64_t value)
 {
-    return value < 0 ? std::string("-") : concat({Decimal(value)});
+    return value < 0 ? Text("-") : concat({Decimal(value)});
 }
 
-std::string milliseconds_of(std::int64_t microseconds)
+Text milliseconds_of(std::int64_t microseconds)
 {
-    return microseconds < 0 ? std::string("-") : concat({Decimal(microseconds / 1000), "ms"});
+    return microseconds < 0 ? Text("-") : compose("%ms", {Decimal(microseconds / 1000)});
 }
 
 /// How a service's last run ended, in words.
-std::string ending(json::Raw last)
+Text ending(json::Raw last)
 {
     if (last.empty() || last == "null")
         return "-";
     const std::int64_t code = number(last, "code");
     if (json::boolean(json::member(last, "oom")).value_or(false))
-        return concat({"killed by the OOM killer (", Decimal(code), ")"});
-    const std::string signal = text(last, "signal");
-    return signal == "-" ? concat({"exited with ", Decimal(code)}) : concat({"killed by SIG", signal, " (", Decimal(code), ")"});
+        return compose("killed by the OOM killer (%)", {Decimal(code)});
+    const Text signal = text(last, "signal");
+    return signal == "-" ? compose("exited with %",
+                                   {Decimal(code)}) : compose("killed by SIG% (%)", {signal, Decimal(code)});
 }
 
 /// PID 1's lines as one object: `{"container":{...},"services":[...]}`.
-std::string joined(std::string_view answer)
+Text joined(std::string_view answer)
 {
-    std::string json = concat({"{\"container\":", take_until(answer, '\n'), ",\"services\":["});
+    Builder json;
+    json += {"{\"container\":", take_until(answer, '\n'), ",\"services\":["};
     for (bool first = true; !answer.empty(); first = false)
-        json += concat({first ? "" : ",", take_until(answer, '\n')});
-    return json + "]}\n";
+        json += {first ? "" : ",", take_until(answer, '\n')};
+    json += "]}\n";
+    return json;
 }
 
 void show_status(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
-    std::string head = concat({record.name, ": ", text(container, "state"), " for ", human_duration(number(container, "uptime_ms", 0)),
-                               ", PID ", Decimal(record.init.pid)});
+    Builder head;
+    head += {record.name, ": ", text(container, "state"), " for ", human_duration(number(container, "uptime_ms", 0)),
+             ", PID ", Decimal(record.init.pid)};
     if (const std::int64_t kills = number(container, "oom_kills", 0); kills > 0)
-        head += concat({", the OOM killer struck ", Decimal(kills), kills == 1 ? " time" : " times"});
+        head += {", the OOM killer struck ", Decimal(kills), kills == 1 ? " time" : " times"};
     if (const std::int64_t dropped = number(container, "log_dropped", 0); dropped > 0)
-        head += concat({", ", human_size(dropped), " of its log dropped"});
-    print(head + "\n");
+        head += {", ", human_size(dropped), " of its log dropped"};
+    head += '\n';
+    print(head);
     Table table({"SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "LAST RUN"});
     while (!answer.empty()) {
         const json::Raw line = take_until(answer, '\n');
         const std::int64_t pid = number(line, "pid");
         table.row({text(line, "service"), text(line, "state"), number_or_dash(pid),
-                   pid < 0 ? std::string("-") : human_duration(number(line, "uptime_ms", 0)),
+                   pid < 0 ? Text("-") : human_duration(number(line, "uptime_ms", 0)),
                    number_or_dash(number(line, "restarts")), ending(json::member(line, "last_exit"))});
     }
     print(table.text());
@@ -93,12 +98,16 @@ void show_stats(const Record& record, std::string_view answer)
     const std::int64_t task_limit = number(tasks, "limit");
     Table table({"CONTAINER", record.name});
     table.row({"uptime", human_duration(number(container, "uptime_ms", 0))});
-    table.row({"memory", concat({size_or_dash(number(memory, "current")), " of ", limit < 0 ? std::string("unlimited") : human_size(limit),
-                                 ", peak ", size_or_dash(number(memory, "peak")), ", OOM kills ",
-                                 number_or_dash(number(memory, "oom_kills"))})});
-    table.row({"cpu", concat({milliseconds_of(number(cpu, "usage_usec")), ", throttled ", milliseconds_of(number(cpu, "throttled_usec"))})});
-    table.row({"tasks", concat({number_or_dash(number(tasks, "current")), " of ",
-                                task_limit < 0 ? std::string("unlimited") : concat({Decimal(task_limit)})})});
+    table.row({"memory", compose("% of %, peak %, OOM kills %",
+                                 {size_or_dash(number(memory, "current")),
+                                  limit < 0 ? Text("unlimited") : human_size(limit),
+                                  size_or_dash(number(memory, "peak")), number_or_dash(number(memory, "oom_kills"))})});
+    table.row({"cpu", compose("%, throttled %",
+                              {milliseconds_of(number(cpu, "usage_usec")),
+                               milliseconds_of(number(cpu, "throttled_usec"))})});
+    table.row({"tasks", compose("% of %",
+                                {number_or_dash(number(tasks, "current")),
+                                 task_limit < 0 ? Text("unlimited") : concat({Decimal(task_limit)})})});
     table.row({"orphans reaped", number_or_dash(number(container, "reaped"))});
     table.row({"signals passed on", number_or_dash(number(container, "forwarded"))});
     print(table.text());
@@ -117,13 +126,15 @@ int show_ended(const Record& record, bool as_json)
     const Outcome outcome = read_outcome(record.name);
     if (as_json) {
         const Decimal code(outcome.code);
-        print(concat({"{\"container\":{\"container\":", json_string(record.name), ",\"state\":\"exited\",\"exit_code\":",
-                      outcome.known ? std::string_view(code) : "null", ",\"exit_signal\":",
-                      outcome.signal.empty() ? std::string("null") : json_string(outcome.signal), ",\"oom_killed\":",
-                      outcome.oom ? "true" : "false", ",\"ended_at\":", Decimal(outcome.at), "},\"services\":[]}\n"}));
+        print(compose("{\"container\":{\"container\":%,\"state\":\"exited\",\"exit_code\":%,\"exit_signal\":%,\"oom_killed\":%,\"ended_at\":%},\"services\":[]}\n",
+                      {json_string(record.name), outcome.known ? std::string_view(code) : "null",
+                       outcome.signal.empty() ? Text("null") : json_string(outcome.signal),
+                       outcome.oom ? "true" : "false", Decimal(outcome.at)}));
     } else {
-        print(concat({record.name, ": ", outcome.words(),
-                      outcome.at == 0 ? std::string() : concat({", ", human_duration(os::realtime_ms() - outcome.at), " ago"}), "\n"}));
+        print(compose("%: %%\n",
+                      {record.name, outcome.words(),
+                       outcome.at == 0 ? Text() : compose(", % ago",
+                                                          {human_duration(os::realtime_ms() - outcome.at)})}));
     }
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
@@ -131,7 +142,7 @@ int show_ended(const Record& record, bool as_json)
 int tell(const Arguments& arguments, const char* request, void (*show)(const Record&, std::string_view))
 {
     if (arguments.words.size() != 1) {
-        print_error(concat({request, ": which container? see `vial list`"}));
+        print_error(compose("%: which container? see `vial list`", {request}));
         return static_cast<int>(ExitCode::Usage);
     }
     const auto done = [&]() -> Result<int> {
@@ -142,7 +153,7 @@ int tell(const Arguments& arguments, const char* request, void (*show)(const Rec
             return show_ended(record, as_json);
         if (!record.has_init)
             return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
-        const std::string answer = TRY(ask(record.name, request));
+        const Text answer = TRY(ask(record.name, request));
         if (as_json)
             print(joined(answer));
         else

@@ -29,14 +29,14 @@ template <typename Act>
 int for_each_name(const char* command, const Arguments& arguments, const Act& act)
 {
     if (arguments.words.empty()) {
-        print_error(concat({command, ": which container? see `vial list`"}));
+        print_error(compose("%: which container? see `vial list`", {command}));
         return static_cast<int>(ExitCode::Usage);
     }
     if (const auto root = require_root(command); !root.ok())
         return print_error({}, root.error());
     int code = 0;
     for (const char* name : arguments.words) {
-        const Result<void> done = act(std::string(name));
+        const Result<void> done = act(Text(name));
         if (!done.ok()) {
             const int failed = print_error(done.error()->step[0] == '\0' ? std::string_view() : name, done.error());
             code = code == 0 ? failed : code;
@@ -56,7 +56,7 @@ int stop(const Arguments& arguments)
         }
         timeout = *given;
     }
-    return for_each_name("stop", arguments, [timeout](const std::string& name) -> Result<void> {
+    return for_each_name("stop", arguments, [timeout](Text name) -> Result<void> {
         return stop_container(TRY(find_container(name)), timeout);
     });
 }
@@ -66,18 +66,18 @@ int kill(const Arguments& arguments)
     const std::string_view word = arguments.value("signal", "KILL");
     const auto signal = parse_signal(word);
     if (!signal) {
-        print_error(concat({"kill: '", word, "' is no signal"}));
+        print_error(compose("kill: '%' is no signal", {word}));
         return static_cast<int>(ExitCode::Usage);
     }
     const std::string_view service = arguments.value("service");
-    return for_each_name("kill", arguments, [&](const std::string& name) -> Result<void> {
+    return for_each_name("kill", arguments, [&](Text name) -> Result<void> {
         const Record record = TRY(find_running(name));
         if (*signal != SIGKILL && record.has_init) {
-            (void)TRY(ask(name, concat({"signal ", Decimal(*signal), service.empty() ? "" : " ", service})));
+            (void)TRY(ask(name, compose("signal %%%", {Decimal(*signal), service.empty() ? "" : " ", service})));
             return {};
         }
         if (!service.empty()) {
-            (void)TRY(ask(name, concat({"signal ", Decimal(*signal), " ", service})));
+            (void)TRY(ask(name, compose("signal % %", {Decimal(*signal), service})));
             return {};
         }
         TRY(signal_init(record, *signal));
@@ -89,13 +89,13 @@ int kill(const Arguments& arguments)
 
 int wait(const Arguments& arguments)
 {
-    return for_each_name("wait", arguments, [](const std::string& name) -> Result<void> {
+    return for_each_name("wait", arguments, [](Text name) -> Result<void> {
         const Record record = TRY(find_container(name));
         if (record.phase != Phase::Ended)
             TRY(wait_for_end(record, -1));
         const Outcome outcome = read_outcome(name);
         const Decimal code(outcome.code);
-        print(concat({outcome.known ? std::string_view(code) : std::string_view("unknown"), "\n"}));
+        print(compose("%\n", {outcome.known ? std::string_view(code) : std::string_view("unknown")}));
         return {};
     });
 }

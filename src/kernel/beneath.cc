@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/beneath.h"
 
+#include "base/list.h"
 #include "base/os.h"
 #include "base/text.h"
 
 #include <fcntl.h>
-#include <string>
-#include <vector>
 
 namespace vial {
 
@@ -19,17 +18,17 @@ constexpr std::size_t depth_limit = 128;
 
 Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing)
 {
-    std::vector<Fd> walked;  // the directories we stand in, the root left out
-    std::string todo(path);
+    List<Fd> walked;  // the directories we stand in, the root left out
+    Text todo(path);
     int symlinks = 0;
 
     while (true) {
         std::string_view rest = todo;
         while (!rest.empty() && rest.front() == '/')
             rest.remove_prefix(1);
-        const std::string name(take_until(rest, '/'));
+        const Text name(take_until(rest, '/'));
         const bool last = rest.find_first_not_of('/') == std::string_view::npos;
-        todo.assign(rest);
+        todo = rest;
         const int here = walked.empty() ? root.get() : walked.back().get();
 
         if (name.empty() && walked.empty())
@@ -59,10 +58,10 @@ Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing)
         if (S_ISLNK(found.st_mode)) {
             if (++symlinks > symlink_limit)
                 return Error(ELOOP, "open", path);
-            const std::string target = TRY(os::readlinkat(next.value().get(), ""));
+            const Text target = TRY(os::readlinkat(next.value().get(), ""));
             if (!target.empty() && target.front() == '/')
                 walked.clear();
-            todo = concat({target, "/", todo});
+            todo = compose("%/%", {target, todo});
             continue;
         }
         if (walked.size() >= depth_limit)
@@ -77,7 +76,7 @@ Result<Fd> open_real_directory(const Fd& root, const char* name)
     if (directory.ok())
         return directory;
     Error error = directory.error();
-    error.as("use the root filesystem: open", concat({"/", name}));
+    error.as("use the root filesystem: open", compose("/%", {name}));
     if (error->number == ENOENT)
         error.because("the directory is missing").advise("make an empty one in the image");
     else if (error->number == ENOTDIR || error->number == ELOOP)

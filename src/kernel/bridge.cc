@@ -81,7 +81,7 @@ Result<std::uint32_t> make(NetlinkSocket& socket, std::string_view name, std::sp
 
 struct PortSearch {
     std::uint32_t bridge;
-    std::span<const std::string> living;
+    std::span<const Text> living;
     bool found = false;
 };
 
@@ -92,12 +92,12 @@ void look_at_port(const NetlinkReply& reply, void* context)
     if (!read_link(reply, link) || link.master != search.bridge)
         return;
     search.found = search.found || !is_host_end_name(link.name);
-    for (const std::string& name : search.living)
+    for (Text name : search.living)
         search.found = search.found || name == link.name;
 }
 
 /// The bridge has a port that is somebody else's, or one of `living`.
-Result<bool> has_living_port(NetlinkSocket& socket, const Link& bridge, std::span<const std::string> living)
+Result<bool> has_living_port(NetlinkSocket& socket, const Link& bridge, std::span<const Text> living)
 {
     constexpr int most_attempts = 8;
     for (int attempt = 1;; attempt++) {
@@ -134,14 +134,14 @@ Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, st
     }
     if (!is_bridge(link)) {
         const std::string_view kind = link.kind[0] != '\0' ? std::string_view(link.kind) : "network card";
-        return Error("it is no bridge", "use the bridge", concat({name, " (a ", kind, ")"}));
+        return Error("it is no bridge", "use the bridge", compose("% (a %)", {name, kind}));
     }
     if (is_ours(link))
         TRY(add_missing_addresses(socket, link.index, name, addresses));
     return BridgeUse{link.index, false};
 }
 
-Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const std::string> living)
+Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const Text> living)
 {
     const Link link = TRY(find_link(socket, name, "find the bridge"));
     if (link.index == 0 || !is_ours(link) || TRY(has_living_port(socket, link, living)))

@@ -9,12 +9,12 @@
 /// the one would remove what the other has just found.
 
 #include "base/result.h"
+#include "base/text.h"
 #include "kernel/netlink.h"
 #include "spec/spec.h"
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 namespace vial {
@@ -33,7 +33,7 @@ Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, st
 /// Removes the bridge if vial made it and no port of it is in use: one of `living`, the host ends of containers that run,
 /// or an interface that is no container's. The host ends of the dead linger for some tens of milliseconds and do not count.
 /// True: it is gone. A bridge that does not exist, is somebody else's or is still used is left alone.
-Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const std::string> living);
+Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const Text> living);
 
 /// There is a bridge of this name, and vial made it.
 Result<bool> bridge_is_ours(NetlinkSocket& socket, std::string_view name);

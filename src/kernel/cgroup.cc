@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,24 +37,24 @@ unsigned controllers_among(std::string_view words, char separator)
     return found;
 }
 
-unsigned unified_controllers(const std::string& root)
+unsigned unified_controllers(Text root)
 {
-    const std::string words = os::read_file(AT_FDCWD, concat({root, "/cgroup.controllers"}).c_str()).value_or({});
+    const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers", {root}).c_str()).value_or({});
     return controllers_among(std::string_view(words).substr(0, words.find('\n')), ' ') | CpuAccounting;
 }
 
 /// What is mounted at `path`: the filesystem's magic number, 0 where there is nothing.
-std::uint64_t magic_at(const std::string& path)
+std::uint64_t magic_at(Text path)
 {
     const auto directory = os::open(path.c_str(), O_PATH | O_DIRECTORY);
     return directory.ok() ? os::filesystem_magic(directory.value().get()).value_or(0) : 0;
 }
 
 /// Wherever the mounts of /proc/self/mountinfo say.
-Result<std::vector<Hierarchy>> search_mounts()
+Result<List<Hierarchy>> search_mounts()
 {
-    const std::string info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
-    std::vector<Hierarchy> found;
+    const Text info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
+    List<Hierarchy> found;
     unsigned known = 0;
     std::string_view rest = info;
     while (!rest.empty()) {
@@ -68,7 +69,7 @@ Result<std::vector<Hierarchy>> search_mounts()
         take_word(super);
         for (int field = 0; field < 4; ++field)
             take_word(line);
-        Hierarchy one{std::string(take_word(line)), type == "cgroup2", 0};
+        Hierarchy one{Text(take_word(line)), type == "cgroup2", 0};
         one.controllers = (one.unified ? unified_controllers(one.root) : controllers_among(take_word(super), ',')) & ~known;
         known |= one.controllers;
         if (one.controllers != 0)
@@ -84,12 +85,12 @@ struct Group {
 };
 
 /// Version 2 hands controllers down one level at a time.
-Result<void> hand_down(int directory, const char* control, unsigned controllers, const std::string& root)
+Result<void> hand_down(int directory, const char* control, unsigned controllers, Text root)
 {
-    std::string wanted;
+    Builder wanted;
     for (unsigned bit = 0; bit < std::size(controller_names); ++bit)
         if ((controllers & ~static_cast<unsigned>(CpuAccounting) & 1U << bit) != 0)
-            wanted += concat({wanted.empty() ? "+" : " +", controller_names[bit]});
+            wanted += {wanted.empty() ? "+" : " +", controller_names[bit]};
     if (wanted.empty())
         return {};
     auto written = os::write_file(directory, control, wanted).as("hand controllers down in", root);
@@ -101,7 +102,7 @@ Result<void> hand_down(int directory, const char* control, unsigned controllers,
 Result<Group> make_group(const Hierarchy& hierarchy, const Spec& spec)
 {
     const Fd root = TRY(os::open(hierarchy.root.c_str(), O_PATH | O_DIRECTORY));
-    const std::string path = concat({"vial/", spec.name});
+    const Text path = compose("vial/%", {spec.name});
     if (hierarchy.unified)
         TRY(hand_down(root.get(), "cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
     // The last container's end removes `vial`: it may go between the two.
@@ -147,9 +148,9 @@ constexpr Limit cpu_limit{"limits.cpu of", CpuController, {"cpu.cfs_quota_us", "
                           "the kernel needs CONFIG_CFS_BANDWIDTH"};
 
 /// Writes a limit and reads it back.
-Result<void> set_limit(const Limit& limit, const Group* group, std::string_view value, const std::string& name)
+Result<void> set_limit(const Limit& limit, const Group* group, std::string_view value, Text name)
 {
-    const std::string what = concat({limit.key, " ", name});
+    const Text what = compose("% %", {limit.key, name});
     if (group == nullptr)
         return Error("this host has no control group for it", "set", what).advise(limit.advice);
     auto file = os::openat(group->directory.get(), limit.file[group->hierarchy.unified], O_RDWR);
@@ -166,7 +167,7 @@ Result<void> set_limit(const Limit& limit, const Group* group, std::string_view 
     return {};
 }
 
-const Group* group_for(const std::vector<Group>& groups, Controller controller)
+const Group* group_for(const List<Group>& groups, Controller controller)
 {
     for (const Group& group : groups)
         if ((group.hierarchy.controllers & controller) != 0)
@@ -174,13 +175,13 @@ const Group* group_for(const std::vector<Group>& groups, Controller controller)
     return nullptr;
 }
 
-Result<void> set_limits(const std::vector<Group>& groups, const Spec& spec)
+Result<void> set_limits(const List<Group>& groups, const Spec& spec)
 {
     const LimitsSpec& wanted = spec.limits;
     const Group* memory = group_for(groups, MemoryController);
     const Group* cpu = group_for(groups, CpuController);
     // Memory is limited in whole pages, rounded down, and that is what reads back.
-    const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+    const auto page = static_cast<std::int64_t>(::getauxval(AT_PAGESZ));
     if (wanted.tasks != unlimited)
         TRY(set_limit(tasks_limit, group_for(groups, PidsController), Decimal(wanted.tasks), spec.name));
     if (wanted.memory != unlimited)
@@ -193,7 +194,8 @@ Result<void> set_limits(const std::vector<Group>& groups, const Spec& spec)
     if (wanted.cpu != 0) {
         const Decimal quota(cpu_period * wanted.cpu / 1000);
         const bool with_period = cpu != nullptr && cpu->hierarchy.unified;
-        TRY(set_limit(cpu_limit, cpu, with_period ? concat({quota, " ", Decimal(cpu_period)}) : std::string(quota), spec.name));
+        TRY(set_limit(cpu_limit, cpu, with_period ? compose("% %",
+                                                            {quota, Decimal(cpu_period)}) : Text(quota), spec.name));
     }
     return {};
 }
@@ -207,9 +209,9 @@ Fd open_for_reading(const Group* group, std::string_view leaf, const char* v1, c
     return os::openat(group->directory.get(), concat({leaf, leaf.empty() ? "" : "/", file}).c_str(), O_RDONLY).value_or(Fd());
 }
 
-Result<std::vector<Fd>> open_join_files(const std::vector<Group>& groups, const std::string& leaf)
+Result<List<Fd>> open_join_files(const List<Group>& groups, Text leaf)
 {
-    std::vector<Fd> files;
+    List<Fd> files;
     for (const Group& group : groups)
         files.push_back(TRY(os::openat(group.directory.get(),
                                        concat({leaf, group.hierarchy.unified ? "/cgroup.procs" : "/tasks"}).c_str(), O_WRONLY)));
@@ -235,11 +237,11 @@ constexpr StatFile stat_files[] = {
 };
 
 /// Ends every process in one group: what a crash left, or what came in through `exec`.
-void kill_all_in(const std::string& directory)
+void kill_all_in(Text directory)
 {
-    if (os::write_file(AT_FDCWD, concat({directory, "/cgroup.kill"}).c_str(), "1").ok())
+    if (os::write_file(AT_FDCWD, compose("%/cgroup.kill", {directory}).c_str(), "1").ok())
         return;
-    const std::string list = os::read_file(AT_FDCWD, concat({directory, "/cgroup.procs"}).c_str()).value_or({});
+    const Text list = os::read_file(AT_FDCWD, compose("%/cgroup.procs", {directory}).c_str()).value_or({});
     std::string_view rest = list;
     while (!rest.empty())
         if (const auto pid = parse_number(take_until(rest, '\n')); pid && *pid > 0)
@@ -247,22 +249,22 @@ void kill_all_in(const std::string& directory)
 }
 
 /// Removes one group without children. EBUSY: a process is in it.
-int remove_group(const std::string& directory)
+int remove_group(Text directory)
 {
     return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR).number();
 }
 
 }  // namespace
 
-Result<std::vector<Hierarchy>> find_hierarchies()
+Result<List<Hierarchy>> find_hierarchies()
 {
     const std::uint64_t magic = magic_at(usual_place);
     if (magic == CGROUP2_SUPER_MAGIC)
-        return std::vector<Hierarchy>{{usual_place, true, unified_controllers(usual_place)}};
+        return List<Hierarchy>{{usual_place, true, unified_controllers(usual_place)}};
     // The usual layout of version 1, one mount a controller; where one is missing or mounted with others, the mounts tell.
-    std::vector<Hierarchy> found;
+    List<Hierarchy> found;
     for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
-        const std::string root = concat({usual_place, "/", controller_names[bit]});
+        const Text root = compose("%/%", {usual_place, controller_names[bit]});
         struct stat entry{};
         if (::lstat(root.c_str(), &entry) != 0 || !S_ISDIR(entry.st_mode) || magic_at(root) != CGROUP_SUPER_MAGIC)
             return search_mounts();
@@ -271,28 +273,28 @@ Result<std::vector<Hierarchy>> find_hierarchies()
     return found;
 }
 
-std::vector<Hierarchy> needed_hierarchies(std::vector<Hierarchy> all, const Spec& spec, bool only_limits)
+List<Hierarchy> needed_hierarchies(List<Hierarchy> all, const Spec& spec, bool only_limits)
 {
     unsigned needed = only_limits ? 0U : MemoryController | PidsController | CpuAccounting;
     needed |= spec.limits.memory != unlimited || spec.limits.swap != unlimited ? MemoryController : 0U;
     needed |= spec.limits.tasks != unlimited ? PidsController : 0U;
     needed |= spec.limits.cpu != 0 ? CpuController : 0U;
-    std::vector<Hierarchy> used;
+    List<Hierarchy> used;
     for (Hierarchy& one : all)
         if ((one.controllers & needed) != 0)
             used.push_back(std::move(one));
     return used;
 }
 
-std::string cgroup_directory(const Hierarchy& hierarchy, std::string_view name)
+Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name)
 {
-    return concat({hierarchy.root, "/vial/", name});
+    return compose("%/vial/%", {hierarchy.root, name});
 }
 
-Result<ContainerCgroup> make_cgroup(const std::vector<Hierarchy>& hierarchies, const Spec& spec)
+Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec)
 {
     ContainerCgroup made;
-    std::vector<Group> groups;
+    List<Group> groups;
     for (const Hierarchy& hierarchy : hierarchies) {
         made.directories.push_back(cgroup_directory(hierarchy, spec.name));
         groups.push_back(TRY(make_group(hierarchy, spec)));
@@ -315,27 +317,28 @@ Result<ContainerCgroup> make_cgroup(const std::vector<Hierarchy>& hierarchies, c
         leaf.events = open_for_reading(memory, service.name, "memory.oom_control", "memory.events");
         leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");
         if (made.unified)
-            leaf.kill = os::openat(groups.front().directory.get(), concat({service.name, "/cgroup.kill"}).c_str(), O_WRONLY)
+            leaf.kill = os::openat(groups.front().directory.get(), compose("%/cgroup.kill",
+                                                                           {service.name}).c_str(), O_WRONLY)
                             .value_or(Fd());
     }
     return made;
 }
 
-Result<std::vector<Fd>> open_leaf(const std::vector<std::string>& directories, const std::string& leaf)
+Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf)
 {
-    std::vector<Fd> files;
-    for (const std::string& directory : directories) {
-        const std::string below = concat({directory, "/", leaf, "/"});
+    List<Fd> files;
+    for (Text directory : directories) {
+        const Text below = compose("%/%/", {directory, leaf});
         // `tasks` exists on version 1 only, and there it is the cheap one.
-        auto tasks = os::open(concat({below, "tasks"}).c_str(), O_WRONLY);
-        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(concat({below, "cgroup.procs"}).c_str(), O_WRONLY)));
+        auto tasks = os::open(compose("%tasks", {below}).c_str(), O_WRONLY);
+        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs", {below}).c_str(), O_WRONLY)));
     }
     return files;
 }
 
-Result<void> remove_cgroup(const std::string& directory)
+Result<void> remove_cgroup(Text directory)
 {
-    const std::string parent = directory.substr(0, directory.rfind('/'));
+    const Text parent = directory.substr(0, directory.rfind('/'));
     const auto leaves = list_directory(directory, true);
     if (leaves.number() == ENOENT) {
         (void)remove_group(parent);
@@ -347,8 +350,8 @@ Result<void> remove_cgroup(const std::string& directory)
     constexpr int looks = 12;
     for (int look = 0; look < looks; ++look) {
         bool busy = false;
-        for (const std::string& leaf : leaves.value()) {
-            const std::string below = concat({directory, "/", leaf});
+        for (Text leaf : leaves.value()) {
+            const Text below = compose("%/%", {directory, leaf});
             if (remove_group(below) == EBUSY) {
                 busy = true;
                 kill_all_in(below);

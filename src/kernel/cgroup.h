@@ -14,12 +14,11 @@
 /// RCU grace period, 9 ms and more. On version 2 PID 1 is born in its leaf (CLONE_INTO_CGROUP).
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "spec/plan.h"
 #include "spec/spec.h"
-
-#include <string>
-#include <vector>
 
 namespace vial {
 
@@ -27,22 +26,22 @@ enum Controller : unsigned { MemoryController = 1, PidsController = 2, CpuContro
 
 /// A tree of control groups and what of a container's it can limit or count.
 struct Hierarchy {
-    std::string root;          ///< where it is mounted
+    Text root;          ///< where it is mounted
     bool unified = false;      ///< version 2
     unsigned controllers = 0;  ///< Controller
 };
 
 /// The hierarchies that hold at least one of our controllers, each once; looked up anew by every command, as nothing else of vial
 /// lives between them.
-Result<std::vector<Hierarchy>> find_hierarchies();
+Result<List<Hierarchy>> find_hierarchies();
 
 /// Those of them that `spec` needs. Accounting alone is worth a group where somebody can ask later, not for a
 /// `run` that is over in a moment: `only_limits`.
-std::vector<Hierarchy> needed_hierarchies(std::vector<Hierarchy> all, const Spec& spec, bool only_limits);
+List<Hierarchy> needed_hierarchies(List<Hierarchy> all, const Spec& spec, bool only_limits);
 
 /// One leaf's files, opened.
 struct CgroupLeaf {
-    std::vector<Fd> join;  ///< write "0" to each: `tasks` (v1), `cgroup.procs` (v2)
+    List<Fd> join;  ///< write "0" to each: `tasks` (v1), `cgroup.procs` (v2)
     Fd kill;               ///< cgroup.kill, where there is one (v2, 5.14)
     Fd processes;          ///< cgroup.procs for reading
     Fd memory, events, cpu;
@@ -50,25 +49,25 @@ struct CgroupLeaf {
 
 struct ContainerCgroup {
     bool unified = false;
-    std::vector<std::string> directories;  ///< `.../vial/NAME`, one a hierarchy
-    std::vector<Fd> join_init;             ///< as CgroupLeaf::join
+    List<Text> directories;  ///< `.../vial/NAME`, one a hierarchy
+    List<Fd> join_init;             ///< as CgroupLeaf::join
     Fd init_directory;                     ///< v2 alone: for CLONE_INTO_CGROUP
-    std::vector<CgroupLeaf> leaves;        ///< in the services' order
+    List<CgroupLeaf> leaves;        ///< in the services' order
     Fd stat[StatCount];                    ///< see PlanStat
 };
 
 /// `.../vial/NAME` in `hierarchy`: what `make_cgroup` will make there, for the journal that undoes it.
-std::string cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
+Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
 
 /// Makes the container's groups in `hierarchies` and sets its limits. What was made before a failure stays: the
 /// caller's journal removes it.
-Result<ContainerCgroup> make_cgroup(const std::vector<Hierarchy>& hierarchies, const Spec& spec);
+Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec);
 
 /// Opens the leaf of a running container for joining from outside (`exec`).
-Result<std::vector<Fd>> open_leaf(const std::vector<std::string>& directories, const std::string& leaf);
+Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf);
 
 /// Removes `directory` (`.../vial/NAME`) and its leaves, killing what still lives in them, then `vial` itself if
 /// that was the last. Gone already is success.
-Result<void> remove_cgroup(const std::string& directory);
+Result<void> remove_cgroup(Text directory);
 
 }  // namespace vial

@@ -45,11 +45,11 @@ bool is_device(const struct stat& found, const Node& node)
 
 }  // namespace
 
-Result<std::vector<Tree>> open_device_nodes()
+Result<List<Tree>> open_device_nodes()
 {
-    std::vector<Tree> nodes;
+    List<Tree> nodes;
     for (const Node& node : nodes_of_everybody) {
-        const std::string path = concat({"/dev/", node.name});
+        const Text path = compose("/dev/%", {node.name});
         Tree tree = TRY(open_source(path, MountNoSuid | MountNoExec, false));
         if (!is_device(TRY(os::fstat(tree.fd.get())), node))
             return Error("it is not the device of that name", "use", path).advise("look at the host's /dev");
@@ -90,7 +90,7 @@ Result<Terminal> open_terminal(const Fd& pts, std::uint32_t owner)
     } else {
         int number = 0;
         TRY(os::ioctl(terminal.master.get(), TIOCGPTN, &number, "number the terminal"));
-        const std::string name = concat({Decimal(number)});
+        const Text name = concat({Decimal(number)});
         terminal.slave = TRY(os::openat(pts.get(), name.c_str(), O_RDWR | O_NOCTTY | O_NOFOLLOW));
     }
     if (owner != 0)

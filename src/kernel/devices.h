@@ -4,16 +4,16 @@
 /// The container's /dev: always a tmpfs of our own, never the image's directory.
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/result.h"
 #include "kernel/mounts.h"
 
 #include <span>
-#include <vector>
 
 namespace vial {
 
 /// The host's nodes of the six devices, opened as sources: for a user namespace, where mknod(2) is refused.
-Result<std::vector<Tree>> open_device_nodes();
+Result<List<Tree>> open_device_nodes();
 
 /// Fills the empty directory `dev`: null zero full random urandom tty, the links of proc(5), the mount points
 /// pts and shm, and ptmx. `nodes` is empty where the nodes can be made, else what `open_device_nodes` opened.

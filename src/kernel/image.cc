@@ -41,9 +41,9 @@ constexpr int loop_major = 7;
 constexpr int attempts = 64;  // others take free devices too, between the question and the claim
 
 /// Opens /dev/loopN; where /dev has no such node (a bare /dev on a small system) one is made and removed again.
-Result<Fd> open_loop(int number, int flags, std::string& path)
+Result<Fd> open_loop(int number, int flags, Text& path)
 {
-    path = concat({"/dev/loop", Decimal(number)});
+    path = compose("/dev/loop%", {Decimal(number)});
     auto device = os::open(path.c_str(), flags);
     if (device.number() != ENOENT)
         return device;
@@ -72,7 +72,7 @@ Result<void> configure(const Fd& device, const Fd& image, bool read_only)
     return {};
 }
 
-Result<Fd> attach_loop(const Fd& image, bool read_only, const std::string& name, std::string& path)
+Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& path)
 {
     auto control = os::open("/dev/loop-control", O_RDWR);
     if (!control.ok())
@@ -90,7 +90,7 @@ Result<Fd> attach_loop(const Fd& image, bool read_only, const std::string& name,
 }
 
 /// The filesystem on `device` as a detached mount.
-Result<Fd> mount_detached(const std::string& device, const char* type, bool read_only, unsigned flags)
+Result<Fd> mount_detached(Text device, const char* type, bool read_only, unsigned flags)
 {
     const Fd context = TRY(os::fsopen(type));
     TRY(os::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", device.c_str(), 0));
@@ -114,7 +114,7 @@ Result<const char*> image_type(const Fd& image)
     return static_cast<const char*>(nullptr);
 }
 
-Result<ImageRoot> open_image(const std::string& path, bool read_only, unsigned flags)
+Result<ImageRoot> open_image(Text path, bool read_only, unsigned flags)
 {
     const Fd image = TRY(os::open(path.c_str(), read_only ? O_RDONLY : O_RDWR));
     const char* type = TRY(image_type(image));
@@ -123,7 +123,7 @@ Result<ImageRoot> open_image(const std::string& path, bool read_only, unsigned f
             .advise("give a directory, or an image made by mksquashfs, mkfs.erofs or mkfs.ext4");
 
     ImageRoot root;
-    std::string device;
+    Text device;
     root.loop = TRY(attach_loop(image, read_only, path, device));
     root.tree.flags = flags | (read_only ? MountReadOnly : 0U);
     root.tree.type = type;

@@ -22,6 +22,6 @@ struct ImageRoot {
 
 /// Opens the image at `path` as a source for `attach`. From Linux 5.2 on it comes mounted and detached; before, the
 /// child mounts the device itself.
-Result<ImageRoot> open_image(const std::string& path, bool read_only, unsigned flags);
+Result<ImageRoot> open_image(Text path, bool read_only, unsigned flags);
 
 }  // namespace vial

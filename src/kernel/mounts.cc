@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/mounts.h"
 
+#include "base/list.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/beneath.h"
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
-#include <vector>
 
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -45,9 +45,9 @@ std::optional<MountLine> take_mount_line(std::string_view& rest)
 }
 
 /// The kernel writes blanks and backslashes in mount points as octal: `\040`.
-std::string unescape(std::string_view text)
+Text unescape(std::string_view text)
 {
-    std::string plain;
+    Builder plain;
     for (std::size_t at = 0; at < text.size(); ++at) {
         if (text[at] == '\\' && at + 3 < text.size()) {
             plain += static_cast<char>((text[at + 1] - '0') * 64 + (text[at + 2] - '0') * 8 + (text[at + 3] - '0'));
@@ -62,8 +62,8 @@ std::string unescape(std::string_view text)
 /// The mount that a descriptor is on, from its fdinfo.
 Result<std::int64_t> mount_id(int fd)
 {
-    const std::string path = concat({"/proc/self/fdinfo/", Decimal(fd)});
-    const std::string info = TRY(os::read_file(AT_FDCWD, path.c_str()));
+    const Text path = compose("/proc/self/fdinfo/%", {Decimal(fd)});
+    const Text info = TRY(os::read_file(AT_FDCWD, path.c_str()));
     std::string_view rest = info;
     while (!rest.empty()) {
         std::string_view line = take_until(rest, '\n');
@@ -105,8 +105,8 @@ Result<Fd> find_mount(std::int64_t id, std::string_view point)
 /// Sets `flags` on the mount `id` and on all that hang below it.
 Result<void> set_flags_below(std::int64_t id, unsigned flags)
 {
-    const std::string info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
-    std::vector<std::int64_t> below{id};
+    const Text info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
+    List<std::int64_t> below{id};
     std::string_view rest = info;
     while (!rest.empty()) {
         const auto line = take_mount_line(rest);
@@ -118,7 +118,7 @@ Result<void> set_flags_below(std::int64_t id, unsigned flags)
         if (!inside)
             continue;
         below.push_back(line->id);
-        const std::string point = unescape(line->point);
+        const Text point = unescape(line->point);
         auto target = find_mount(line->id, point);
         if (target.number() == ENOENT && line->id != id)
             continue;  // covered by another mount: out of everybody's reach
@@ -136,7 +136,7 @@ Result<void> bind_by_path(const Fd& source, const Fd& target, unsigned flags, bo
     // hangs on the target's mount (numbers are used again, the order is that of making).
     TRY(os::mount(FdPath(source), FdPath(target), nullptr, how, nullptr).as("mount", name));
     const std::int64_t parent = TRY(mount_id(target.get()));
-    const std::string info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
+    const Text info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
     std::int64_t newest = -1;
     std::string_view rest = info;
     while (!rest.empty()) {
@@ -150,7 +150,7 @@ Result<void> bind_by_path(const Fd& source, const Fd& target, unsigned flags, bo
     return {};
 }
 
-Result<Tree> open_detached(const std::string& path, unsigned flags, bool recursive)
+Result<Tree> open_detached(Text path, unsigned flags, bool recursive)
 {
     const unsigned depth = recursive ? AT_RECURSIVE : 0U;
     Tree tree{Tree::Kind::Detached, Fd(), flags, recursive, path, nullptr};
@@ -191,7 +191,7 @@ Result<void> require_proc()
     return {};
 }
 
-Result<Tree> open_source(const std::string& path, unsigned flags, bool recursive)
+Result<Tree> open_source(Text path, unsigned flags, bool recursive)
 {
     if (has_detached_mounts())
         return open_detached(path, flags, recursive);
@@ -259,7 +259,7 @@ Result<HostRoot> host_root()
     // A tmpfs may be an ordinary root too. The kernel's first mount is the one that has no parent; the list
     // says so by giving itself, or a mount that is not in the list, as the parent.
     const std::int64_t id = TRY(mount_id(root.get()));
-    const std::string info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
+    const Text info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
     std::string_view rest = info;
     while (!rest.empty()) {
         const auto line = take_mount_line(rest);

@@ -15,9 +15,9 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/text.h"
 
 #include <cstdint>
-#include <string>
 
 namespace vial {
 
@@ -52,7 +52,7 @@ struct Tree {
     Fd fd;
     unsigned flags = 0;      ///< MountFlag
     bool recursive = false;  ///< with the mounts below it
-    std::string path;        ///< for messages, and for `bring`
+    Text path;        ///< for messages, and for `bring`
     const char* type = nullptr;
 };
 
@@ -63,7 +63,7 @@ bool has_detached_mounts();
 Result<void> require_proc();
 
 /// Opens the host's file or directory `path` (absolute) as a source. Fails with ENOENT where it is missing.
-Result<Tree> open_source(const std::string& path, unsigned flags, bool recursive);
+Result<Tree> open_source(Text path, unsigned flags, bool recursive);
 
 /// In the container's mount namespace, before it has left the host's root: makes what the launcher opened
 /// usable here. Does nothing from Linux 5.12 on.

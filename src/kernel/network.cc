@@ -77,7 +77,8 @@ Result<void> add_default_route(NetlinkSocket& inside, std::uint32_t index, std::
     message.put(RTA_OIF, index);
 
     auto added =
-        inside.request(message, "set the default route through", concat({address_text(gateway, false), " on ", name}));
+        inside.request(message, "set the default route through", compose("% on %",
+                                                                         {address_text(gateway, false), name}));
     if (!added.ok()) {
         Error& error = added.error();
         name_missing_family(error, gateway.family);
@@ -161,10 +162,10 @@ Result<void> loopback_up()
     return {};
 }
 
-std::string host_end_name(std::string_view container)
+Text host_end_name(std::string_view container)
 {
     constexpr std::size_t most_letters = 6;
-    std::string name = "v";
+    Builder name("v");
     for (const char letter : container) {
         // A container may be called what an interface may not.
         const bool usable = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
@@ -282,7 +283,7 @@ Result<void> add_address(NetlinkSocket& socket, std::uint32_t index, std::string
         message.put(IFA_BROADCAST, broadcast);
     }
 
-    auto added = socket.request(message, "add the address", concat({address_text(address, true), " to ", name}));
+    auto added = socket.request(message, "add the address", compose("% to %", {address_text(address, true), name}));
     if (!added.ok()) {
         name_missing_family(added.error(), address.family);
         if (added.number() == EACCES && address.family == AF_INET6)

@@ -10,11 +10,11 @@
 /// 40 ms after the container. So host ends have a name of their own for each start, and are never waited for.
 
 #include "base/result.h"
+#include "base/text.h"
 #include "kernel/netlink.h"
 #include "spec/spec.h"
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace vial {
@@ -23,7 +23,7 @@ namespace vial {
 Result<void> loopback_up();
 
 /// A new name for the host's end of a pair: `v`, up to six letters of the container's name, `-`, six random hex digits.
-std::string host_end_name(std::string_view container);
+Text host_end_name(std::string_view container);
 /// Whether `interface` is named like one.
 bool is_host_end_name(std::string_view interface);
 

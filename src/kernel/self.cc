@@ -19,7 +19,7 @@ Result<Fd> bind_self()
 {
     // The descriptor of /proc/self/exe may belong to the mount namespace this process came from; only what is
     // found by path belongs to this one.
-    const std::string path = TRY(os::readlinkat(AT_FDCWD, self_path));
+    const Text path = TRY(os::readlinkat(AT_FDCWD, self_path));
     const Fd running = TRY(os::open(self_path, O_PATH));
     const Fd found = TRY(os::open(path.c_str(), O_PATH | O_NOFOLLOW));
     const struct stat expected = TRY(os::fstat(running.get()));

@@ -11,9 +11,9 @@ namespace vial {
 
 namespace {
 
-Result<void> read_environment_file(std::vector<std::string>& environment, const std::string& path)
+Result<void> read_environment_file(List<Text>& environment, Text path)
 {
-    const std::string text = TRY(os::read_file(AT_FDCWD, path.c_str(), 64U << 10).as("read the environment file", path));
+    const Text text = TRY(os::read_file(AT_FDCWD, path.c_str(), 64U << 10).as("read the environment file", path));
     std::string_view rest = text;
     while (!rest.empty()) {
         const std::string_view line = take_until(rest, '\n');
@@ -29,32 +29,32 @@ Result<void> read_environment_file(std::vector<std::string>& environment, const 
 
 }  // namespace
 
-void set_variable(std::vector<std::string>& environment, std::string_view assignment)
+void set_variable(List<Text>& environment, std::string_view assignment)
 {
     const std::string_view key = assignment.substr(0, assignment.find('=') + 1);
-    for (std::string& variable : environment) {
+    for (Text& variable : environment) {
         if (variable.compare(0, key.size(), key) == 0) {
             variable = assignment;
             return;
         }
     }
-    environment.emplace_back(assignment);
+    environment.push_back(assignment);
 }
 
-Result<std::vector<std::string>> environment_of(const ServiceSpec& service, bool terminal)
+Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal)
 {
-    std::vector<std::string> environment{
+    List<Text> environment{
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         service.user == 0 ? "HOME=/root" : "HOME=/",
         "container=vial",
     };
     if (terminal) {
         const char* term = std::getenv("TERM");
-        environment.push_back(concat({"TERM=", term != nullptr ? term : "linux"}));
+        environment.push_back(compose("TERM=%", {term != nullptr ? term : "linux"}));
     }
     if (!service.environment_file.empty())
         TRY(read_environment_file(environment, service.environment_file));
-    for (const std::string& variable : service.environment)
+    for (Text variable : service.environment)
         set_variable(environment, variable);
     return environment;
 }

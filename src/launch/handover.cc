@@ -31,8 +31,9 @@ std::int32_t Handover::pass(const Fd& fd)
 
 Result<void> Handover::send(const Fd& channel) const
 {
-    std::vector<int> all = join_;
-    all.insert(all.end(), passed_.begin(), passed_.end());
+    List<int> all;
+    all.append(join_.data(), join_.size());
+    all.append(passed_.data(), passed_.size());
     const Head head{static_cast<char>(ChannelLetter::Go), static_cast<std::uint32_t>(join_.size()),
                     static_cast<std::uint32_t>(passed_.size()), plan_, terminal_};
     std::size_t sent = 0;

@@ -8,10 +8,10 @@
 /// are settled when a descriptor is added and come true in `receive_handover`.
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/result.h"
 
 #include <cstdint>
-#include <vector>
 
 namespace vial {
 
@@ -32,12 +32,12 @@ public:
     Result<void> send(const Fd& channel) const;
 
 private:
-    std::vector<int> join_, passed_;
+    List<int> join_, passed_;
     std::int32_t plan_ = -1, terminal_ = -1;
 };
 
 struct ReceivedHandover {
-    std::vector<Fd> join;
+    List<Fd> join;
     int plan = -1, terminal = -1;  ///< numbers, as passed; what was passed on is marked to survive the exec
 };
 Result<ReceivedHandover> receive_handover(const Fd& channel);

@@ -20,8 +20,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace vial {
 
@@ -55,12 +55,12 @@ std::uint64_t namespace_flags(const NamespacesSpec& wanted)
 }
 
 /// Why a process could not be born: the kernel says EINVAL for a namespace it does not have, ENOSPC for one too many.
-Error explain_clone(Error error, std::uint64_t flags, const std::string& name)
+Error explain_clone(Error error, std::uint64_t flags, Text name)
 {
     error.as("create the namespaces of", name);
     if (error->number == EINVAL) {
         for (const NamespaceKind& kind : namespace_kinds)
-            if ((flags & kind.flag) != 0 && !os::lstat(AT_FDCWD, concat({"/proc/self/ns/", kind.file}).c_str()).ok())
+            if ((flags & kind.flag) != 0 && !os::lstat(AT_FDCWD, compose("/proc/self/ns/%", {kind.file}).c_str()).ok())
                 return error.because(kind.absent).advise("leave it out in [namespaces]");
     }
     if (error->number == ENOSPC || error->number == EUSERS)
@@ -76,25 +76,26 @@ Result<void> make_time_namespace(const Spec& spec)
     auto made = os::unshare(CLONE_NEWTIME);
     if (!made.ok())
         return explain_clone(made.error(), CLONE_NEWTIME, spec.name);
-    const std::string offsets = concat({"monotonic ", Decimal(spec.monotonic_offset), " 0\nboottime ", Decimal(spec.boottime_offset), " 0\n"});
+    const Text offsets = compose("monotonic % 0\nboottime % 0\n",
+                                 {Decimal(spec.monotonic_offset), Decimal(spec.boottime_offset)});
     return os::write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets).as("set the clocks' offsets of", spec.name);
 }
 
-Result<void> write_id_map(pid_t pid, const char* file, const std::vector<IdRange>& ranges)
+Result<void> write_id_map(pid_t pid, const char* file, const List<IdRange>& ranges)
 {
-    std::string text;
+    Builder text;
     for (const IdRange& range : ranges)
-        text += concat({Decimal(range.inside), " ", Decimal(range.outside), " ", Decimal(range.count), "\n"});
-    const std::string path = concat({"/proc/", Decimal(pid), "/", file});
+        text += {Decimal(range.inside), " ", Decimal(range.outside), " ", Decimal(range.count), "\n"};
+    const Text path = compose("/proc/%/%", {Decimal(pid), file});
     auto written = os::write_file(AT_FDCWD, path.c_str(), text).as("write", file);
     if (written.number() == EINVAL)
         written.error().because("the kernel refuses the ranges");
     return written;
 }
 
-std::vector<IpAddress> bridge_addresses(const NetworkSpec& network)
+List<IpAddress> bridge_addresses(const NetworkSpec& network)
 {
-    std::vector<IpAddress> addresses;
+    List<IpAddress> addresses;
     for (IpAddress gateway : network.gateways) {
         for (const IpAddress& address : network.addresses) {
             if (address.family == gateway.family) {
@@ -116,7 +117,7 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
         wanted = wanted || network.kind == NetworkKind::Veth;
     if (!wanted)
         return {};
-    const std::string path = concat({"/proc/", Decimal(pid), "/ns/net"});
+    const Text path = compose("/proc/%/ns/net", {Decimal(pid)});
     const Fd inside = TRY(os::open(path.c_str(), O_RDONLY));
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
     NetlinkSocket there = TRY(NetlinkSocket::open_in(inside.get()));
@@ -126,11 +127,11 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
             continue;
         BridgeUse bridge;
         if (!network.bridge.empty()) {
-            TRY(journal.note(concat({"bridge ", network.bridge, "\n"})));
+            TRY(journal.note(compose("bridge %\n", {network.bridge})));
             bridge = TRY(ensure_bridge(netlink, network.bridge, bridge_addresses(network)));
         }
-        const std::string host_end = host_end_name(spec.name);
-        TRY(journal.note(concat({"interface ", host_end, "\n"})));
+        const Text host_end = host_end_name(spec.name);
+        TRY(journal.note(compose("interface %\n", {host_end})));
         TRY(make_veth(netlink, host_end, bridge.index, network, inside.get()));
         TRY(configure_interface(there, network));
         TRY(await_connection(netlink, host_end, there, network));
@@ -210,7 +211,7 @@ Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& 
 }
 
 /// Everything from the claimed name to running services. Fails with the process still there; the caller ends it.
-Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const std::vector<Hierarchy>& hierarchies,
+Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const List<Hierarchy>& hierarchies,
                       Journal& journal, Launched& launched)
 {
     const Spec& spec = prepared.spec;
@@ -239,7 +240,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const st
     prepared.channel.reset();
     prepared.self.reset();
     const ProcessId init = TRY(identify(launched.pid));
-    TRY(journal.note(concat({"init ", Decimal(init.pid), " ", Decimal(init.start_time), "\n"})));
+    TRY(journal.note(compose("init % %\n", {Decimal(init.pid), Decimal(init.start_time)})));
     if (spec.namespaces.user) {
         TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
         TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
@@ -257,14 +258,15 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const st
 }
 
 /// Claims the name and notes what is about to be made.
-Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, const std::vector<Hierarchy>& hierarchies)
+Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, const List<Hierarchy>& hierarchies)
 {
     const StateLock lock = TRY(StateLock::take());
     Journal journal = TRY(Journal::claim(spec.name, lock));
-    std::string lines = concat({"started ", Decimal(os::realtime_ms()), "\nstarted-boot ", Decimal(os::boottime_ms()), "\n",
-                                options.foreground ? "foreground yes\n" : "", spec.init ? "" : "no-init yes\n"});
+    Builder lines;
+    lines += {"started ", Decimal(os::realtime_ms()), "\nstarted-boot ", Decimal(os::boottime_ms()), "\n",
+              options.foreground ? "foreground yes\n" : "", spec.init ? "" : "no-init yes\n"};
     for (const Hierarchy& hierarchy : hierarchies)
-        lines += concat({"cgroup ", cgroup_directory(hierarchy, spec.name), "\n"});
+        lines += {"cgroup ", cgroup_directory(hierarchy, spec.name), "\n"};
     const auto noted = journal.note(lines);
     if (!noted.ok()) {
         (void)forget(spec.name, lock);
@@ -275,7 +277,7 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
 
 /// Ends what was started and clears what was made. A PID 1 that `ends_itself` is waited for: its exit code, which is returned,
 /// says why.
-int undo(const std::string& name, Launched& launched, bool ends_itself)
+int undo(Text name, Launched& launched, bool ends_itself)
 {
     int code = 0;
     if (launched.pid > 0) {
@@ -305,10 +307,10 @@ bool has_admin_capability()
 Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
 {
     if (!spec.not_yet.empty())
-        return Error("", "", concat({"not supported yet: ", spec.not_yet.front()})).exits(ExitCode::Usage);
+        return Error("", "", compose("not supported yet: %", {spec.not_yet.front()})).exits(ExitCode::Usage);
     TRY(require_proc());
     Prepared prepared = TRY(open_host_paths(spec));
-    const std::vector<Hierarchy> hierarchies = needed_hierarchies(TRY(find_hierarchies()), spec, options.foreground);
+    const List<Hierarchy> hierarchies = needed_hierarchies(TRY(find_hierarchies()), spec, options.foreground);
     Journal journal = TRY(open_journal(spec, options, hierarchies));
 
     Launched launched;

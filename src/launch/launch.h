@@ -10,9 +10,9 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "spec/spec.h"
 
-#include <string>
 #include <sys/types.h>
 
 namespace vial {

@@ -62,7 +62,7 @@ Result<void> make_overlay_directories(const OverlaySpec& overlay)
     if (overlay.kind != OverlayKind::Directory)
         return {};
     for (const char* name : {"/upper", "/work"}) {
-        const std::string path = concat({overlay.directory, name});
+        const Text path = concat({overlay.directory, name});
         const auto made = os::mkdirat(AT_FDCWD, path.c_str(), 0755);
         if (!made.ok() && made.number() != EEXIST)
             return Error(made.number(), "make the overlay's directory", path);
@@ -70,7 +70,7 @@ Result<void> make_overlay_directories(const OverlaySpec& overlay)
     return {};
 }
 
-Result<Fd> make_control_socket(const std::string& path)
+Result<Fd> make_control_socket(Text path)
 {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -83,7 +83,7 @@ Result<Fd> make_control_socket(const std::string& path)
     return socket;
 }
 
-Result<Fd> make_log_segment(const std::string& path, Bytes size)
+Result<Fd> make_log_segment(Text path, Bytes size)
 {
     Fd segment = TRY(os::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
     // Now, and by us: pages that PID 1 were the first to touch would count as the container's memory.
@@ -123,7 +123,7 @@ Result<Prepared> open_host_paths(const Spec& spec)
 Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options, int channel, Provision& provision,
                                  Handover& handover)
 {
-    const std::string copy_path = state_path(spec.name, "spec");
+    const Text copy_path = state_path(spec.name, "spec");
     const Fd copy = TRY(os::open(copy_path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
     TRY(os::write_all(copy.get(), show_spec(spec)).as("write to", copy_path));
 
@@ -148,7 +148,7 @@ Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options,
     for (const Fd& file : provision.cgroup.join_init)
         handover.join(file);
 
-    std::vector<std::vector<std::string>> environments;
+    List<List<Text>> environments;
     for (std::size_t at = 0; at < spec.services.size(); ++at) {
         const bool terminal = options.terminal && at == 0;
         plan.services.push_back(TRY(pass_leaf(provision.cgroup.leaves[at], handover)));

@@ -57,12 +57,12 @@ Result<void> become_root_inside()
     return os::setresuid(0).as("become user 0 of", "the user namespace");
 }
 
-Result<void> join_cgroup(const Prepared& prepared, const std::vector<Fd>& files)
+Result<void> join_cgroup(const Prepared& prepared, const List<Fd>& files)
 {
     if (prepared.born_in_cgroup)
         return {};
     for (const Fd& file : files)
-        TRY(os::write_all(file.get(), "0").as("join the control group", concat({"vial/", prepared.spec.name})));
+        TRY(os::write_all(file.get(), "0").as("join the control group", compose("vial/%", {prepared.spec.name})));
     return prepared.spec.namespaces.cgroup ? os::unshare(CLONE_NEWCGROUP) : Result<void>();
 }
 
@@ -73,19 +73,18 @@ Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
     if (spec.overlay.kind == OverlayKind::Directory) {
         changes = TRY(os::open(spec.overlay.directory.c_str(), O_PATH | O_DIRECTORY));
     } else {
-        const std::string options = spec.overlay.size == unlimited
-                                        ? std::string("mode=0755")
-                                        : concat({"mode=0755,size=", Decimal(spec.overlay.size)});
+        const Text options = spec.overlay.size == unlimited
+                                        ? Text("mode=0755")
+                                        : compose("mode=0755,size=%", {Decimal(spec.overlay.size)});
         TRY(mount_filesystem("tmpfs", slash, MountNoSuid, options.c_str(), "the overlay's tmpfs"));
         changes = TRY(top_of_root());
         TRY(os::mkdirat(changes.get(), "upper", 0755));
         TRY(os::mkdirat(changes.get(), "work", 0700));
     }
     const FdPath changes_path(changes);
-    const std::string options = concat({"lowerdir=", static_cast<const char*>(FdPath(lower)),
-                                        ",upperdir=", static_cast<const char*>(changes_path), "/upper",
-                                        ",workdir=", static_cast<const char*>(changes_path), "/work",
-                                        spec.namespaces.user ? ",userxattr" : ""});
+    const Text options = compose("lowerdir=%,upperdir=%/upper,workdir=%/work%",
+                                 {static_cast<const char*>(FdPath(lower)), static_cast<const char*>(changes_path),
+                                  static_cast<const char*>(changes_path), spec.namespaces.user ? ",userxattr" : ""});
     TRY(mount_filesystem("overlay", slash, 0, options.c_str(), "the overlay"));
     return top_of_root();
 }
@@ -152,14 +151,14 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
     }
     if (mount.kind == MountKind::Bind)
         return attach(tree, target.value(), mount.target);
-    std::string options = concat({"mode=0"});
+    Builder options("mode=0");
     for (int shift = 9; shift >= 0; shift -= 3)
         options += static_cast<char>('0' + ((mount.mode >> shift) & 7));
     if (mount.size != unlimited)
-        options += concat({",size=", Decimal(mount.size)});
+        options += {",size=", Decimal(mount.size)};
     const unsigned flags = (mount.set_uid ? 0U : MountNoSuid) | (mount.devices ? 0U : MountNoDev) |
                            (mount.no_exec ? MountNoExec : 0U) | (mount.read_only ? MountReadOnly : 0U);
-    return mount_filesystem("tmpfs", target.value(), flags, options.c_str(), mount.target);
+    return mount_filesystem("tmpfs", target.value(), flags, Text(options).c_str(), mount.target);
 }
 
 Result<void> mount_everything(Prepared& prepared, const Fd& root)

@@ -22,12 +22,11 @@
 /// Nothing of the container's own runs before 9.
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/result.h"
 #include "kernel/image.h"
 #include "kernel/mounts.h"
 #include "spec/spec.h"
-
-#include <vector>
 
 namespace vial {
 
@@ -38,8 +37,8 @@ struct Prepared {
     const Spec& spec;
     Tree root;
     Fd loop;                         ///< keeps an image's device attached until it is mounted
-    std::vector<Tree> mounts;        ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing
-    std::vector<Tree> device_nodes;  ///< in a user namespace
+    List<Tree> mounts;        ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing
+    List<Tree> device_nodes;  ///< in a user namespace
     bool born_in_cgroup = false;     ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
     bool terminal = false;           ///< the first service gets one
     Fd self;                         ///< vial's binary; empty: the setup process makes its own (before 5.12)

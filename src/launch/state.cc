@@ -57,10 +57,13 @@ struct ProcessStat {
 };
 Result<ProcessStat> read_stat(pid_t pid)
 {
-    const std::string path = concat({"/proc/", Decimal(pid), "/stat"});
-    const std::string text = TRY(os::read_file(AT_FDCWD, path.c_str()));
+    // No memory from the arena: some wait for the end of a process by looking again and again.
+    char path[32] = {};
+    Writer(path, sizeof path - 1).put("/proc/").decimal(pid).put("/stat");
+    char buffer[1024];
+    const std::string_view text = TRY(os::read_small(AT_FDCWD, path, buffer));
     const std::size_t name_end = text.rfind(')');
-    std::string_view rest = name_end == std::string::npos ? std::string_view() : std::string_view(text).substr(name_end + 1);
+    std::string_view rest = name_end == std::string_view::npos ? std::string_view() : text.substr(name_end + 1);
     ProcessStat found;
     const std::string_view state = take_word(rest);
     for (int field = 4; field < 22; ++field)
@@ -88,11 +91,11 @@ void read_line(Record& record, std::string_view line)
     else if (word == "init")
         record.init = parse_process(line);
     else if (word == "cgroup")
-        record.cgroups.emplace_back(line);
+        record.cgroups.push_back(line);
     else if (word == "interface")
-        record.host_ends.emplace_back(line);
+        record.host_ends.push_back(line);
     else if (word == "bridge")
-        record.bridges.emplace_back(line);
+        record.bridges.push_back(line);
     else if (word == "started")
         record.started_at = parse_number(line).value_or(0);
     else if (word == "started-boot")
@@ -111,17 +114,17 @@ void read_line(Record& record, std::string_view line)
 Result<void> release_bridges(const Record& ended)
 {
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
-    const std::vector<Record> others = TRY(read_records());
-    std::vector<std::string> host_ends, bridges;
+    const List<Record> others = TRY(read_records());
+    List<Text> host_ends, bridges;
     for (const Record& other : others) {
         if (other.phase == Phase::Ended || other.name == ended.name)
             continue;
-        host_ends.insert(host_ends.end(), other.host_ends.begin(), other.host_ends.end());
-        bridges.insert(bridges.end(), other.bridges.begin(), other.bridges.end());
+        host_ends.append(other.host_ends.data(), other.host_ends.size());
+        bridges.append(other.bridges.data(), other.bridges.size());
     }
-    for (const std::string& bridge : ended.bridges) {
+    for (Text bridge : ended.bridges) {
         bool used = false;  // also by one that has no port on it yet
-        for (const std::string& its : bridges)
+        for (Text its : bridges)
             used = used || its == bridge;
         if (!used)
             (void)TRY(release_bridge(netlink, bridge, host_ends));
@@ -156,9 +159,9 @@ bool is_alive(const ProcessId& process)
            found.value().state != 'X';
 }
 
-std::string state_path(std::string_view name, std::string_view file)
+Text state_path(std::string_view name, std::string_view file)
 {
-    return concat({state_root, "/", name, file.empty() ? "" : "/", file});
+    return compose("%/%%%", {state_root, name, file.empty() ? "" : "/", file});
 }
 
 Result<Record> read_record(std::string_view name)
@@ -180,15 +183,15 @@ Result<Record> read_record(std::string_view name)
     return record;
 }
 
-Result<std::vector<Record>> read_records()
+Result<List<Record>> read_records()
 {
-    std::vector<Record> records;
+    List<Record> records;
     const auto names = list_directory(state_root);
     if (names.number() == ENOENT)
         return records;
     if (!names.ok())
         return names.error();
-    for (const std::string& name : names.value()) {
+    for (Text name : names.value()) {
         if (name.front() == '.')
             continue;
         auto record = read_record(name);
@@ -204,9 +207,9 @@ Result<std::vector<Record>> read_records()
     return records;
 }
 
-Result<Journal> Journal::claim(const std::string& name, const StateLock& lock)
+Result<Journal> Journal::claim(Text name, const StateLock& lock)
 {
-    const std::string directory = state_path(name);
+    const Text directory = state_path(name);
     const ProcessId self = TRY(identify(::getpid()));
     auto made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);
     if (made.number() == EEXIST) {
@@ -227,7 +230,7 @@ Result<Journal> Journal::claim(const std::string& name, const StateLock& lock)
         return file.error();
     }
     Journal journal(name, file.take());
-    auto noted = journal.note(concat({"launcher ", Decimal(self.pid), " ", Decimal(self.start_time), "\n"}));
+    auto noted = journal.note(compose("launcher % %\n", {Decimal(self.pid), Decimal(self.start_time)}));
     if (!noted.ok()) {
         (void)forget(name, lock);
         return noted.error();
@@ -244,11 +247,11 @@ Result<void> clear(Record& record, const StateLock&)
 {
     if (record.cleared)
         return {};
-    for (const std::string& cgroup : record.cgroups)
+    for (Text cgroup : record.cgroups)
         TRY(remove_cgroup(cgroup));
     if (!record.bridges.empty())
         TRY(release_bridges(record));
-    const std::string journal = state_path(record.name, "journal");
+    const Text journal = state_path(record.name, "journal");
     if (const auto file = os::open(journal.c_str(), O_WRONLY | O_APPEND); file.ok())
         TRY(os::write_all(file.value().get(), "cleared now\n"));
     (void)os::unlinkat(AT_FDCWD, state_path(record.name, "control").c_str());
@@ -256,14 +259,14 @@ Result<void> clear(Record& record, const StateLock&)
     return {};
 }
 
-Result<void> forget(const std::string& name, const StateLock&)
+Result<void> forget(Text name, const StateLock&)
 {
-    const std::string directory = state_path(name);
+    const Text directory = state_path(name);
     // The journal goes last: without it nobody knows what the rest is.
-    for (const std::string& file : TRY(list_directory(directory)))
+    for (Text file : TRY(list_directory(directory)))
         if (file != "journal")
-            TRY(os::unlinkat(AT_FDCWD, concat({directory, "/", file}).c_str()));
-    (void)os::unlinkat(AT_FDCWD, concat({directory, "/journal"}).c_str());
+            TRY(os::unlinkat(AT_FDCWD, compose("%/%", {directory, file}).c_str()));
+    (void)os::unlinkat(AT_FDCWD, compose("%/journal", {directory}).c_str());
     return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
 }
 
@@ -277,9 +280,9 @@ bool is_litter(const Record& record)
 
 }  // namespace
 
-Result<std::vector<Record>> look_around()
+Result<List<Record>> look_around()
 {
-    std::vector<Record> records = TRY(read_records());
+    List<Record> records = TRY(read_records());
     bool work = false;
     for (const Record& record : records)
         work = work || is_litter(record);

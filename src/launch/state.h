@@ -16,12 +16,12 @@
 /// moments, orders those who take, clear and remove names.
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 
 #include <cstdint>
-#include <string>
 #include <sys/types.h>
-#include <vector>
 
 namespace vial {
 
@@ -54,7 +54,7 @@ enum class Phase : std::uint8_t {
 
 /// A container's journal, read.
 struct Record {
-    std::string name;
+    Text name;
     Phase phase = Phase::Ended;
     ProcessId launcher, init;
     bool running = false;   ///< it got as far as running
@@ -63,29 +63,29 @@ struct Record {
     bool cleared = false;   ///< nothing of it is left but this record
     std::int64_t started_at = 0;  ///< CLOCK_REALTIME, ms
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
-    std::vector<std::string> cgroups, host_ends, bridges;
+    List<Text> cgroups, host_ends, bridges;
 };
 
-std::string state_path(std::string_view name, std::string_view file = {});
+Text state_path(std::string_view name, std::string_view file = {});
 
 /// ExitCode::NotFound where there is no such container.
 Result<Record> read_record(std::string_view name);
 /// Every container there is a directory of, by name.
-Result<std::vector<Record>> read_records();
+Result<List<Record>> read_records();
 
 /// Writes the journal of a container that is being started.
 class Journal {
 public:
     /// Takes `name`: exactly one of two that try gets it. What an ended container of that name left is cleared first.
-    static Result<Journal> claim(const std::string& name, const StateLock&);
+    static Result<Journal> claim(Text name, const StateLock&);
 
     /// Appends whole lines.
     Result<void> note(std::string_view lines);
-    const std::string& name() const { return name_; }
+    Text name() const { return name_; }
 
 private:
-    Journal(std::string name, Fd fd) : name_(std::move(name)), fd_(std::move(fd)) {}
-    std::string name_;
+    Journal(Text name, Fd fd) : name_(std::move(name)), fd_(std::move(fd)) {}
+    Text name_;
     Fd fd_;
 };
 
@@ -94,10 +94,10 @@ private:
 Result<void> clear(Record& record, const StateLock&);
 
 /// Removes the container's directory: nothing of it is left. It must have been cleared.
-Result<void> forget(const std::string& name, const StateLock&);
+Result<void> forget(Text name, const StateLock&);
 
 /// Clears whatever ended since somebody last looked, and returns all records. Failures to clear are not the looker's:
 /// they are tried again next time.
-Result<std::vector<Record>> look_around();
+Result<List<Record>> look_around();
 
 }  // namespace vial

@@ -81,11 +81,11 @@ Result<void> raise_walls(const Fd& root, const Spec& spec)
         TRY(masks.cover(proc, path));
     for (const char* path : masked_in_sys)
         TRY(masks.cover(sys, path));
-    for (const std::string& path : spec.mask)
+    for (Text path : spec.mask)
         TRY(masks.cover(root, path));
     for (const char* path : read_only_in_proc)
         TRY(make_read_only(proc, path));
-    for (const std::string& path : spec.read_only_paths)
+    for (Text path : spec.read_only_paths)
         TRY(make_read_only(root, path));
     return {};
 }

@@ -79,7 +79,7 @@ bool parse_six(std::string_view text, std::uint8_t* bytes)
     return true;
 }
 
-void put_hex(std::string& to, unsigned number)
+void put_hex(Builder& to, unsigned number)
 {
     bool begun = false;
     for (int shift = 12; shift >= 0; shift -= 4) {
@@ -134,9 +134,9 @@ bool inside(const IpAddress& address, const IpAddress& network)
     return rest == 0 || ((address.bytes[whole] ^ network.bytes[whole]) >> (8 - rest)) == 0;
 }
 
-std::string address_text(const IpAddress& address, bool with_prefix)
+Text address_text(const IpAddress& address, bool with_prefix)
 {
-    std::string text;
+    Builder text;
     if (address.family == AF_INET) {
         for (int index = 0; index < 4; ++index) {
             if (index > 0)

@@ -3,10 +3,10 @@
 
 /// IPv4 and IPv6 addresses as text: RFC 4291 and RFC 5952, without the old liberties of inet_aton(3).
 
+#include "base/text.h"
 #include "spec/spec.h"
 
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace vial {
@@ -18,6 +18,6 @@ std::optional<IpAddress> parse_network(std::string_view text);
 /// Whether `address` lies in the network that `network` and its prefix describe.
 bool inside(const IpAddress& address, const IpAddress& network);
 /// The canonical text (RFC 5952), with `/prefix` where asked for.
-std::string address_text(const IpAddress& address, bool with_prefix);
+Text address_text(const IpAddress& address, bool with_prefix);
 
 }  // namespace vial

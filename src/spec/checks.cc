@@ -36,7 +36,7 @@ private:
     void name();
     void services();
     void namespaces();
-    void id_map(const std::vector<IdRange>& map, std::string_view key);
+    void id_map(const List<IdRange>& map, std::string_view key);
     void mapped(const ServiceSpec& service, Index node);
     void network(const NetworkSpec& network, Index node);
 
@@ -84,7 +84,7 @@ void Checker::services()
         say(at("init", {}), "init = false leaves nobody to restart the service: leave out 'restart', or this");
 }
 
-void Checker::id_map(const std::vector<IdRange>& map, std::string_view key)
+void Checker::id_map(const List<IdRange>& map, std::string_view key)
 {
     const Index node = at("user_namespace", key);
     bool maps_root = false;
@@ -108,7 +108,7 @@ void Checker::id_map(const std::vector<IdRange>& map, std::string_view key)
 
 void Checker::mapped(const ServiceSpec& service, Index node)
 {
-    const auto check = [&](const std::vector<IdRange>& map, std::uint32_t id, std::string_view key) {
+    const auto check = [&](const List<IdRange>& map, std::uint32_t id, std::string_view key) {
         if (map.empty())
             return;
         for (const IdRange& range : map) {

@@ -3,9 +3,9 @@
 
 namespace vial {
 
-std::string fill(std::string_view pattern, std::string_view first, std::string_view second)
+Text fill(std::string_view pattern, std::string_view first, std::string_view second)
 {
-    std::string text;
+    Builder text;
     for (const char letter : pattern) {
         if (letter != '%') {
             text += letter;
@@ -17,7 +17,7 @@ std::string fill(std::string_view pattern, std::string_view first, std::string_v
     return text;
 }
 
-void Problems::add(int line, int column, std::string message)
+void Problems::add(int line, int column, Text message)
 {
     if (full())
         return;
@@ -26,14 +26,14 @@ void Problems::add(int line, int column, std::string message)
         return;
     }
     // The settings, whose line is 0, come after the file.
-    std::size_t place = list_.size();
-    while (line != 0 && place > 0) {
-        const Diagnostic& before = list_[place - 1];
+    Diagnostic* place = &list_.emplace_back();
+    for (; line != 0 && place != list_.begin(); --place) {
+        const Diagnostic& before = place[-1];
         if (before.line != 0 && (before.line < line || (before.line == line && before.column <= column)))
             break;
-        --place;
+        *place = before;
     }
-    list_.insert(list_.begin() + static_cast<std::ptrdiff_t>(place), {line, column, std::move(message)});
+    *place = {line, column, message};
 }
 
 }  // namespace vial

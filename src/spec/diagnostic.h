@@ -3,19 +3,20 @@
 
 /// What is wrong with a spec, in the order of the file, all of it in one go.
 
-#include <string>
+#include "base/list.h"
+#include "base/text.h"
+
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
 struct Diagnostic {
     int line = 0, column = 0;  ///< from 1, columns in characters; line 0: about the whole, or about a `--set`
-    std::string message;
+    Text message;
 };
 
 /// `pattern` with each `%` replaced by the next of the arguments.
-std::string fill(std::string_view pattern, std::string_view first = {}, std::string_view second = {});
+Text fill(std::string_view pattern, std::string_view first = {}, std::string_view second = {});
 
 /// Collects diagnostics, sorted by place. Past `limit` only the fact that there are more is kept: a file that
 /// is no spec at all should not scroll the screen away.
@@ -23,14 +24,14 @@ class Problems {
 public:
     static constexpr std::size_t limit = 20;
 
-    void add(int line, int column, std::string message);
+    void add(int line, int column, Text message);
     bool none() const { return list_.empty(); }
     /// Nothing more will be kept: going on costs time for nothing, and a hostile file could make it much.
     bool full() const { return list_.size() > limit; }
-    std::vector<Diagnostic> take() { return std::move(list_); }
+    List<Diagnostic> take() { return std::move(list_); }
 
 private:
-    std::vector<Diagnostic> list_;
+    List<Diagnostic> list_;
 };
 
 }  // namespace vial

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "spec/values.h"
-
 #include "base/text.h"
 #include "spec/address.h"
 #include "spec/capability_names.h"
 #include "spec/grammar.h"
 #include "spec/read.h"
+#include "spec/values.h"
 
 #include <sys/socket.h>
 
@@ -16,7 +15,7 @@ using toml::Kind;
 
 namespace {
 
-void read_environment_table(const ReadContext& context, Index node, std::vector<std::string>& to)
+void read_environment_table(const ReadContext& context, Index node, List<Text>& to)
 {
     for (Index child = context.document[node].first; child != 0; child = context.document[child].next) {
         const toml::Node& value = context.document[child];
@@ -27,14 +26,14 @@ void read_environment_table(const ReadContext& context, Index node, std::vector<
         else if (value.key.empty() || value.key.find('=') != std::string_view::npos)
             context.complain(child, "this is no name for a variable");
         else
-            to.push_back(concat({value.key, "=", value.text}));
+            to.push_back(compose("%=%", {value.key, value.text}));
     }
 }
 
 template <typename T>
-std::vector<T>& list(void* member)
+List<T>& list(void* member)
 {
-    return *static_cast<std::vector<T>*>(member);
+    return *static_cast<List<T>*>(member);
 }
 
 void complain_about(const ReadContext& context, Index node, std::string_view fault)
@@ -112,7 +111,7 @@ void read_element(const ReadContext& context, const SchemaKey& key, Index node, 
     default:
         break;
     }
-    list<std::string>(member).emplace_back(text);
+    list<Text>(member).push_back(text);
 }
 
 }  // namespace
@@ -146,7 +145,7 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
     const bool alone = value.kind == Kind::String && (key.type == Type::Networks || key.type == Type::Addresses ||
                                                       key.type == Type::IdMap || key.type == Type::Texts);
     if (key.type == Type::Environment && value.kind == Kind::Table) {
-        read_environment_table(context, node, list<std::string>(member));
+        read_environment_table(context, node, list<Text>(member));
     } else if (alone) {
         read_element(context, key, node, member);
     } else if (value.kind != Kind::Array) {

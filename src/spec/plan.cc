@@ -15,24 +15,25 @@ constexpr int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRI
 constexpr std::size_t plan_limit = 4U << 20;  // environments from files can be long, but not that long
 
 /// Builds the plan front to back; offsets stay good while the buffer grows.
-class Builder {
+class PlanWriter {
 public:
     /// Room for `count` things of this size, zeroed and aligned for any of them.
     PlanOffset reserve(std::size_t size, std::size_t count = 1)
     {
-        bytes_.resize((bytes_.size() + 7) & ~std::size_t{7});
-        const std::size_t offset = bytes_.size();
-        bytes_.resize(offset + size * count);
+        const std::size_t offset = (bytes_.size() + 7) & ~std::size_t{7};
+        const std::size_t more = offset - bytes_.size() + size * count;
+        std::memset(bytes_.room(more), 0, more);
+        bytes_.took(more);
         return static_cast<PlanOffset>(offset);
     }
     PlanOffset text(std::string_view text)
     {
         const std::size_t offset = bytes_.size();
-        bytes_.append(text.substr(0, text.find('\0')));
+        bytes_ += text.substr(0, text.find('\0'));
         bytes_ += '\0';
         return static_cast<PlanOffset>(offset);
     }
-    PlanOffset texts(const std::vector<std::string>& texts)
+    PlanOffset texts(const List<Text>& texts)
     {
         const PlanOffset list = reserve(sizeof(PlanOffset), texts.size());
         for (std::size_t index = 0; index < texts.size(); ++index) {
@@ -44,12 +45,12 @@ public:
     void put(std::size_t offset, const void* data, std::size_t size)
     {
         if (size > 0)
-            std::memcpy(bytes_.data() + offset, data, size);
+            std::memcpy(bytes_.at(offset), data, size);
     }
-    const std::string& bytes() const { return bytes_; }
+    std::string_view bytes() const { return bytes_; }
 
 private:
-    std::string bytes_;
+    Builder bytes_;
 };
 
 /// Whether every reference of a plan of `size` mapped bytes stays inside it. PID 1 trusts it from there on.
@@ -118,11 +119,11 @@ Result<const Plan*> map_plan(int fd)
 }
 
 Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptors& descriptors,
-                     const std::vector<std::vector<std::string>>& environments)
+                     const List<List<Text>>& environments)
 {
-    Builder builder;
+    PlanWriter writer;
     Plan plan{};
-    builder.reserve(sizeof plan);
+    writer.reserve(sizeof plan);
     plan.magic = Plan::expected_magic;
     plan.flags = flags;
     if (spec.security.no_new_privileges)
@@ -140,20 +141,20 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
     std::memcpy(plan.standard, descriptors.standard, sizeof plan.standard);
     std::memcpy(plan.stat, descriptors.stat, sizeof plan.stat);
     plan.service_count = static_cast<std::uint32_t>(spec.services.size());
-    plan.services = builder.reserve(sizeof(PlanService), spec.services.size());
+    plan.services = writer.reserve(sizeof(PlanService), spec.services.size());
 
     for (std::size_t index = 0; index < spec.services.size(); ++index) {
         const ServiceSpec& from = spec.services[index];
         PlanService to{};
-        to.name = builder.text(from.name);
-        to.directory = builder.text(from.directory);
-        to.arguments = builder.texts(from.command);
+        to.name = writer.text(from.name);
+        to.directory = writer.text(from.directory);
+        to.arguments = writer.texts(from.command);
         to.argument_count = static_cast<std::uint32_t>(from.command.size());
         const auto& environment = index < environments.size() ? environments[index] : from.environment;
-        to.environment = builder.texts(environment);
+        to.environment = writer.texts(environment);
         to.environment_count = static_cast<std::uint32_t>(environment.size());
-        to.groups = builder.reserve(sizeof(std::uint32_t), from.groups.size());
-        builder.put(to.groups, from.groups.data(), from.groups.size() * sizeof(std::uint32_t));
+        to.groups = writer.reserve(sizeof(std::uint32_t), from.groups.size());
+        writer.put(to.groups, from.groups.data(), from.groups.size() * sizeof(std::uint32_t));
         to.group_count = static_cast<std::uint32_t>(from.groups.size());
         to.user = from.user;
         to.group = from.group;
@@ -170,16 +171,16 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.leaf_cpu = opened.leaf_cpu;
         to.leaf_events = opened.leaf_events;
         to.terminal = opened.terminal;
-        builder.put(plan.services + index * sizeof to, &to, sizeof to);
+        writer.put(plan.services + index * sizeof to, &to, sizeof to);
     }
-    plan.container = builder.text(spec.name);  // last: so the plan ends in a NUL
-    if (builder.bytes().size() > plan_limit)
+    plan.container = writer.text(spec.name);  // last: so the plan ends in a NUL
+    if (writer.bytes().size() > plan_limit)
         return Error("commands and environments of more than 4 MiB", "make the plan", spec.name);
-    plan.size = static_cast<std::uint32_t>(builder.bytes().size());
-    builder.put(0, &plan, sizeof plan);
+    plan.size = static_cast<std::uint32_t>(writer.bytes().size());
+    writer.put(0, &plan, sizeof plan);
 
     Fd memory = TRY(os::memfd("vial-plan"));
-    TRY(os::write_all(memory.get(), builder.bytes()));
+    TRY(os::write_all(memory.get(), writer.bytes()));
     TRY(os::seal(memory.get()));
     return memory;
 }

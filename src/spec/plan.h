@@ -9,14 +9,14 @@
 /// descriptor that is something else. Numbers of descriptors are those PID 1 finds open; -1: none.
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "spec/spec.h"
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
@@ -108,11 +108,11 @@ struct PlanDescriptors {
     std::int32_t log[2] = {-1, -1};
     std::int32_t standard[3] = {-1, -1, -1};
     std::int32_t stat[StatCount];
-    std::vector<ServiceDescriptors> services;
+    List<ServiceDescriptors> services;
 };
 
 /// Writes the plan of `spec` into a sealed memfd. `environments` holds each service's complete one.
 Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptors& descriptors,
-                     const std::vector<std::vector<std::string>>& environments);
+                     const List<List<Text>>& environments);
 
 }  // namespace vial

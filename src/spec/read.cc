@@ -199,7 +199,7 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
     return reading;
 }
 
-Result<std::string> load_spec_file(const char* path)
+Result<Text> load_spec_file(const char* path)
 {
     const auto refuse = [&](const char* reason) { return Error(reason, "read", path).exits(ExitCode::Usage); };
     // O_NONBLOCK: a FIFO must not keep us waiting for a writer.
@@ -213,41 +213,39 @@ Result<std::string> load_spec_file(const char* path)
         return refuse("not a regular file");
     if (status.value().st_size > static_cast<off_t>(spec_size_limit))
         return refuse("larger than 1 MiB: no spec");
-    std::string text;
+    Builder text;
     // One byte more than it should have, to meet its end in one go; it may also have grown meanwhile.
-    text.resize(static_cast<std::size_t>(status.value().st_size) + 1);
-    std::size_t size = 0;
-    while (size < text.size()) {
-        auto got = os::read(file.value().get(), text.data() + size, text.size() - size);
+    const std::size_t most = static_cast<std::size_t>(status.value().st_size) + 1;
+    while (text.size() < most) {
+        auto got = os::read(file.value().get(), text.room(most - text.size()), most - text.size());
         if (!got)
             return got.error().as("read", path).exits(ExitCode::Usage);
         if (got.value() == 0)
             break;
-        size += got.value();
+        text.took(got.value());
     }
-    text.resize(size);
-    if (size > spec_size_limit)
+    if (text.size() > spec_size_limit)
         return refuse("larger than 1 MiB: no spec");
-    if (text.find('\0') != std::string::npos)
+    if (text.view().find('\0') != std::string_view::npos)
         return refuse("a binary file, not a spec");
-    return text;
+    return Text(text);
 }
 
-std::string format(const Diagnostic& diagnostic, std::string_view file)
+Text format(const Diagnostic& diagnostic, std::string_view file)
 {
     if (diagnostic.line == 0 && (file.empty() || std::string_view(diagnostic.message).substr(0, 6) == "--set "))
         return diagnostic.message;
     if (diagnostic.line == 0)
-        return concat({file, ": ", diagnostic.message});
-    return concat({file, ":", Decimal(diagnostic.line), ":", Decimal(diagnostic.column), ": ", diagnostic.message});
+        return compose("%: %", {file, diagnostic.message});
+    return compose("%:%:%: %", {file, Decimal(diagnostic.line), Decimal(diagnostic.column), diagnostic.message});
 }
 
-std::string toml_string(std::string_view text)
+Text toml_string(std::string_view text)
 {
     constexpr std::string_view letters = "\b\t\n\f\r\"\\";
     constexpr std::string_view names = "btnfr\"\\";
     constexpr std::string_view digits = "0123456789abcdef";
-    std::string quoted = "\"";
+    Builder quoted("\"");
     for (const char letter : text) {
         const auto byte = static_cast<unsigned char>(letter);
         if (const std::size_t which = letters.find(letter); which != std::string_view::npos) {

@@ -5,14 +5,14 @@
 ///
 /// Nothing here looks at the system: whether a path or a kernel feature exists is the launcher's business.
 
+#include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "spec/diagnostic.h"
 #include "spec/spec.h"
 
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
@@ -20,7 +20,7 @@ inline constexpr std::size_t spec_size_limit = 1U << 20;
 
 struct Reading {
     Spec spec;  ///< usable when `problems` is empty
-    std::vector<Diagnostic> problems;
+    List<Diagnostic> problems;
 };
 
 /// Reads and checks a spec. `file` names it in messages, and its stem names the container; empty: no file.
@@ -30,12 +30,12 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
 
 /// The text of a spec file. Whatever cannot be one (missing, a directory or device, too large, binary) is an
 /// Error that exits with Usage.
-Result<std::string> load_spec_file(const char* path);
+Result<Text> load_spec_file(const char* path);
 
 /// `file:line:column: message`, or what of it is known.
-std::string format(const Diagnostic& diagnostic, std::string_view file);
+Text format(const Diagnostic& diagnostic, std::string_view file);
 
 /// `text` as a TOML string with its quotes.
-std::string toml_string(std::string_view text);
+Text toml_string(std::string_view text);
 
 }  // namespace vial

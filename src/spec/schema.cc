@@ -10,7 +10,7 @@ namespace vial {
 
 namespace {
 
-// offsetof wants plain structs; std::string and std::vector members keep them so.
+// offsetof wants plain structs; texts and lists keep them so.
 static_assert(std::is_standard_layout_v<Spec> && std::is_standard_layout_v<ServiceSpec>);
 static_assert(std::is_standard_layout_v<NetworkSpec> && std::is_standard_layout_v<MountSpec>);
 static_assert(std::is_standard_layout_v<Discarded>);
@@ -239,7 +239,7 @@ const SchemaKey* find_key(Group group, std::string_view name)
     return nullptr;
 }
 
-std::string unknown_key(Group group, std::string_view name, bool is_table)
+Text unknown_key(Group group, std::string_view name, bool is_table)
 {
     // At the top the keys of the only service are known as well.
     std::string_view candidates[64];
@@ -255,15 +255,16 @@ std::string unknown_key(Group group, std::string_view name, bool is_table)
         if (candidates[index].size() > 2 && name.substr(0, candidates[index].size()) == candidates[index])
             near = candidates[index];
     }
-    std::string text = concat({is_table ? "unknown table '" : "unknown key '", name, "'"});
+    Text text = compose("%%'", {is_table ? "unknown table '" : "unknown key '", name});
     if (!near.empty())
-        return concat({text, "; did you mean '", near, "'?"});
+        return compose("%; did you mean '%'?", {text, near});
     // A frequent slip in TOML: whatever follows a [header] belongs to it.
     if (find_key(Group::Top, name) != nullptr || find_key(Group::Service, name) != nullptr)
-        return concat({text, "; it stands at the top of the file, before the first [table]"});
+        return compose("%; it stands at the top of the file, before the first [table]", {text});
     for (const SchemaKey& table : schema_keys(Group::Top)) {
         if (table.group != Group::Count && find_key(table.group, name) != nullptr)
-            return concat({text, "; it belongs in [", table.name, table.type == Type::NamedTables ? ".NAME]" : "]"});
+            return compose("%; it belongs in [%%",
+                           {text, table.name, table.type == Type::NamedTables ? ".NAME]" : "]"});
     }
     return text;
 }

@@ -7,13 +7,13 @@
 /// type of value the key takes and which member it fills in; what is special about a type stands in read.cc and
 /// show.cc under the type's name.
 
+#include "base/list.h"
+#include "base/text.h"
 #include "spec/spec.h"
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
@@ -25,11 +25,11 @@ enum class Type : std::uint8_t {
     FreeTable,    ///< keys of their own, values strings or numbers
     // Plain values.
     Boolean,      ///< bool
-    Text,         ///< std::string
-    Texts,        ///< std::vector<std::string>; one string may stand alone
-    Command,      ///< std::vector<std::string>, not empty
-    Path,         ///< std::string, absolute
-    PathsInside,  ///< std::vector<std::string>, absolute, without `..`, not `/`
+    Text,         ///< Text
+    Texts,        ///< List<Text>; one string may stand alone
+    Command,      ///< List<Text>, not empty
+    Path,         ///< Text, absolute
+    PathsInside,  ///< List<Text>, absolute, without `..`, not `/`
     Size,         ///< Bytes, `low` KiB to `high` KiB
     Limit,        ///< Bytes, at least `low` of them, or `max`
     Duration,     ///< Milliseconds
@@ -37,20 +37,20 @@ enum class Type : std::uint8_t {
     Integer,      ///< `low` to `high`; std::uint32_t
     Choice,       ///< one of `words`; a std::uint8_t enumeration in the same order; from `high` on: later
     Signal,       ///< int
-    Name,         ///< std::string: 1-64 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`
-    Names,        ///< std::vector<std::string>
+    Name,         ///< Text: 1-64 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`
+    Names,        ///< List<Text>
     // Values with a grammar of their own.
     Ready,         ///< start|notify|fd|exec|tcp:PORT
     Id,            ///< std::uint32_t, user or group
-    Ids,           ///< std::vector<std::uint32_t>
-    Environment,   ///< std::vector<std::string> of `KEY=VALUE`, or a table
+    Ids,           ///< List<std::uint32_t>
+    Environment,   ///< List<Text> of `KEY=VALUE`, or a table
     Overlay,       ///< OverlaySpec
-    Mounts,        ///< std::vector<MountSpec>, short form
+    Mounts,        ///< List<MountSpec>, short form
     MountOptions,  ///< MountSpec
-    IdMap,         ///< std::vector<IdRange>
-    Interface,     ///< std::string: a network interface's name
-    Networks,      ///< std::vector<IpAddress>, with prefix
-    Addresses,     ///< std::vector<IpAddress>, without
+    IdMap,         ///< List<IdRange>
+    Interface,     ///< Text: a network interface's name
+    Networks,      ///< List<IpAddress>, with prefix
+    Addresses,     ///< List<IpAddress>, without
     Mac,           ///< NetworkSpec
     Cpu,           ///< std::int32_t, per mille
     Tasks,         ///< std::int64_t, or `max`
@@ -75,9 +75,9 @@ enum class Group : std::uint8_t {
 
 /// What the keys whose facility is to come fill in: nobody reads it.
 struct Discarded {
-    std::string text;
-    std::vector<std::string> texts;
-    std::vector<IpAddress> addresses;
+    Text text;
+    List<Text> texts;
+    List<IpAddress> addresses;
     alignas(std::int64_t) unsigned char number[sizeof(std::int64_t)] = {};
 };
 
@@ -96,6 +96,6 @@ std::span<const SchemaKey> schema_keys(Group group);
 /// The row of `name`; null where there is none.
 const SchemaKey* find_key(Group group, std::string_view name);
 /// What to say about a key that is none of its table's: the nearest that is, or the table it belongs in.
-std::string unknown_key(Group group, std::string_view name, bool is_table);
+Text unknown_key(Group group, std::string_view name, bool is_table);
 
 }  // namespace vial

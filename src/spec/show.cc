@@ -18,7 +18,7 @@ const T& as(const void* member)
     return *static_cast<const T*>(member);
 }
 
-std::string text_of_size(Bytes size)
+Text text_of_size(Bytes size)
 {
     if (size == unlimited)
         return "max";
@@ -30,7 +30,7 @@ std::string text_of_size(Bytes size)
 }
 
 /// An array, filled element by element. TOML and JSON agree on its syntax and on that of the strings vial writes.
-class List {
+class Array {
 public:
     void add(std::string_view text)
     {
@@ -38,16 +38,16 @@ public:
         text_ += text;
     }
     void add_string(std::string_view text) { add(toml_string(text)); }
-    std::string text() const { return concat({"[", text_, "]"}); }
+    Text text() const { return compose("[%]", {text_}); }
     bool empty() const { return text_.empty(); }
 
 private:
-    std::string text_;
+    Builder text_;
 };
 
-std::string list_of_mount_options(const MountSpec& mount)
+Text list_of_mount_options(const MountSpec& mount)
 {
-    List list;
+    Array list;
     const bool bind = mount.kind == MountKind::Bind;
     for (const MountOption& option : mount_options()) {
         const bool value = *(reinterpret_cast<const bool*>(reinterpret_cast<const char*>(&mount) + option.offset));
@@ -55,19 +55,19 @@ std::string list_of_mount_options(const MountSpec& mount)
             list.add_string(option.name);
     }
     if (!bind && mount.size != unlimited)
-        list.add_string(concat({"size=", text_of_size(mount.size)}));
+        list.add_string(compose("size=%", {text_of_size(mount.size)}));
     if (!bind) {
-        std::string mode;
+        Builder mode;
         for (int shift = 9; shift >= 0; shift -= 3)
             mode += static_cast<char>('0' + (mount.mode >> shift & 7));
-        list.add_string(concat({"mode=", mode}));
+        list.add_string(compose("mode=%", {mode}));
     }
     return list.text();
 }
 
-std::string list_of_capabilities(std::uint64_t capabilities)
+Text list_of_capabilities(std::uint64_t capabilities)
 {
-    List list;
+    Array list;
     if (capabilities == all_capabilities)
         list.add_string("ALL");
     for (unsigned bit = 0; capabilities != all_capabilities && bit < capability_count; ++bit) {
@@ -77,10 +77,10 @@ std::string list_of_capabilities(std::uint64_t capabilities)
     return list.text();
 }
 
-std::string text_of_mac(const NetworkSpec& network)
+Text text_of_mac(const NetworkSpec& network)
 {
     constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
+    Builder text;
     for (const std::uint8_t byte : network.mac) {
         text += text.empty() ? "" : ":";
         text += digits[byte >> 4];
@@ -89,33 +89,33 @@ std::string text_of_mac(const NetworkSpec& network)
     return text;
 }
 
-std::string text_of_overlay(const OverlaySpec& overlay)
+Text text_of_overlay(const OverlaySpec& overlay)
 {
     if (overlay.kind == OverlayKind::None)
         return "none";
     if (overlay.kind == OverlayKind::Directory)
         return overlay.directory;
-    return overlay.size == unlimited ? "tmpfs" : concat({"tmpfs:", text_of_size(overlay.size)});
+    return overlay.size == unlimited ? "tmpfs" : compose("tmpfs:%", {text_of_size(overlay.size)});
 }
 
-std::string list_of_texts(const std::vector<std::string>& texts)
+Text list_of_texts(const List<Text>& texts)
 {
-    List list;
-    for (const std::string& text : texts)
+    Array list;
+    for (Text text : texts)
         list.add_string(text);
     return list.text();
 }
 
-std::string list_of_addresses(const std::vector<IpAddress>& addresses, bool with_prefix)
+Text list_of_addresses(const List<IpAddress>& addresses, bool with_prefix)
 {
-    List list;
+    Array list;
     for (const IpAddress& address : addresses)
         list.add_string(address_text(address, with_prefix));
     return list.text();
 }
 
 /// The value behind a row of the schema; empty: not set, and there is no way to write that.
-std::string value_text(const SchemaKey& key, const void* member)
+Text value_text(const SchemaKey& key, const void* member)
 {
     switch (key.type) {
     case Type::Boolean:
@@ -124,7 +124,7 @@ std::string value_text(const SchemaKey& key, const void* member)
     case Type::Path:
     case Type::Name:
     case Type::Interface: {
-        const auto& text = as<std::string>(member);
+        const auto& text = as<Text>(member);
         return text.empty() ? text : toml_string(text);
     }
     case Type::Texts:
@@ -132,14 +132,14 @@ std::string value_text(const SchemaKey& key, const void* member)
     case Type::PathsInside:
     case Type::Names:
     case Type::Environment:
-        return list_of_texts(as<std::vector<std::string>>(member));
+        return list_of_texts(as<List<Text>>(member));
     case Type::Size:
     case Type::Limit:
         return toml_string(text_of_size(as<Bytes>(member)));
     case Type::Duration: {
         const auto milliseconds = as<Milliseconds>(member);
         const bool whole = milliseconds % 1000 == 0;
-        return concat({"\"", Decimal(whole ? milliseconds / 1000 : milliseconds), whole ? "s\"" : "ms\""});
+        return compose("\"%%", {Decimal(whole ? milliseconds / 1000 : milliseconds), whole ? "s\"" : "ms\""});
     }
     case Type::ClockOffset:
         return concat({Decimal(as<std::int64_t>(member))});
@@ -148,8 +148,8 @@ std::string value_text(const SchemaKey& key, const void* member)
     case Type::Id:
         return concat({Decimal(as<std::uint32_t>(member))});
     case Type::Ids: {
-        List list;
-        for (const std::uint32_t id : as<std::vector<std::uint32_t>>(member))
+        Array list;
+        for (const std::uint32_t id : as<List<std::uint32_t>>(member))
             list.add(Decimal(id));
         return list.text();
     }
@@ -164,14 +164,14 @@ std::string value_text(const SchemaKey& key, const void* member)
     case Type::MountOptions:
         return list_of_mount_options(as<MountSpec>(member));
     case Type::IdMap: {
-        List list;
-        for (const IdRange& range : as<std::vector<IdRange>>(member))
-            list.add_string(concat({Decimal(range.inside), " ", Decimal(range.outside), " ", Decimal(range.count)}));
+        Array list;
+        for (const IdRange& range : as<List<IdRange>>(member))
+            list.add_string(compose("% % %", {Decimal(range.inside), Decimal(range.outside), Decimal(range.count)}));
         return list.empty() ? "" : list.text();
     }
     case Type::Networks:
     case Type::Addresses:
-        return list_of_addresses(as<std::vector<IpAddress>>(member), key.type == Type::Networks);
+        return list_of_addresses(as<List<IpAddress>>(member), key.type == Type::Networks);
     case Type::Mac:
         return as<NetworkSpec>(member).has_mac ? toml_string(text_of_mac(as<NetworkSpec>(member))) : "";
     case Type::Cpu: {
@@ -208,7 +208,7 @@ class Printer {
 public:
     explicit Printer(bool json) : json_(json) {}
 
-    std::string whole(const Spec& spec);
+    Text whole(const Spec& spec);
 
 private:
     void open(std::string_view name, std::string_view within = {}, bool list = false);
@@ -216,7 +216,7 @@ private:
     void comma();
     void keys(Group group, const void* base);
 
-    std::string text_;
+    Builder text_;
     bool json_;
 };
 
@@ -230,11 +230,13 @@ void Printer::open(std::string_view name, std::string_view within, bool list)
 {
     if (json_) {
         comma();
-        text_ += name.empty() ? "{" : concat({toml_string(name), ":{"});
+        if (!name.empty())
+            text_ += {toml_string(name), ":"};
+        text_ += '{';
         return;
     }
-    const std::string quoted = is_bare(name) ? std::string(name) : toml_string(name);
-    text_ += concat({list ? "\n[[" : "\n[", within, within.empty() ? "" : ".", quoted, list ? "]]\n" : "]\n"});
+    const Text quoted = is_bare(name) ? Text(name) : toml_string(name);
+    text_ += {list ? "\n[[" : "\n[", within, within.empty() ? "" : ".", quoted, list ? "]]\n" : "]\n"};
 }
 
 void Printer::close(char bracket)
@@ -248,22 +250,22 @@ void Printer::keys(Group group, const void* base)
     for (const SchemaKey& key : schema_keys(group)) {
         if (key.later || key.type <= Type::FreeTable)
             continue;
-        const std::string value = value_text(key, static_cast<const char*>(base) + key.offset);
+        const Text value = value_text(key, static_cast<const char*>(base) + key.offset);
         if (value.empty())
             continue;
         if (json_) {
             comma();
-            text_ += concat({"\"", key.name, "\":", value});
+            text_ += {"\"", key.name, "\":", value};
         } else {
-            text_ += concat({key.name, " = ", value, "\n"});
+            text_ += {key.name, " = ", value, "\n"};
         }
     }
 }
 
-std::string Printer::whole(const Spec& spec)
+Text Printer::whole(const Spec& spec)
 {
     const bool lone = !json_ && spec.services.size() == 1 && spec.services[0].name == "main";
-    text_ = json_ ? "{" : "";
+    text_ += json_ ? "{" : "";
     keys(Group::Top, &spec);
     if (lone)
         keys(Group::Service, spec.services.data());
@@ -303,22 +305,22 @@ std::string Printer::whole(const Spec& spec)
     }
     close();
     if (json_)
-        return concat({text_, ",\"not_supported_yet\":", list_of_texts(spec.not_yet), "}"});
-    for (const std::string& key : spec.not_yet)
-        text_ += concat({"\n# not supported yet: ", key});
+        return compose("%,\"not_supported_yet\":%}", {text_, list_of_texts(spec.not_yet)});
+    for (Text key : spec.not_yet)
+        text_ += {"\n# not supported yet: ", key};
     if (!spec.not_yet.empty())
         text_ += '\n';
-    return std::move(text_);
+    return text_;
 }
 
 }  // namespace
 
-std::string show_spec(const Spec& spec)
+Text show_spec(const Spec& spec)
 {
     return Printer(false).whole(spec);
 }
 
-std::string show_spec_json(const Spec& spec)
+Text show_spec_json(const Spec& spec)
 {
     return Printer(true).whole(spec);
 }

@@ -6,9 +6,10 @@
 /// Nothing here touches the system: a Spec can be read, checked and shown without root and on another
 /// machine than the one it is for. `spec/read.h` makes one from a file, `spec/show.h` prints one.
 
+#include "base/list.h"
+#include "base/text.h"
+
 #include <cstdint>
-#include <string>
-#include <vector>
 
 namespace vial {
 
@@ -24,14 +25,14 @@ enum class SeccompChoice : std::uint8_t { Default, Off };
 inline constexpr std::uint64_t default_capabilities = 0x4eb;
 
 struct ServiceSpec {
-    std::string name;                       ///< `main` for the keys at the top of a spec
-    std::vector<std::string> command;       ///< never empty in a checked spec
+    Text name;                       ///< `main` for the keys at the top of a spec
+    List<Text> command;       ///< never empty in a checked spec
     std::uint32_t user = 0;
     std::uint32_t group = 0;
-    std::vector<std::uint32_t> groups;      ///< supplementary
-    std::string directory = "/";
-    std::vector<std::string> environment;   ///< `KEY=VALUE`, in the order written
-    std::string environment_file;           ///< a host path, read by the launcher; empty: none
+    List<std::uint32_t> groups;      ///< supplementary
+    Text directory = "/";
+    List<Text> environment;   ///< `KEY=VALUE`, in the order written
+    Text environment_file;           ///< a host path, read by the launcher; empty: none
     Restart restart = Restart::No;
     Milliseconds restart_delay = 1000;
     int stop_signal = 15;
@@ -42,8 +43,8 @@ enum class MountKind : std::uint8_t { Bind, Tmpfs };
 
 struct MountSpec {
     MountKind kind = MountKind::Bind;
-    std::string source;     ///< Bind: an absolute host path
-    std::string target;     ///< absolute, inside
+    Text source;     ///< Bind: an absolute host path
+    Text target;     ///< absolute, inside
     Bytes size = unlimited; ///< Tmpfs
     std::uint32_t mode = 01777;  ///< Tmpfs
     bool read_only = false;
@@ -59,7 +60,7 @@ enum class OverlayKind : std::uint8_t { None, Tmpfs, Directory };
 struct OverlaySpec {
     OverlayKind kind = OverlayKind::None;
     Bytes size = unlimited;  ///< Tmpfs
-    std::string directory;   ///< Directory: holds the changes (`upper`) and the kernel's `work`
+    Text directory;   ///< Directory: holds the changes (`upper`) and the kernel's `work`
 };
 
 /// Which namespaces the container gets of its own. PID and mount are not a choice yet.
@@ -88,11 +89,11 @@ struct IpAddress {
 };
 
 struct NetworkSpec {
-    std::string name;           ///< the interface's name inside, 1-15 bytes
+    Text name;           ///< the interface's name inside, 1-15 bytes
     NetworkKind kind = NetworkKind::Veth;
-    std::string bridge;         ///< the host's bridge; empty: the host end stays alone
-    std::vector<IpAddress> addresses;
-    std::vector<IpAddress> gateways;  ///< at most one a family; prefix unused
+    Text bridge;         ///< the host's bridge; empty: the host end stays alone
+    List<IpAddress> addresses;
+    List<IpAddress> gateways;  ///< at most one a family; prefix unused
     std::uint8_t mac[6] = {};
     bool has_mac = false;
     std::uint32_t mtu = 0;      ///< 0: the kernel's default
@@ -116,25 +117,25 @@ struct LogSpec {
 };
 
 struct Spec {
-    std::string file;           ///< where it was read from; empty: made by `vial run --root`
-    std::string name;
-    std::string root;           ///< an absolute host path: a directory or an image
+    Text file;           ///< where it was read from; empty: made by `vial run --root`
+    Text name;
+    Text root;           ///< an absolute host path: a directory or an image
     bool read_only = true;
     OverlaySpec overlay;
-    std::string hostname;       ///< the name, unless said otherwise
+    Text hostname;       ///< the name, unless said otherwise
     bool init = true;
-    std::vector<ServiceSpec> services;  ///< at least one in a checked spec
-    std::vector<MountSpec> mounts;
-    std::vector<std::string> mask;             ///< paths inside, beside the built-in ones
-    std::vector<std::string> read_only_paths;  ///< the same
+    List<ServiceSpec> services;  ///< at least one in a checked spec
+    List<MountSpec> mounts;
+    List<Text> mask;             ///< paths inside, beside the built-in ones
+    List<Text> read_only_paths;  ///< the same
     NamespacesSpec namespaces;
-    std::vector<IdRange> uid_map, gid_map;     ///< not empty where namespaces.user
+    List<IdRange> uid_map, gid_map;     ///< not empty where namespaces.user
     std::int64_t monotonic_offset = 0, boottime_offset = 0;  ///< seconds, time namespace
-    std::vector<NetworkSpec> networks;
+    List<NetworkSpec> networks;
     LimitsSpec limits;
     SecuritySpec security;
     LogSpec log;
-    std::vector<std::string> not_yet;  ///< keys that were read and checked, but whose facility is to come
+    List<Text> not_yet;  ///< keys that were read and checked, but whose facility is to come
 };
 
 }  // namespace vial

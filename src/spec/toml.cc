@@ -8,7 +8,7 @@ namespace vial::toml {
 
 Document::Document(std::size_t capacity)
 {
-    decoded.reserve(capacity);
+    decoded.room(capacity);
     Node root;
     root.kind = Kind::Table;
     root.made = Made::Header;
@@ -24,14 +24,14 @@ Index Document::find(Index table, std::string_view key) const
     return 0;
 }
 
-std::string Document::path(Index node) const
+Text Document::path(Index node) const
 {
-    std::string text;
+    Text text;
     for (; node != 0; node = nodes[node].parent) {
         const std::string_view key = nodes[node].key;
         if (key.empty())
             continue;
-        text.insert(0, text.empty() ? key : concat({key, "."}));
+        text = text.empty() ? Text(key) : compose("%.%", {key, text});
     }
     return text;
 }
@@ -44,7 +44,7 @@ void Document::report_at(Problems& problems, std::uint16_t source, std::size_t a
         // Cut, for the value may be a whole page.
         const std::string_view setting = sources[source];
         const bool cut = setting.size() > 40;
-        problems.add(0, 0, concat({"--set ", setting.substr(0, cut ? 37 : 40), cut ? "...: " : ": ", message}));
+        problems.add(0, 0, compose("--set %%%", {setting.substr(0, cut ? 37 : 40), cut ? "...: " : ": ", message}));
         return;
     }
     int line = 1, column = 1;
@@ -56,7 +56,7 @@ void Document::report_at(Problems& problems, std::uint16_t source, std::size_t a
             ++column;
         }
     }
-    problems.add(line, column, std::string(message));
+    problems.add(line, column, Text(message));
 }
 
 void Document::report(Problems& problems, Index node, std::string_view pattern, std::string_view first,

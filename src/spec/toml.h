@@ -11,12 +11,12 @@
 /// memory, and depth, size and the number of values have limits that no honest spec comes near. After an
 /// error the reader goes on at the next line, so that one run reports them all.
 
+#include "base/list.h"
+#include "base/text.h"
 #include "spec/diagnostic.h"
 
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace vial::toml {
 
@@ -69,15 +69,15 @@ struct Document {
     /// The member `key` of a table; 0 where there is none.
     Index find(Index table, std::string_view key) const;
     /// The name as a person would write it: `service.web.health`.
-    std::string path(Index node) const;
+    Text path(Index node) const;
     /// Reports a problem where `node` stands; `pattern` as in `fill`.
     void report(Problems& problems, Index node, std::string_view pattern, std::string_view first = {},
                 std::string_view second = {}) const;
     void report_at(Problems& problems, std::uint16_t source, std::size_t at, std::string_view message) const;
 
-    std::vector<Node> nodes;
-    std::vector<std::string_view> sources;  ///< 0 is the file, the others are `--set` arguments
-    std::string decoded;  ///< texts of strings; never longer than its first reservation, so views into it stay good
+    List<Node> nodes;
+    List<std::string_view> sources;  ///< 0 is the file, the others are `--set` arguments
+    Builder decoded;  ///< texts of strings; never longer than its first reservation, so views into it stay good
 };
 
 /// Reads a file's text into an empty document as its source 0.

@@ -4,13 +4,10 @@
 /// The parser behind toml.h, in two parts: toml_structure.cc knows tables, keys and arrays and TOML's rules about
 /// defining things twice; toml_value.cc knows letters, strings and numbers.
 
+#include "base/text.h"
 #include "spec/toml.h"
 
 namespace vial::toml {
-
-/// The length of the UTF-8 sequence at the start of `text`; 0 where it is none (RFC 3629: shortest form, no
-/// surrogates, at most U+10FFFF).
-std::size_t utf8_length(std::string_view text);
 
 inline bool is_blank(char letter)
 {

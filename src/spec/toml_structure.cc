@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "spec/toml_parser.h"
-
 #include "base/text.h"
+#include "spec/toml_parser.h"
 
 #include <utility>
 
@@ -17,11 +16,11 @@ bool Parser::fail(std::size_t at, std::string_view pattern, std::string_view wor
 /// `expected ..., found` what stands at `at_`.
 bool Parser::fail_here(std::string_view expected)
 {
-    std::string found = "the end of the file";
+    Text found = "the end of the file";
     if (at_newline())
         found = "the end of the line";
     else if (!at_end())
-        found = concat({"'", text_.substr(at_, utf8_length(text_.substr(at_))), "'"});
+        found = compose("'%'", {text_.substr(at_, utf8_length(text_.substr(at_)))});
     return fail(at_, concat({"expected ", expected, ", found %"}), found);
 }
 

@@ -16,43 +16,7 @@ unsigned digit_value(char letter)
     return lower >= 'a' && lower <= 'f' ? static_cast<unsigned>(lower - 'a') + 10 : 99;
 }
 
-void append_utf8(std::string& to, unsigned point)
-{
-    if (point < 0x80) {
-        to += static_cast<char>(point);
-        return;
-    }
-    const int more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-    const unsigned lead = more == 1 ? 0xc0 : more == 2 ? 0xe0 : 0xf0;
-    to += static_cast<char>(lead | point >> (6 * more));
-    for (int shift = 6 * (more - 1); shift >= 0; shift -= 6)
-        to += static_cast<char>(0x80 | (point >> shift & 0x3f));
-}
-
 }  // namespace
-
-std::size_t utf8_length(std::string_view text)
-{
-    const auto byte = [&](std::size_t index) {
-        return index < text.size() ? static_cast<unsigned char>(text[index]) : 0U;
-    };
-    const unsigned lead = byte(0);
-    if (lead < 0x80)
-        return 1;
-    if (lead < 0xc2 || lead > 0xf4)
-        return 0;
-    // Only the second byte's range depends on the first.
-    const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (byte(1) < low || byte(1) > high)
-        return 0;
-    const std::size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    for (std::size_t index = 2; index < length; ++index) {
-        if ((byte(index) & 0xc0) != 0x80)
-            return 0;
-    }
-    return length;
-}
 
 /// TOML wants UTF-8 and, in any place, no control characters but tab and the newlines LF and CR LF. Knowing this of
 /// the whole text, the rest of the parser need not think of it.
@@ -153,7 +117,7 @@ bool Parser::string(std::string_view& text, bool may_span_lines)
     at_ += spans ? 3 : 1;
     if (spans && at_newline())
         at_ += peek() == '\r' ? 2 : 1;
-    std::string& decoded = document_.decoded;
+    Builder& decoded = document_.decoded;
     const std::size_t begin = decoded.size();
     for (;;) {
         if (at_end() || (!spans && at_newline()))
@@ -177,7 +141,7 @@ bool Parser::string(std::string_view& text, bool may_span_lines)
             decoded += letter;
     }
     at_ += spans ? 3 : 1;
-    text = std::string_view(decoded).substr(begin);
+    text = decoded.view().substr(begin);
     return true;
 }
 

@@ -127,16 +127,16 @@ void ReadContext::complain(Index node, std::string_view pattern, std::string_vie
     Index named = node;
     while (document[named].key.empty() && named != 0)
         named = document[named].parent;
-    std::string message = fill(pattern, first, second);
+    Text message = fill(pattern, first, second);
     if (document[node].source == 0 && named != 0)  // a setting names its key already
-        message = concat({document[named].key, ": ", message});
+        message = compose("%: %", {document[named].key, message});
     document.report(problems, node, "%", message);
 }
 
 void ReadContext::expected(Index node, std::string_view what) const
 {
     const toml::Node& value = document[node];
-    std::string found;
+    Text found;
     switch (value.kind) {
     case Kind::Broken:
         return;
@@ -150,7 +150,7 @@ void ReadContext::expected(Index node, std::string_view what) const
         found = value.text.size() <= 60 ? toml_string(value.text) : "a long string";
         break;
     case Kind::Integer:
-        found = concat({"the number ", Decimal(value.number)});
+        found = compose("the number %", {Decimal(value.number)});
         break;
     case Kind::Boolean:
         found = value.number != 0 ? "true" : "false";
@@ -251,10 +251,10 @@ Taken take_choice(const ReadContext& context, const SchemaKey& key, Index node, 
     as<std::uint8_t>(member) = static_cast<std::uint8_t>(index);
     if (index >= 0)
         return Taken::Good;
-    std::string all = "one of ";
+    Builder all("one of ");
     std::string_view words = key.words;
     while (!words.empty()) {
-        all += concat({"\"", take_until(words, '|'), "\""});
+        all += {"\"", take_until(words, '|'), "\""};
         all += words.empty() ? "" : ", ";
     }
     context.expected(node, all);
@@ -298,7 +298,7 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
     default:
         break;
     }
-    as<std::string>(member) = text;
+    as<Text>(member) = text;
     if (key.type == Type::Path)
         return good_if(is_path(text));
     if (key.type == Type::Interface)

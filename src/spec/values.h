@@ -3,20 +3,20 @@
 
 /// Reading single values of a spec, type by type, and saying what is wrong with them.
 
+#include "base/list.h"
+#include "base/text.h"
 #include "spec/schema.h"
 #include "spec/spec.h"
 #include "spec/toml.h"
 
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace vial {
 
 struct ReadContext {
     const toml::Document& document;
     Problems& problems;
-    std::vector<std::string>& not_yet;
+    List<Text>& not_yet;
     Discarded discarded = {};
     bool inside_later = false;  ///< in a table that is itself on the not-yet list
 

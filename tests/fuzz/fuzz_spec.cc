@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 
 using namespace vial;
 
@@ -20,12 +21,12 @@ void check(const Reading& reading)
     }
     if (!reading.problems.empty())
         return;
-    const std::string shown = show_spec(reading.spec);
+    const Text shown = show_spec(reading.spec);
     const Reading again = read_spec(shown, "f.conf");
     if (!again.problems.empty() || !json::valid(show_spec_json(reading.spec)))
         std::abort();
     // What is not supported yet is shown as comments at the end, and not read back.
-    const std::string shown_again = show_spec(again.spec);
+    const Text shown_again = show_spec(again.spec);
     if (shown.compare(0, shown_again.size(), shown_again) != 0)
         std::abort();
 }

@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 using namespace vial;
 
@@ -60,7 +61,7 @@ int main()
             line = "= ";
             dump(document, 0, line);
         } else {
-            line = "! " + problems.take()[0].message;
+            line = concat({"! ", problems.take()[0].message});
         }
         for (char& letter : line) {
             if (letter == '\n')

@@ -2,9 +2,9 @@
 #include "harness.h"
 
 #include "base/json.h"
-#include "base/os.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <dirent.h>
@@ -44,124 +44,11 @@ void pause_ms(long milliseconds)
     ::nanosleep(&time, nullptr);
 }
 
-std::vector<std::string> names_in(const std::string& path)
+std::int64_t now_ms()
 {
-    std::vector<std::string> names;
-    DIR* directory = ::opendir(path.c_str());
-    while (const dirent* entry = directory != nullptr ? ::readdir(directory) : nullptr) {
-        const std::string name = entry->d_name;
-        if (name != "." && name != "..")
-            names.push_back(name);
-    }
-    if (directory != nullptr)
-        ::closedir(directory);
-    std::sort(names.begin(), names.end());
-    return names;
-}
-
-bool is_directory(const std::string& path)
-{
-    struct stat what{};
-    return ::lstat(path.c_str(), &what) == 0 && S_ISDIR(what.st_mode);
-}
-
-struct Hierarchy {
-    std::string point, options;
-    bool unified;
-};
-
-std::vector<Hierarchy> hierarchies()
-{
-    std::vector<Hierarchy> found;
-    for (const std::string& line : lines(read_text("/proc/self/mounts"))) {
-        std::string_view rest = line;
-        const auto word = [&] {
-            const std::string_view one = rest.substr(0, rest.find(' '));
-            rest.remove_prefix(std::min(one.size() + 1, rest.size()));
-            return std::string(one);
-        };
-        (void)word();
-        const std::string point = word(), type = word(), options = word();
-        if (type == "cgroup" || type == "cgroup2")
-            found.push_back({point, options, type == "cgroup2"});
-    }
-    return found;
-}
-
-/// The directories beneath a cgroup, deepest last.
-void walk(const std::string& path, std::vector<std::string>& found)
-{
-    for (const std::string& name : names_in(path)) {
-        const std::string below = path + "/" + name;
-        if (is_directory(below)) {
-            found.push_back(below);
-            walk(below, found);
-        }
-    }
-}
-
-std::vector<std::string> cgroups()
-{
-    std::vector<std::string> found;
-    for (const Hierarchy& hierarchy : hierarchies())
-        walk(hierarchy.point, found);
-    return found;
-}
-
-/// Everybody who lives in our part of the cgroups, but for us and our parents.
-std::vector<std::string> processes()
-{
-    std::vector<std::string> groups = cgroups(), found;
-    for (const Hierarchy& hierarchy : hierarchies())
-        groups.push_back(hierarchy.point);
-    for (const std::string& group : groups) {
-        for (const std::string& pid : lines(read_text(group + "/cgroup.procs"))) {
-            std::string name = read_text("/proc/" + pid + "/comm");
-            const std::string state = read_text("/proc/" + pid + "/stat");
-            // A zombie has ended, and 0 is nobody we can see.
-            if (!name.empty() && pid != "0" && state.find(") Z ") == state.npos)
-                found.push_back(pid + " " + name.substr(0, name.find('\n')));
-        }
-    }
-    return found;
-}
-
-std::vector<std::string> loop_devices()
-{
-    std::vector<std::string> found;
-    for (const std::string& name : names_in("/sys/block")) {
-        const std::string file = read_text("/sys/block/" + name + "/loop/backing_file");
-        if (file.find(work().substr(work().rfind('/'))) != file.npos)
-            found.push_back(name + " over " + file.substr(0, file.find('\n')));
-    }
-    return found;
-}
-
-std::vector<std::string> snapshot()
-{
-    std::vector<std::string> all;
-    const auto add = [&](const char* kind, const std::vector<std::string>& found) {
-        for (const std::string& one : found)
-            all.push_back(std::string(kind) + one);
-    };
-    add("mount ", mounts());
-    add("cgroup ", cgroups());
-    add("process ", processes());
-    add("interface ", interfaces());
-    add("loop device ", loop_devices());
-    for (const std::string& name : names_in("/run/vial"))
-        if (name != ".lock")
-            all.push_back("state /run/vial/" + name);
-    std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
-    return all;
-}
-
-std::vector<std::string> without(const std::vector<std::string>& all, const std::vector<std::string>& some)
-{
-    std::vector<std::string> rest;
-    std::set_difference(all.begin(), all.end(), some.begin(), some.end(), std::back_inserter(rest));
-    return rest;
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1000000;
 }
 
 std::string joined(const Words& words)
@@ -233,7 +120,8 @@ bool Process::has_ended()
 {
     (void)read_some(0);
     siginfo_t info{};
-    return pid_ <= 0 || (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_);
+    return pid_ <= 0 ||
+           (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_);
 }
 
 void Process::send(std::string_view text)
@@ -279,14 +167,14 @@ bool Process::read_some(long limit)
 
 bool Process::expect(std::string_view text, long limit)
 {
-    const std::int64_t deadline = os::boottime_ms() + limit;
+    const std::int64_t deadline = now_ms() + limit;
     for (;;) {
         const std::size_t at = out_.find(text, found_);
         if (at != out_.npos) {
             found_ = at + text.size();
             return true;
         }
-        const std::int64_t left = deadline - os::boottime_ms();
+        const std::int64_t left = deadline - now_ms();
         if (left <= 0 || !read_some(std::min<long>(left, 50)))
             return false;
     }
@@ -294,14 +182,14 @@ bool Process::expect(std::string_view text, long limit)
 
 int Process::wait(long limit)
 {
-    const std::int64_t deadline = os::boottime_ms() + limit;
+    const std::int64_t deadline = now_ms() + limit;
     int status = 0;
     bool ended = false;
     while (pid_ > 0 && !ended) {
         ended = ::waitpid(pid_, &status, WNOHANG) == pid_;
         if (ended)
             break;
-        if (os::boottime_ms() >= deadline) {
+        if (now_ms() >= deadline) {
             ::kill(pid_, SIGKILL);
             ::waitpid(pid_, &status, 0);
             pid_ = -1;
@@ -378,14 +266,14 @@ OnOldKernel::~OnOldKernel()
     kernel_options.clear();
 }
 
-bool eventually(const std::function<bool()>& holds)
+bool eventually(const std::function<bool()>& holds, long limit)
 {
-    const std::int64_t deadline = os::boottime_ms() + 20000;
+    const std::int64_t deadline = now_ms() + limit;
     do {
         if (holds())
             return true;
         pause_ms(10);
-    } while (os::boottime_ms() < deadline);
+    } while (now_ms() < deadline);
     return false;
 }
 
@@ -405,20 +293,34 @@ const std::string& work()
 
 std::string read_text(const std::string& path)
 {
-    auto text = os::read_file(AT_FDCWD, path.c_str(), 16U << 20);
-    return text.ok() ? text.take() : "";
+    std::string text;
+    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    char buffer[65536];
+    while (file) {
+        const ssize_t got = ::read(file.get(), buffer, sizeof buffer);
+        if (got <= 0)
+            break;
+        text.append(buffer, static_cast<std::size_t>(got));
+    }
+    return text;
 }
 
 void write_text(const std::string& path, std::string_view text)
 {
     const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file || !os::write_all(file.get(), text).ok())
+    while (file && !text.empty()) {
+        const ssize_t put = ::write(file.get(), text.data(), text.size());
+        if (put <= 0)
+            break;
+        text.remove_prefix(static_cast<std::size_t>(put));
+    }
+    if (!file || !text.empty())
         give_up("cannot write " + path);
 }
 
 bool exists(const std::string& path)
 {
-    struct stat what{};
+    struct stat what {};
     return ::lstat(path.c_str(), &what) == 0;
 }
 
@@ -446,33 +348,36 @@ std::string sleeper(const std::string& name, std::string_view more)
     return spec(name, std::string("root = \"ROOT\"\ncommand = [\"/bin/sleep\", \"1000\"]\n").append(more));
 }
 
-const std::string& root(RootKind kind)
+const std::string& root(RootKind kind, unsigned owner)
 {
     static const std::vector<std::string>* roots = [] {
         auto* made = new std::vector<std::string>;
         const std::string tree = work() + "/root";
-        const std::string image = tree + ".image-";
-        const std::string programs = "EXTRA_PROGRAMS=hog=" + payload("hog");
-        const Words commands[] = {
-            {"env", programs, "sh", from_environment("SOURCE") + "/images/rootfs.sh", tree},
+        std::vector<Words> commands = {
+            {"env", "EXTRA_PROGRAMS=hog=" + payload("hog"), "sh", from_environment("SOURCE") + "/images/rootfs.sh",
+             tree},
             {"cp", from_environment("SOURCE") + "/tests/system/payloads/look.sh", tree + "/bin/look"},
             {"chmod", "755", tree + "/bin/look"},
             {"mkdir", "-m", "755", tree + "/data", tree + "/scratch"},
             {"touch", tree + "/file"},
             {"chmod", "1777", tree + "/srv"},
-            {"mksquashfs", tree, image + "squashfs", "-no-progress", "-quiet", "-comp", "gzip"},
-            {"mkfs.erofs", "--quiet", image + "erofs", tree},
-            {"mkfs.ext4", "-q", "-d", tree, image + "ext4", "24M"},
+            {"cp", "-a", tree, tree + "-mapped"},
+            {"chown", "-hR", std::to_string(mapped_root) + ":" + std::to_string(mapped_root), tree + "-mapped"},
         };
+        for (const std::string& from : {tree, tree + "-mapped"}) {
+            commands.push_back({"mksquashfs", from, from + ".squashfs", "-no-progress", "-quiet", "-comp", "gzip"});
+            commands.push_back({"mkfs.erofs", "--quiet", from + ".erofs", from});
+            commands.push_back({"mkfs.ext4", "-q", "-d", from, from + ".ext4", "24M"});
+            made->insert(made->end(), {from, from + ".squashfs", from + ".erofs", from + ".ext4"});
+        }
         for (const Words& command : commands) {
             const Finished finished = run(command);
             if (finished.code != 0)
                 give_up("cannot make a root filesystem: " + joined(command) + ": " + finished.err);
         }
-        *made = {tree, image + "squashfs", image + "erofs", image + "ext4"};
         return made;
     }();
-    return (*roots)[static_cast<std::size_t>(kind)];
+    return (*roots)[static_cast<std::size_t>(kind) + (owner == mapped_root ? 4 : 0)];
 }
 
 std::string payload(const std::string& name)
@@ -515,24 +420,6 @@ pid_t init_pid(const std::string& name)
     return static_cast<pid_t>(std::atol(field(listed(name), {"pid"}).c_str()));
 }
 
-bool cgroup_is_unified()
-{
-    bool unified = true;
-    for (const Hierarchy& hierarchy : hierarchies())
-        unified = unified && hierarchy.unified;
-    return unified;
-}
-
-std::string cgroup(const std::string& controller, const std::string& below)
-{
-    for (const Hierarchy& hierarchy : hierarchies()) {
-        const std::string options = "," + hierarchy.options + ",";
-        if (options.find("," + controller + ",") != options.npos || (hierarchy.unified && cgroup_is_unified()))
-            return hierarchy.point + "/vial/" + below;
-    }
-    return "/no-such-hierarchy";
-}
-
 std::vector<std::string> lines(std::string_view text)
 {
     std::vector<std::string> all;
@@ -544,68 +431,9 @@ std::vector<std::string> lines(std::string_view text)
     return all;
 }
 
-std::vector<std::string> interfaces()
+bool contains(std::string_view text, std::string_view part)
 {
-    std::vector<std::string> found;
-    for (const std::string& line : lines(read_text("/proc/self/net/dev"))) {
-        const std::size_t colon = line.find(':');
-        const std::size_t start = line.find_first_not_of(' ');
-        if (colon != line.npos)
-            found.push_back(line.substr(start, colon - start));
-    }
-    return found;
-}
-
-std::vector<std::string> mounts()
-{
-    std::vector<std::string> found = lines(read_text("/proc/self/mounts"));
-    std::sort(found.begin(), found.end());
-    return found;
-}
-
-NothingLeft::NothingLeft()
-{
-    (void)root();
-    before_ = snapshot();
-}
-
-NothingLeft::~NothingLeft()
-{
-    // A killed process takes a moment to vanish, a dead container's interface some tens of milliseconds.
-    std::vector<std::string> after;
-    const std::int64_t deadline = os::boottime_ms() + 3000;
-    for (after = snapshot(); after != before_ && os::boottime_ms() < deadline; after = snapshot())
-        pause_ms(20);
-    if (after == before_)
-        return;
-    for (const std::string& one : without(after, before_))
-        FAIL_CHECK("left behind: ", one);
-    for (const std::string& one : without(before_, after))
-        FAIL_CHECK("gone: ", one);
-
-    for (const std::string& name : names_in("/run/vial")) {
-        if (name != ".lock")
-            (void)ctl({"stop", "--timeout=0s", name}, {}, 5000);
-    }
-    for (const std::string& one : without(snapshot(), before_)) {
-        const std::string what = one.substr(one.find(' ') + 1);
-        if (one.substr(0, 8) == "process ") {
-            ::kill(static_cast<pid_t>(std::atol(what.c_str())), SIGKILL);
-        } else if (one.substr(0, 10) == "interface ") {
-            (void)run({"ip", "link", "delete", what});
-        } else if (one.substr(0, 6) == "state ") {
-            (void)run({"rm", "-rf", what});
-        } else if (one.substr(0, 6) == "mount ") {
-            const std::size_t point = what.find(' ') + 1;
-            (void)run({"umount", "-l", what.substr(point, what.find(' ', point) - point)});
-        }
-    }
-    std::vector<std::string> groups = cgroups();
-    for (std::size_t at = groups.size(); at-- > 0;) {
-        const std::string line = "cgroup " + groups[at];
-        if (!std::binary_search(before_.begin(), before_.end(), line))
-            ::rmdir(groups[at].c_str());
-    }
+    return text.find(part) != text.npos;
 }
 
 }  // namespace vial::test

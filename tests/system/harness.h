@@ -26,7 +26,7 @@ using Words = std::vector<std::string>;
 
 /// How a command ended.
 struct Finished {
-    int code = -1;   ///< its exit code, 128+n for signal n; -1: it went on for too long and was killed
+    int code = -1;  ///< its exit code, 128+n for signal n; -1: it went on for too long and was killed
     std::string out, err;
 };
 
@@ -92,8 +92,8 @@ private:
     std::size_t found_ = 0;
 };
 
-/// Looks until it is so; false after 20 s.
-bool eventually(const std::function<bool()>& holds);
+/// Looks until it is so; false after `limit` milliseconds.
+bool eventually(const std::function<bool()>& holds, long limit = 20000);
 
 // ---- Files ----------------------------------------------------------------------------------------------------------
 
@@ -113,7 +113,9 @@ std::string sleeper(const std::string& name, std::string_view more = {});
 /// One small root filesystem with BusyBox, in several forms, made at the first use. /srv inside is writable by
 /// everybody; /data and /file are there to be mounted on.
 enum class RootKind { Directory, Squashfs, Erofs, Ext4 };
-const std::string& root(RootKind kind = RootKind::Directory);
+/// `owner`: to whom its files belong, user and group.
+const std::string& root(RootKind kind = RootKind::Directory, unsigned owner = 0);
+inline constexpr unsigned mapped_root = 100000;  ///< the other owner there is: who is root in a user namespace
 /// A program of payloads/.
 std::string payload(const std::string& name);
 
@@ -131,6 +133,7 @@ pid_t init_pid(const std::string& name);
 std::string cgroup(const std::string& controller, const std::string& below);
 bool cgroup_is_unified();
 std::vector<std::string> lines(std::string_view text);
+bool contains(std::string_view text, std::string_view part);
 /// Network interfaces of this namespace.
 std::vector<std::string> interfaces();
 /// Mounts of this namespace, without numbers.

@@ -8,7 +8,6 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
-#include <sys/stat.h>
 
 using namespace vial;
 using namespace vial::test;
@@ -29,16 +28,6 @@ bool ends(const std::string& name)
 std::string waited(const std::string& name)
 {
     return done({"wait", name});
-}
-
-std::string service_field(const std::string& container, int index, const std::string& key)
-{
-    return field(ctl({"status", "--json", container}).out, {"services", std::to_string(index), key});
-}
-
-bool contains(std::string_view text, std::string_view part)
-{
-    return text.find(part) != text.npos;
 }
 
 }  // namespace
@@ -76,8 +65,8 @@ TEST_CASE("start --wait returns when it runs; a relative path to the spec will d
 {
     const NothingLeft nothing_left;
     (void)sleeper("near");
-    const Finished started =
-        run({"sh", "-c", "cd '" + work() + "' && exec \"$@\"", "sh", ctl_words({}).front(), "start", "--wait", "near.conf"});
+    const Finished started = run({"sh", "-c", "cd '" + work() + "' && exec \"$@\"", "sh", ctl_words({}).front(),
+                                  "start", "--wait", "near.conf"});
     INFO(started.err);
     CHECK(started.code == 0);
     CHECK(field(ctl({"status", "--json", "near"}).out, {"services", "0", "state"}) == "\"ready\"");
@@ -182,8 +171,9 @@ TEST_CASE("kill sends the signal that was asked for, to the service that was ask
 {
     const NothingLeft nothing_left;
     const std::string trap = "trap 'echo got USR1' USR1; echo set; while :; do sleep 0.05; done";
-    (void)done({"start", spec("signals", "root = \"ROOT\"\n[service.a]\ncommand = [\"/bin/sh\", \"-c\", \"" + trap + "\"]\n" +
-                                             "[service.b]\ncommand = [\"/bin/sh\", \"-c\", \"" + trap + "\"]\n")});
+    (void)done(
+        {"start", spec("signals", "root = \"ROOT\"\n[service.a]\ncommand = [\"/bin/sh\", \"-c\", \"" + trap + "\"]\n" +
+                                      "[service.b]\ncommand = [\"/bin/sh\", \"-c\", \"" + trap + "\"]\n")});
     CHECK(eventually([] { return ctl({"logs", "signals"}).out == "set\nset\n"; }));
     (void)done({"kill", "-s", "USR1", "--service=b", "signals"});
     CHECK(eventually([] { return ctl({"logs", "signals"}).out == "set\nset\ngot USR1\n"; }));
@@ -198,8 +188,9 @@ TEST_CASE("kill sends the signal that was asked for, to the service that was ask
 TEST_CASE("stop asks first, and kills what does not listen")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", spec("polite", "root = \"ROOT\"\nstop_signal = \"USR2\"\ncommand = [\"/bin/sh\", \"-c\", "
-                                        "\"trap 'echo asked; exit 0' USR2; echo set; while :; do sleep 0.05; done\"]\n")});
+    (void)done(
+        {"start", spec("polite", "root = \"ROOT\"\nstop_signal = \"USR2\"\ncommand = [\"/bin/sh\", \"-c\", "
+                                 "\"trap 'echo asked; exit 0' USR2; echo set; while :; do sleep 0.05; done\"]\n")});
     CHECK(eventually([] { return ctl({"logs", "polite"}).out == "set\n"; }));
     Process follower(ctl_words({"logs", "-f", "polite"}));
     CHECK(follower.expect("set\n"));
@@ -241,10 +232,55 @@ TEST_CASE("restart begins anew with the same spec")
     (void)done({"stop", "web"});
 }
 
+TEST_CASE("restart of one that has ended starts it")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("short", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"exit 3\"]\n")});
+    CHECK(waited("short") == "3\n");
+    (void)done({"restart", "short"});
+    CHECK(waited("short") == "3\n");
+    (void)done({"stop", "short"});
+}
+
+TEST_CASE("init = false: what there is to know without vial inside")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", sleeper("bare", "init = false\nstop_timeout = \"20ms\"\n")});
+    CHECK(state("bare") == "\"running\"");
+    CHECK(ctl({"exec", "bare", "--", "/bin/sh", "-c", "tr '\\0' ' ' </proc/1/cmdline"}).out == "/bin/sleep 1000 ");
+    CHECK(contains(refused(1, {"status", "bare"}), "init = false"));
+    CHECK(contains(refused(1, {"logs", "bare"}), "init = false"));
+    // PID 1 hears no signal that it has not asked for, but the last.
+    (void)done({"kill", "bare"});
+    CHECK(eventually([] { return state("bare") == "\"exited\""; }));
+    CHECK(waited("bare") == "unknown\n");
+    (void)done({"stop", "bare"});
+
+    CHECK(ctl({"run", "--root", root(), "--set", "init=false", "--", "/bin/sh", "-c", "echo $$; exit 9"}).code == 9);
+    CHECK(ctl({"run", "--root", root(), "--set", "init=false", "--", "/bin/sh", "-c", "echo $$"}).out == "1\n");
+}
+
+TEST_CASE("status in the moment a container ends says one thing or the other")
+{
+    const NothingLeft nothing_left;
+    const std::string file = spec("brief", "root = \"ROOT\"\ncommand = [\"/bin/true\"]\n");
+    for (int turn = 0; turn < 20; turn++) {
+        (void)done({"start", file});
+        std::string status;
+        do
+            status = done({"status", "brief"});
+        while (contains(status, "running") || contains(status, "stopping"));
+        CHECK(contains(status, "exited with 0"));
+        (void)done({"stop", "brief"});
+    }
+}
+
 TEST_CASE("killed from outside: `killed, code unknown`, and the next look clears what it left")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", sleeper("victim", "[network.eth0]\nbridge = \"br-crash\"\naddress = \"10.9.1.2/24\"\ngateway = \"10.9.1.1\"\n")});
+    (void)done({"start",
+                sleeper("victim",
+                        "[network.eth0]\nbridge = \"br-crash\"\naddress = \"10.9.1.2/24\"\ngateway = \"10.9.1.1\"\n")});
     CHECK(exists(cgroup("pids", "victim")));
     const pid_t pid = init_pid("victim");
     ::kill(pid, SIGKILL);
@@ -256,116 +292,6 @@ TEST_CASE("killed from outside: `killed, code unknown`, and the next look clears
     CHECK_FALSE(exists(cgroup("pids", "victim")));
     CHECK(eventually([] { return interfaces().size() == 1; }));
     (void)done({"stop", "victim"});
-}
-
-TEST_CASE("restart = \"on-failure\" starts what failed again, and not what ended well")
-{
-    const NothingLeft nothing_left;
-    // Fails twice, then is content.
-    const std::string script = "echo run >>/srv/runs; [ $(wc -l </srv/runs) -ge 3 ]";
-    (void)done({"start", spec("flaky", "root = \"ROOT\"\noverlay = \"tmpfs\"\nrestart = \"on-failure\"\nrestart_delay = \"10ms\"\n"
-                                       "command = [\"/bin/sh\", \"-c\", \"" + script + "\"]\n")});
-    CHECK(waited("flaky") == "0\n");
-    CHECK(contains(read_text("/run/vial/flaky/exit"), "\"restarts\":2"));
-    (void)done({"stop", "flaky"});
-}
-
-TEST_CASE("restart = \"no\" leaves it ended; restart = \"always\" starts it again whatever it said")
-{
-    const NothingLeft nothing_left;
-    (void)done({"start", spec("once", "root = \"ROOT\"\nrestart = \"no\"\ncommand = [\"/bin/false\"]\n")});
-    CHECK(waited("once") == "1\n");
-    (void)done({"stop", "once"});
-
-    (void)done({"start", spec("always", "root = \"ROOT\"\nrestart = \"always\"\nrestart_delay = \"5ms\"\ncommand = [\"/bin/true\"]\n")});
-    CHECK(eventually([] { return json::number(service_field("always", 0, "restarts")).value_or(0) >= 3; }));
-    CHECK(field(service_field("always", 0, "last_exit"), {"code"}) == "0");
-    (void)done({"stop", "always"});
-}
-
-TEST_CASE("restart_delay is waited, and stop does not wait for it")
-{
-    const NothingLeft nothing_left;
-    (void)done({"start", spec("slow", "root = \"ROOT\"\nrestart = \"always\"\nrestart_delay = \"1h\"\ncommand = [\"/bin/false\"]\n")});
-    CHECK(eventually([] { return service_field("slow", 0, "state") == "\"backoff\""; }));
-    CHECK(contains(done({"status", "slow"}), "exited with 1"));
-    (void)done({"stop", "slow"});
-}
-
-TEST_CASE("several services run side by side, each by itself")
-{
-    const NothingLeft nothing_left;
-    const std::string file = spec("pair", "root = \"ROOT\"\n"
-                                          "[service.steady]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
-                                          "[service.flaky]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.02; exit 7\"]\n"
-                                          "restart = \"on-failure\"\nrestart_delay = \"10ms\"\n"
-                                          "[service.nobody]\nuser = 65534\ngroup = 65534\ncommand = [\"/bin/sh\", \"-c\", \"id -u; exec sleep 1000\"]\n");
-    (void)done({"start", file});
-    const std::string steady = service_field("pair", 0, "pid");
-    CHECK(service_field("pair", 0, "service") == "\"steady\"");
-    CHECK(service_field("pair", 1, "service") == "\"flaky\"");
-    CHECK(eventually([] { return json::number(service_field("pair", 1, "restarts")).value_or(0) >= 2; }));
-    CHECK(service_field("pair", 0, "restarts") == "0");
-    CHECK(service_field("pair", 0, "pid") == steady);
-    CHECK(eventually([] { return ctl({"logs", "pair"}).out.find("65534\n") != std::string::npos; }));
-    for (const char* service : {"steady", "nobody"})
-        CHECK(lines(read_text(cgroup("pids", std::string("pair/") + service + "/cgroup.procs"))).size() == 1);
-    (void)done({"stop", "pair"});
-}
-
-TEST_CASE("a container of several services ends with the last of them")
-{
-    const NothingLeft nothing_left;
-    (void)done({"start", spec("two", "root = \"ROOT\"\n[service.a]\ncommand = [\"/bin/true\"]\n"
-                                     "[service.b]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.1; exit 5\"]\n")});
-    CHECK(waited("two") == "5\n");
-    (void)done({"stop", "two"});
-}
-
-TEST_CASE("logs: what was written, and it survives the end")
-{
-    const NothingLeft nothing_left;
-    (void)done({"start", spec("writer", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"echo to stdout; echo to stderr >&2; "
-                                        "printf 'no newline'\"]\n")});
-    CHECK(waited("writer") == "0\n");
-    CHECK(done({"logs", "writer"}) == "to stdout\nto stderr\nno newline");
-    CHECK(done({"logs", "-f", "writer"}) == "to stdout\nto stderr\nno newline");
-    CHECK(ends("writer"));
-    CHECK(done({"logs", "writer"}) == "to stdout\nto stderr\nno newline");
-    (void)done({"stop", "writer"});
-}
-
-TEST_CASE("logs -f goes on until the end")
-{
-    const NothingLeft nothing_left;
-    (void)done({"start", spec("ticker", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", "
-                                        "\"echo first; while ! [ -e /tmp/go ]; do sleep 0.02; done; echo last\"]\n")});
-    Process follower(ctl_words({"logs", "--follow", "ticker"}));
-    CHECK(follower.expect("first\n"));
-    (void)done({"exec", "ticker", "--", "/bin/touch", "/tmp/go"});
-    CHECK(follower.wait() == 0);
-    CHECK(follower.output() == "first\nlast\n");
-    (void)done({"stop", "ticker"});
-}
-
-TEST_CASE("the log is bounded: 100 MB end in two segments, and the newest is kept")
-{
-    const NothingLeft nothing_left;
-    (void)done({"start", spec("chatty", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", "
-                                        "\"yes 'a line of some thirty letters' | head -c 100000000; echo the end\"]\n"
-                                        "[log]\nsize = \"128K\"\n[limits]\nmemory = \"8M\"\n")});
-    CHECK(run(ctl_words({"wait", "chatty"}), {}, 120000).out == "0\n");
-    struct stat what{};
-    for (const char* segment : {"/run/vial/chatty/log.0", "/run/vial/chatty/log.1"}) {
-        CHECK(::stat(segment, &what) == 0);
-        CHECK(what.st_size == 128 * 1024);
-    }
-    const Finished logs = ctl({"logs", "chatty"});
-    CHECK(logs.code == 0);
-    CHECK(logs.out.size() > 100000);
-    CHECK(logs.out.size() <= 2 * 128 * 1024);
-    CHECK(logs.out.substr(logs.out.size() - 8) == "the end\n");
-    (void)done({"stop", "chatty"});
 }
 
 TEST_CASE("two starts of one name at once: exactly one wins, twenty times")

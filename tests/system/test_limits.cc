@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 
-#include <algorithm>
 #include <doctest/doctest.h>
 #include <signal.h>
 
@@ -14,11 +13,6 @@ using namespace vial;
 using namespace vial::test;
 
 namespace {
-
-bool contains(std::string_view text, std::string_view part)
-{
-    return text.find(part) != text.npos;
-}
 
 /// The first line of a cgroup's file: of `v1` or, on version 2, of `v2`.
 std::string limit(const std::string& controller, const std::string& group, const std::string& v1, const std::string& v2)
@@ -84,8 +78,11 @@ TEST_CASE("a hog among several services: the others live on, and status counts")
 TEST_CASE("a hog that is restarted each time")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", hog("hog", "restart = \"on-failure\"\nrestart_delay = \"10ms\"\n[limits]\nmemory = \"30M\"\n")});
-    CHECK(eventually([] { return json::number(field(ctl({"status", "--json", "hog"}).out, {"container", "oom_kills"})).value_or(0) >= 2; }));
+    (void)done(
+        {"start", hog("hog", "restart = \"on-failure\"\nrestart_delay = \"10ms\"\n[limits]\nmemory = \"30M\"\n")});
+    CHECK(eventually([] {
+        return json::number(field(ctl({"status", "--json", "hog"}).out, {"container", "oom_kills"})).value_or(0) >= 2;
+    }));
     (void)done({"stop", "hog"});
 }
 
@@ -116,7 +113,8 @@ TEST_CASE("the limit on tasks refuses a fork")
 TEST_CASE("the limits are in the cgroup's files, and read back")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", sleeper("limited", "[limits]\nmemory = \"64M\"\nswap = \"16M\"\ntasks = 64\ncpu = \"150%\"\n")});
+    (void)done(
+        {"start", sleeper("limited", "[limits]\nmemory = \"64M\"\nswap = \"16M\"\ntasks = 64\ncpu = \"150%\"\n")});
     CHECK(limit("memory", "limited", "memory.limit_in_bytes", "memory.max") == "67108864");
     if (cgroup_is_unified())
         CHECK(limit("memory", "limited", "", "memory.swap.max") == "16777216");
@@ -126,9 +124,23 @@ TEST_CASE("the limits are in the cgroup's files, and read back")
     CHECK(limit("cpu", "limited", "cpu.cfs_quota_us", "cpu.max") == (cgroup_is_unified() ? "150000 100000" : "150000"));
     (void)done({"stop", "limited"});
 
-    // Half a processor is really half: what it wants beyond is throttled.
-    (void)done({"start", spec("busy", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"while :; do :; done\"]\n[limits]\ncpu = \"20%\"\n")});
-    CHECK(eventually([] { return json::number(field(ctl({"stats", "--json", "busy"}).out, {"container", "cpu", "throttled_usec"})).value_or(0) > 0; }));
+    // No swap at all, the commonest use of the key.
+    (void)done({"start", sleeper("unswapped", "[limits]\nmemory = \"64M\"\nswap = 0\n")});
+    if (cgroup_is_unified())
+        CHECK(limit("memory", "unswapped", "", "memory.swap.max") == "0");
+    else
+        CHECK(limit("memory", "unswapped", "memory.memsw.limit_in_bytes", "") == "67108864");
+    (void)done({"stop", "unswapped"});
+
+    // A fifth of a processor is no more: what it wants beyond is throttled.
+    (void)done(
+        {"start",
+         spec("busy",
+              "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"while :; do :; done\"]\n[limits]\ncpu = \"20%\"\n")});
+    CHECK(eventually([] {
+        return json::number(field(ctl({"stats", "--json", "busy"}).out, {"container", "cpu", "throttled_usec"}))
+                   .value_or(0) > 0;
+    }));
     (void)done({"stop", "busy"});
 }
 
@@ -159,9 +171,10 @@ TEST_CASE("a limit that the kernel does not take stops the start")
 TEST_CASE("the layout of the cgroups is a promise")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", spec("layout", "root = \"ROOT\"\n[service.web]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
-                                        "[service.clock]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 1000 & sleep 1000 & wait\"]\n"
-                                        "[limits]\nmemory = \"32M\"\ntasks = 32\ncpu = \"100%\"\n")});
+    (void)done({"start",
+                spec("layout", "root = \"ROOT\"\n[service.web]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                               "[service.clock]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 1000 & sleep 1000 & wait\"]\n"
+                               "[limits]\nmemory = \"32M\"\ntasks = 32\ncpu = \"100%\"\n")});
     for (const char* controller : {"memory", "pids", "cpu"}) {
         INFO(std::string(controller));
         CHECK(processes_in(controller, "").empty());
@@ -187,6 +200,8 @@ TEST_CASE("a service name that is a cgroup's file name is refused")
     const NothingLeft nothing_left;
     for (const char* name : {"tasks", "cgroup.procs", "memory.max"})
         CHECK(contains(refused(2, {"start", sleeper("odd", std::string("name = \"") + name + "\"\n")}), name));
-    CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.tasks]\ncommand = [\"/bin/true\"]\n")}), "tasks"));
-    CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.init]\ncommand = [\"/bin/true\"]\n")}), "init"));
+    CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.tasks]\ncommand = [\"/bin/true\"]\n")}),
+                   "tasks"));
+    CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.init]\ncommand = [\"/bin/true\"]\n")}),
+                   "init"));
 }

@@ -13,11 +13,6 @@ using namespace vial::test;
 
 namespace {
 
-bool contains(std::string_view text, std::string_view part)
-{
-    return text.find(part) != text.npos;
-}
-
 bool has_interface(const std::string& name)
 {
     const auto all = interfaces();
@@ -26,13 +21,16 @@ bool has_interface(const std::string& name)
 
 std::string web_server(const std::string& name, const std::string& network)
 {
-    return spec(name, "root = \"ROOT\"\ncommand = [\"/bin/httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/var/www\"]\n" + network);
+    return spec(name, "root = \"ROOT\"\ncommand = [\"/bin/httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/var/www\"]\n" +
+                          network);
 }
 
 /// Fetches a page; the server may need a moment until it listens, and IPv6 one for its addresses.
 bool serves(const std::string& url)
 {
-    return eventually([&] { return contains(run({"busybox", "wget", "-q", "-O", "-", url}, {}, 3000).out, "Hello from inside"); });
+    return eventually([&] {
+        return contains(run({"busybox", "wget", "-q", "-O", "-", url}, {}, 3000).out, "Hello from inside");
+    });
 }
 
 std::string inside(const std::string& name, const std::string& script)
@@ -45,8 +43,10 @@ std::string inside(const std::string& name, const std::string& script)
 TEST_CASE("a web server on a bridge is reached over IPv4 and IPv6; the bridge is made, and goes with it")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", web_server("web", "[network.eth0]\nbridge = \"br-web\"\naddress = [\"10.9.3.2/24\", \"fd00:9:3::2/64\"]\n"
-                                           "gateway = [\"10.9.3.1\", \"fd00:9:3::1\"]\n")});
+    (void)done(
+        {"start",
+         web_server("web", "[network.eth0]\nbridge = \"br-web\"\naddress = [\"10.9.3.2/24\", \"fd00:9:3::2/64\"]\n"
+                           "gateway = [\"10.9.3.1\", \"fd00:9:3::1\"]\n")});
     const std::string addresses = run({"ip", "-o", "addr", "show", "br-web"}).out;
     CHECK(contains(addresses, "10.9.3.1/24"));
     CHECK(contains(addresses, "fd00:9:3::1/64"));
@@ -65,12 +65,14 @@ TEST_CASE("a bridge that vial made stays until its last user has gone")
 {
     const NothingLeft nothing_left;
     const auto server = [](const std::string& number) {
-        return web_server("web" + number, "[network.eth0]\nbridge = \"br-pair\"\naddress = \"10.9.4." + number + "/24\"\ngateway = \"10.9.4.1\"\n");
+        return web_server("web" + number, "[network.eth0]\nbridge = \"br-pair\"\naddress = \"10.9.4." + number +
+                                              "/24\"\ngateway = \"10.9.4.1\"\n");
     };
     (void)done({"start", server("2")});
     (void)done({"start", server("3")});
     // They reach each other.
-    CHECK(eventually([] { return contains(inside("web2", "wget -q -O - http://10.9.4.3:8080/"), "Hello from inside"); }));
+    CHECK(
+        eventually([] { return contains(inside("web2", "wget -q -O - http://10.9.4.3:8080/"), "Hello from inside"); }));
     (void)done({"stop", "web2"});
     CHECK(has_interface("br-pair"));
     CHECK(serves("http://10.9.4.3:8080/"));
@@ -85,7 +87,9 @@ TEST_CASE("the last two users of a bridge leave at once, again and again")
     const NothingLeft nothing_left;
     for (int round = 0; round < 10; round++) {
         for (const char* number : {"2", "3"})
-            (void)done({"start", sleeper(std::string("at") + number, std::string("[network.eth0]\nbridge = \"br-once\"\naddress = \"10.9.5.") + number + "/24\"\n")});
+            (void)done({"start", sleeper(std::string("at") + number,
+                                         std::string("[network.eth0]\nbridge = \"br-once\"\naddress = \"10.9.5.") +
+                                             number + "/24\"\n")});
         Process first(ctl_words({"stop", "at2"})), second(ctl_words({"stop", "at3"}));
         CHECK(first.wait() == 0);
         CHECK(second.wait() == 0);
@@ -106,7 +110,10 @@ TEST_CASE("a bridge that was there before stays, with the addresses it had")
     };
     const std::string before = addresses();
     // Its gateway is somebody else's: the bridge does not get that address.
-    (void)done({"start", web_server("web", "[network.eth0]\nbridge = \"br-own\"\naddress = \"10.9.6.2/24\"\ngateway = \"10.9.6.254\"\n")});
+    (void)done(
+        {"start",
+         web_server("web",
+                    "[network.eth0]\nbridge = \"br-own\"\naddress = \"10.9.6.2/24\"\ngateway = \"10.9.6.254\"\n")});
     CHECK(serves("http://10.9.6.2:8080/"));
     CHECK(addresses() == before);
     (void)done({"stop", "web"});
@@ -118,8 +125,12 @@ TEST_CASE("a bridge that was there before stays, with the addresses it had")
 TEST_CASE("several interfaces, with MAC address, MTU and names of one's own; lo is up")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", sleeper("multi", "[network.lan]\nbridge = \"br-lan9\"\naddress = \"10.9.7.2/24\"\nmac = \"02:00:00:00:09:07\"\nmtu = 1400\n"
-                                          "[network.wan0]\naddress = [\"10.9.8.2/30\", \"fd00:9:8::2/64\"]\ngateway = \"10.9.8.1\"\n")});
+    (void)done(
+        {"start",
+         sleeper(
+             "multi",
+             "[network.lan]\nbridge = \"br-lan9\"\naddress = \"10.9.7.2/24\"\nmac = \"02:00:00:00:09:07\"\nmtu = 1400\n"
+             "[network.wan0]\naddress = [\"10.9.8.2/30\", \"fd00:9:8::2/64\"]\ngateway = \"10.9.8.1\"\n")});
     CHECK(inside("multi", "ls /sys/class/net") == "lan\nlo\nwan0\n");
     CHECK(inside("multi", "cat /sys/class/net/lan/address /sys/class/net/lan/mtu") == "02:00:00:00:09:07\n1400\n");
     const std::string addresses = inside("multi", "ip -o addr");
@@ -129,7 +140,9 @@ TEST_CASE("several interfaces, with MAC address, MTU and names of one's own; lo 
     CHECK(contains(addresses, "10.9.8.2/30"));
     CHECK(contains(addresses, "fd00:9:8::2/64"));
     CHECK(inside("multi", "ip route | grep default") == "default via 10.9.8.1 dev wan0 \n");
-    CHECK(inside("multi", "ping -c 1 -W 2 127.0.0.1 >/dev/null 2>&1; wget -q -O - http://127.0.0.1:1 2>&1 | grep -c refused") == "1\n");
+    CHECK(inside("multi",
+                 "ping -c 1 -W 2 127.0.0.1 >/dev/null 2>&1; wget -q -O - http://127.0.0.1:1 2>&1 | grep -c refused") ==
+          "1\n");
     // One that hangs on no bridge has its other end here, for whoever wants to use it: down it is not.
     CHECK(interfaces().size() == 4);  // lo, the bridge, two host ends
     (void)done({"stop", "multi"});
@@ -154,8 +167,10 @@ TEST_CASE("a network of its own without an interface, the host's network, and no
 TEST_CASE("run has a network too")
 {
     const NothingLeft nothing_left;
-    const Finished finished = ctl({"run", web_server("job", "[network.eth0]\nbridge = \"br-job\"\naddress = \"10.9.9.2/24\"\ngateway = \"10.9.9.1\"\n"),
-                                   "--", "/bin/sh", "-c", "ping -c 1 -W 2 10.9.9.1 2>&1 | tail -n 2; ip -o -4 addr show eth0"});
+    const Finished finished = ctl(
+        {"run",
+         web_server("job", "[network.eth0]\nbridge = \"br-job\"\naddress = \"10.9.9.2/24\"\ngateway = \"10.9.9.1\"\n"),
+         "--", "/bin/sh", "-c", "ping -c 1 -W 2 10.9.9.1 2>&1 | tail -n 2; ip -o -4 addr show eth0"});
     INFO(finished.out, finished.err);
     CHECK(finished.code == 0);
     CHECK(contains(finished.out, "10.9.9.2/24"));
@@ -165,8 +180,10 @@ TEST_CASE("run has a network too")
 TEST_CASE("in a user namespace: the same")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", web_server("mapped", "[network.eth0]\nbridge = \"br-user\"\naddress = \"10.9.10.2/24\"\ngateway = \"10.9.10.1\"\n"
-                                              "[user_namespace]\nuid_map = \"0 100000 65536\"\ngid_map = \"0 100000 65536\"\n")});
+    (void)done({"start",
+                web_server("mapped",
+                           "[network.eth0]\nbridge = \"br-user\"\naddress = \"10.9.10.2/24\"\ngateway = \"10.9.10.1\"\n"
+                           "[user_namespace]\nuid_map = \"0 100000 65536\"\ngid_map = \"0 100000 65536\"\n")});
     CHECK(serves("http://10.9.10.2:8080/"));
     CHECK(contains(inside("mapped", "ip route"), "default via 10.9.10.1"));
     (void)done({"stop", "mapped"});
@@ -176,21 +193,30 @@ TEST_CASE("what is no bridge is not used as one")
 {
     const NothingLeft nothing_left;
     CHECK(run({"ip", "link", "add", "here9", "type", "veth", "peer", "name", "there9"}).code == 0);
-    const std::string why = refused(1, {"start", sleeper("wrong", "[network.eth0]\nbridge = \"here9\"\naddress = \"10.9.11.2/24\"\n")});
+    const std::string why =
+        refused(1, {"start", sleeper("wrong", "[network.eth0]\nbridge = \"here9\"\naddress = \"10.9.11.2/24\"\n")});
     CHECK(contains(why, "here9"));
     CHECK(contains(why, "no bridge"));
-    CHECK(contains(refused(1, {"start", sleeper("wrong", "[network.eth0]\nbridge = \"lo\"\naddress = \"10.9.11.2/24\"\n")}), "lo"));
+    CHECK(contains(
+        refused(1, {"start", sleeper("wrong", "[network.eth0]\nbridge = \"lo\"\naddress = \"10.9.11.2/24\"\n")}),
+        "lo"));
     CHECK(run({"ip", "link", "delete", "here9"}).code == 0);
 }
 
 TEST_CASE("a start that fails after the network was made takes it along")
 {
     const NothingLeft nothing_left;
-    CHECK(contains(refused(1, {"start", spec("late", "root = \"ROOT\"\ncommand = [\"/bin/not-there\"]\n[network.eth0]\nbridge = \"br-late\"\n"
-                                                     "address = \"10.9.12.2/24\"\ngateway = \"10.9.12.1\"\n")}),
-                   "/bin/not-there"));
+    CHECK(contains(
+        refused(1,
+                {"start",
+                 spec("late", "root = \"ROOT\"\ncommand = [\"/bin/not-there\"]\n[network.eth0]\nbridge = \"br-late\"\n"
+                              "address = \"10.9.12.2/24\"\ngateway = \"10.9.12.1\"\n")}),
+        "/bin/not-there"));
     // The same address twice on one interface is one; a MAC that the kernel refuses is named.
-    const Finished finished = ctl({"start", sleeper("odd", "[network.eth0]\nbridge = \"br-odd\"\naddress = \"10.9.12.2/24\"\nmtu = 70\n[network.eth1]\nbridge = \"br-odd\"\naddress = \"fd00:9:12::2/64\"\nmtu = 100\n")});
+    const Finished finished =
+        ctl({"start",
+             sleeper("odd", "[network.eth0]\nbridge = \"br-odd\"\naddress = \"10.9.12.2/24\"\nmtu = "
+                            "70\n[network.eth1]\nbridge = \"br-odd\"\naddress = \"fd00:9:12::2/64\"\nmtu = 100\n")});
     INFO(finished.err);
     CHECK(finished.code == 1);
     CHECK(lines(finished.err).size() == 1);

@@ -35,11 +35,6 @@ Finished shell(const std::string& script, std::string_view input = {})
     return run_inside({"/bin/sh", "-c", script}, input);
 }
 
-bool contains(std::string_view text, std::string_view part)
-{
-    return text.find(part) != text.npos;
-}
-
 void set_window(const Process& process, unsigned short rows, unsigned short columns)
 {
     const winsize size{rows, columns, 0, 0};
@@ -70,7 +65,8 @@ void use_shell(Process& process)
     CHECK(says(process, "stty size", "40 132"));
     // The shell learns of a new size too.
     set_window(process, 33, 99);
-    CHECK(eventually([&] { return says(process, "stty size; echo si''ze", "size") && contains(process.output(), "33 99"); }));
+    CHECK(eventually(
+        [&] { return says(process, "stty size; echo si''ze", "size") && contains(process.output(), "33 99"); }));
 
     CHECK(says(process, "sleep 1000 & echo st''arted", "started"));
     CHECK(says(process, "jobs", "Running"));
@@ -142,15 +138,19 @@ TEST_CASE("run passes its standard streams on, whole")
     CHECK(run_inside({"/bin/cat"}, much).out == much);
     CHECK(run_inside({"/bin/head", "-c", "3000000", "/dev/zero"}).out == std::string(3000000, '\0'));
     // A reader that goes away ends the writer.
-    CHECK(run({"sh", "-c", "\"$@\" | head -n 1", "sh", run_words({}).at(0), "run", "--root", root(), "--", "/bin/yes"}).out == "y\n");
+    CHECK(run({"sh", "-c", "\"$@\" | head -n 1", "sh", run_words({}).at(0), "run", "--root", root(), "--", "/bin/yes"})
+              .out == "y\n");
     // Closed or missing streams are none of the container's trouble.
-    CHECK(run({"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", run_words({}).at(0), "run", "--root", root(), "--", "/bin/sh", "-c", "exit 9"}).code == 9);
+    CHECK(run({"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", run_words({}).at(0), "run", "--root", root(), "--",
+               "/bin/sh", "-c", "exit 9"})
+              .code == 9);
 }
 
 TEST_CASE("run with a spec, and with another command than its own")
 {
     const NothingLeft nothing_left;
-    const std::string file = spec("greeter", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"echo hello from $(hostname); exit 4\"]\n");
+    const std::string file =
+        spec("greeter", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"echo hello from $(hostname); exit 4\"]\n");
     Finished finished = ctl({"run", file});
     CHECK(finished.code == 4);
     CHECK(finished.out == "hello from greeter\n");
@@ -164,8 +164,9 @@ TEST_CASE("run with a spec, and with another command than its own")
 TEST_CASE("run: several services share the streams")
 {
     const NothingLeft nothing_left;
-    const Finished finished = ctl({"run", spec("two", "root = \"ROOT\"\n[service.a]\ncommand = [\"/bin/echo\", \"one\"]\n"
-                                                      "[service.b]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.1; echo two; exit 6\"]\n")});
+    const Finished finished =
+        ctl({"run", spec("two", "root = \"ROOT\"\n[service.a]\ncommand = [\"/bin/echo\", \"one\"]\n"
+                                "[service.b]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.1; echo two; exit 6\"]\n")});
     CHECK(finished.out == "one\ntwo\n");
     CHECK(finished.code == 6);
 }
@@ -188,7 +189,8 @@ TEST_CASE("run: one that runs in the foreground is seen by the other commands")
 TEST_CASE("TERM to `vial run` stops the container in an orderly way")
 {
     const NothingLeft nothing_left;
-    Process process(run_words({"/bin/sh", "-c", "trap 'echo asked; exit 12' TERM; echo up; while :; do sleep 0.05; done"}));
+    Process process(
+        run_words({"/bin/sh", "-c", "trap 'echo asked; exit 12' TERM; echo up; while :; do sleep 0.05; done"}));
     CHECK(process.expect("up\n"));
     process.kill(SIGTERM);
     CHECK(process.wait() == 12);
@@ -198,7 +200,8 @@ TEST_CASE("TERM to `vial run` stops the container in an orderly way")
 TEST_CASE("HUP and USR1 to `vial run` reach the command")
 {
     const NothingLeft nothing_left;
-    Process process(run_words({"/bin/sh", "-c", "trap 'echo usr1' USR1; trap 'echo hup' HUP; echo up; while :; do sleep 0.02; done"}));
+    Process process(run_words(
+        {"/bin/sh", "-c", "trap 'echo usr1' USR1; trap 'echo hup' HUP; echo up; while :; do sleep 0.02; done"}));
     CHECK(process.expect("up\n"));
     process.kill(SIGUSR1);
     CHECK(process.expect("usr1\n"));
@@ -245,7 +248,8 @@ TEST_CASE("many runs at once do not disturb each other")
     const NothingLeft nothing_left;
     std::vector<std::unique_ptr<Process>> all;
     for (int number = 0; number < 8; number++)
-        all.push_back(std::make_unique<Process>(run_words({"/bin/sh", "-c", "sleep 0.1; exit " + std::to_string(number)})));
+        all.push_back(
+            std::make_unique<Process>(run_words({"/bin/sh", "-c", "sleep 0.1; exit " + std::to_string(number)})));
     for (int number = 0; number < 8; number++) {
         const int code = all[static_cast<std::size_t>(number)]->wait();
         INFO(all[static_cast<std::size_t>(number)]->errors());
@@ -301,7 +305,8 @@ TEST_CASE("run on a terminal: a terminal that hangs up ends the container")
 TEST_CASE("run --no-tty on a terminal gives pipes")
 {
     const NothingLeft nothing_left;
-    Process process(run_words({"/bin/sh", "-c", "tty; read word; echo got $word"}, {"--no-tty"}), Process::Streams::Terminal);
+    Process process(run_words({"/bin/sh", "-c", "tty; read word; echo got $word"}, {"--no-tty"}),
+                    Process::Streams::Terminal);
     CHECK(process.expect("not a tty"));
     process.send("something\n");
     CHECK(process.expect("got something"));
@@ -345,7 +350,8 @@ TEST_CASE("exec of what goes on when the container stops does not hold it up")
 {
     const NothingLeft nothing_left;
     (void)done({"start", sleeper("web")});
-    Process visitor(ctl_words({"exec", "web", "--", "/bin/sh", "-c", "trap '' TERM; echo in; while :; do sleep 0.05; done"}));
+    Process visitor(
+        ctl_words({"exec", "web", "--", "/bin/sh", "-c", "trap '' TERM; echo in; while :; do sleep 0.05; done"}));
     CHECK(visitor.expect("in\n"));
     (void)done({"stop", "web"});
     CHECK(visitor.wait() == 128 + SIGKILL);
@@ -355,7 +361,8 @@ TEST_CASE("exec: TERM to it reaches the command, KILL of it leaves the container
 {
     const NothingLeft nothing_left;
     (void)done({"start", sleeper("web")});
-    Process visitor(ctl_words({"exec", "web", "--", "/bin/sh", "-c", "trap 'exit 21' TERM; echo in; while :; do sleep 0.02; done"}));
+    Process visitor(ctl_words(
+        {"exec", "web", "--", "/bin/sh", "-c", "trap 'exit 21' TERM; echo in; while :; do sleep 0.02; done"}));
     CHECK(visitor.expect("in\n"));
     visitor.kill(SIGTERM);
     CHECK(visitor.wait() == 21);
@@ -393,16 +400,4 @@ TEST_CASE("exec -t without a terminal here: the command has one all the same")
     CHECK(finished.code == 0);
     CHECK(finished.out.substr(0, 9) == "/dev/pts/");
     (void)done({"stop", "web"});
-}
-
-TEST_CASE("a service with tty = true has a terminal for its output, and it is logged")
-{
-    const NothingLeft nothing_left;
-    (void)done({"start", spec("tty", "root = \"ROOT\"\ntty = true\ncommand = [\"/bin/sh\", \"-c\", \"tty; echo hello\"]\n")});
-    CHECK(done({"wait", "tty"}) == "0\n");
-    const std::string log = done({"logs", "tty"});
-    INFO(log);
-    CHECK(contains(log, "/dev/"));
-    CHECK(contains(log, "hello"));
-    (void)done({"stop", "tty"});
 }

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <string>
 
 namespace vial {
 
@@ -23,13 +24,13 @@ os::Exited in_child(Body body, const os::CloneArguments& arguments = {})
 /// A line of /proc/self/status: `status_of("CapBnd")`.
 inline std::string status_of(std::string_view name)
 {
-    const std::string text = os::read_file(AT_FDCWD, "/proc/self/status").take();
+    const Text text = os::read_file(AT_FDCWD, "/proc/self/status").take();
     const std::string key = "\n" + std::string(name) + ":\t";
     const std::size_t start = text.find(key);
     if (start == text.npos)
         return {};
     const std::size_t from = start + key.size();
-    return text.substr(from, text.find('\n', from) - from);
+    return std::string(text.substr(from, text.find('\n', from) - from));
 }
 
 }  // namespace vial

@@ -16,6 +16,8 @@
 #include <net/if.h>
 #include <sched.h>
 #include <set>
+#include <string>
+#include <vector>
 #include <sys/ioctl.h>
 
 using namespace vial;
@@ -177,9 +179,9 @@ void make_foreign_bridge(NetlinkSocket& socket, std::string_view name)
 /// A veth pair from the host's namespace, on `bridge`, into the container; the host end's name.
 std::string make_pair(TwoNetworks& networks, std::uint32_t bridge, const NetworkSpec& spec)
 {
-    const std::string host_end = host_end_name("web");
+    const Text host_end = host_end_name("web");
     CHECK_EQ(text_of(make_veth(networks.host_netlink(), host_end, bridge, spec, networks.container())), "ok");
-    return host_end;
+    return std::string(host_end);
 }
 
 /// Sets up the container's end as the launcher does.
@@ -204,7 +206,7 @@ TEST_CASE("host ends have a name of their own for each start, fit for the kernel
 {
     std::set<std::string> seen;
     for (int i = 0; i < 100; i++)
-        seen.insert(host_end_name("web"));
+        seen.insert(std::string(host_end_name("web")));
     CHECK_GE(seen.size(), 99);
     const std::string name = *seen.begin();
     CHECK_EQ(name.size(), 11);
@@ -291,7 +293,7 @@ TEST_CASE("a bridge is made once, keeps its MAC, and goes with its last user")
     CHECK_EQ(mac_of("br-test"), mac);
     CHECK(bridge_is_ours(host, "br-test").value_or(false));
 
-    const std::string living[] = {one, two};
+    const Text living[] = {std::string_view(one), std::string_view(two)};
     CHECK_FALSE(release_bridge(host, "br-test", living).value_or(true));
     CHECK_FALSE(release_bridge(host, "br-test", {living, 1}).value_or(true));
     CHECK_EQ(mac_of("br-test"), mac);

@@ -4,6 +4,7 @@
 #include "child.h"
 
 #include <cstring>
+#include <string>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -127,7 +128,7 @@ TEST_CASE("files are written, read and removed")
         CHECK(os::filesystem_magic(file.get()).value() != 0);
     }
     CHECK((os::lstat(at, "file").value().st_mode & 07777) == 0640);
-    const std::string content = os::read_file(at, "file").value();
+    const Text content = os::read_file(at, "file").value();
     CHECK(content.size() == 200000);
     CHECK(content.substr(8, 4) == "xxyz");
     CHECK(os::read_file(at, "file", 200000).value() == content);

@@ -4,7 +4,9 @@
 #include "child.h"
 
 #include <cstring>
+#include <string>
 #include <doctest/doctest.h>
+#include <unistd.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>

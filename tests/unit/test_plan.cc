@@ -4,6 +4,8 @@
 #include "base/os.h"
 
 #include <cstring>
+#include <string>
+#include <vector>
 #include <doctest/doctest.h>
 #include <unistd.h>
 #include <fcntl.h>
@@ -18,7 +20,7 @@ Spec two_services()
     Spec spec;
     spec.name = "web";
     spec.log.size = 8192;
-    ServiceSpec first;
+    ServiceSpec& first = spec.services.emplace_back();
     first.name = "httpd";
     first.command = {"/bin/httpd", "-f", ""};
     first.user = 33;
@@ -32,7 +34,7 @@ Spec two_services()
     ServiceSpec second;
     second.name = "log";
     second.command = {"/bin/log"};
-    spec.services = {first, second};
+    spec.services.push_back(std::move(second));
     return spec;
 }
 
@@ -46,18 +48,25 @@ PlanDescriptors descriptors()
     numbers.standard[2] = 9;
     for (std::int32_t index = 0; index < std::int32_t{StatCount}; ++index)
         numbers.stat[index] = 20 + index;
-    numbers.services.resize(2);
+    numbers.services.emplace_back();
+    numbers.services.emplace_back();
     numbers.services[1].join[0] = 30;
     numbers.services[1].terminal = 31;
     return numbers;
 }
 
-const std::vector<std::vector<std::string>> environments = {{"PATH=/bin", "A="}, {}};
+List<List<Text>> environments()
+{
+    List<List<Text>> both;
+    both.push_back({"PATH=/bin", "A="});
+    both.emplace_back();
+    return both;
+}
 
 /// The bytes of a good plan, to be damaged.
 std::string plan_bytes()
 {
-    Fd fd = make_plan(two_services(), 0, descriptors(), environments).take();
+    Fd fd = make_plan(two_services(), 0, descriptors(), environments()).take();
     std::string bytes(static_cast<std::size_t>(os::fstat(fd.get()).value().st_size), '\0');
     CHECK(::pread(fd.get(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
     return bytes;
@@ -79,7 +88,7 @@ bool maps(const std::string& bytes)
 
 TEST_CASE("a plan tells PID 1 all of the spec")
 {
-    const Fd fd = make_plan(two_services(), PlanForeground | PlanUnifiedCgroup, descriptors(), environments).take();
+    const Fd fd = make_plan(two_services(), PlanForeground | PlanUnifiedCgroup, descriptors(), environments()).take();
     const Plan* plan = map_plan(fd.get()).value();
     CHECK(std::string_view(plan->text(plan->container)) == "web");
     CHECK(plan->flags == (PlanForeground | PlanUnifiedCgroup | PlanNoNewPrivileges | PlanSeccomp));

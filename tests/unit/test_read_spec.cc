@@ -6,6 +6,8 @@
 #include "spec/grammar.h"
 
 #include <cstdlib>
+#include <string>
+#include <vector>
 #include <dirent.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -21,7 +23,7 @@ std::string problems_of(const Reading& reading, std::string_view file)
 {
     std::string text;
     for (const Diagnostic& problem : reading.problems)
-        text += format(problem, file) + "\n";
+        text += concat({format(problem, file), "\n"});
     return text;
 }
 
@@ -43,8 +45,8 @@ Spec good(std::string_view lines)
 std::string not_yet(std::string_view lines)
 {
     std::string text;
-    for (const std::string& key : good(lines).not_yet)
-        text += key + "\n";
+    for (const Text key : good(lines).not_yet)
+        text += concat({key, "\n"});
     return text;
 }
 
@@ -79,7 +81,7 @@ TEST_CASE("the smallest useful spec")
     CHECK(spec.init);
     REQUIRE(spec.services.size() == 1);
     CHECK(spec.services[0].name == "main");
-    CHECK(spec.services[0].command == std::vector<std::string>{"/bin/httpd", "-f", "-p", "8080"});
+    CHECK(spec.services[0].command == List<Text>{"/bin/httpd", "-f", "-p", "8080"});
     CHECK(spec.services[0].restart == Restart::OnFailure);
     CHECK(spec.services[0].stop_signal == 15);
     REQUIRE(spec.networks.size() == 1);
@@ -107,7 +109,7 @@ TEST_CASE("several services")
     REQUIRE(reading.spec.services.size() == 2);
     CHECK(reading.spec.services[0].name == "web");
     CHECK(reading.spec.services[0].user == 33);
-    CHECK(reading.spec.services[0].groups == std::vector<std::uint32_t>{1, 2});
+    CHECK(reading.spec.services[0].groups == List<std::uint32_t>{1, 2});
     CHECK(reading.spec.services[1].name == "log.er");
     CHECK(reading.spec.services[1].restart == Restart::Always);
     CHECK(reading.spec.services[1].restart_delay == 250);
@@ -207,8 +209,8 @@ TEST_CASE("wrong values are named with what was expected")
 
 TEST_CASE("values")
 {
-    CHECK(good("environment = ['A=1', 'B=x=y']").services[0].environment == std::vector<std::string>{"A=1", "B=x=y"});
-    CHECK(good("[environment]\nA = '1'\nB = ''").services[0].environment == std::vector<std::string>{"A=1", "B="});
+    CHECK(good("environment = ['A=1', 'B=x=y']").services[0].environment == List<Text>{"A=1", "B=x=y"});
+    CHECK(good("[environment]\nA = '1'\nB = ''").services[0].environment == List<Text>{"A=1", "B="});
     CHECK(good("restart_delay = 5").services[0].restart_delay == 5000);
     CHECK(good("stop_signal = 'SIGINT'").services[0].stop_signal == 2);
     CHECK(good("stop_signal = 9").services[0].stop_signal == 9);
@@ -356,7 +358,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered")
           "dns\nlog.timestamps\nlog.prefix\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\nhealth = { command = ['y'] }", "f");
     CHECK(several.problems.empty());
-    CHECK(several.spec.not_yet == std::vector<std::string>{"service.web.health"});
+    CHECK(several.spec.not_yet == List<Text>{"service.web.health"});
 
     CHECK(with("autostart = 1").find("expected true or false") != std::string::npos);
     CHECK(with("after = ['a/b']").find("a name has only") != std::string::npos);
@@ -382,10 +384,10 @@ TEST_CASE("--set overrides the file")
     CHECK(spec({"limits={tasks = 3}"}).limits.tasks == 3);
     CHECK(spec({"limits={tasks = 3}"}).limits.memory == unlimited);
     CHECK(spec({"restart=on-failure"}).services[0].restart == Restart::OnFailure);
-    CHECK(spec({"command=[\"/bin/sh\", '-c']"}).services[0].command == std::vector<std::string>{"/bin/sh", "-c"});
+    CHECK(spec({"command=[\"/bin/sh\", '-c']"}).services[0].command == List<Text>{"/bin/sh", "-c"});
     CHECK(spec({"network.eth0.address=10.0.3.2/24"}).networks[0].name == "eth0");
     CHECK(spec({"environment.HOME=/root", "environment.X="}).services[0].environment ==
-          std::vector<std::string>{"HOME=/root", "X="});
+          List<Text>{"HOME=/root", "X="});
     CHECK(spec({"hostname=1.5"}).hostname == "1.5");
 
     CHECK(set({"root=/r", "name=x", "command=[\"sh\"]"}) == "");
@@ -399,9 +401,9 @@ TEST_CASE("--set overrides the file")
     CHECK(set({"command=[\"a\""}, text) == "--set command=[\"a\": the value begins like TOML but is not\n");
     CHECK(set({"name.x=1"}, text) == "--set name.x=1: 'name' is no table; give it as a whole\n");
     CHECK(set({"hostname=\xff"}, text) == "--set hostname=\xff: this is not UTF-8 text\n");
-    const std::string quoted = toml_string("a\"b\\c\n\x01é");
+    const Text quoted = toml_string("a\"b\\c\n\x01é");
     CHECK(quoted == "\"a\\\"b\\\\c\\n\\u0001é\"");
-    CHECK(spec({"command=[" + quoted + "]"}).services[0].command[0] == "a\"b\\c\n\x01é");
+    CHECK(spec({concat({"command=[", quoted, "]"})}).services[0].command[0] == "a\"b\\c\n\x01é");
 }
 
 TEST_CASE("a file that cannot be a spec")
@@ -446,7 +448,7 @@ TEST_CASE("addresses")
 {
     const auto canonical = [](std::string_view text) {
         const auto address = parse_address(text);
-        return address ? address_text(*address, false) : std::string("-");
+        return address ? address_text(*address, false) : Text("-");
     };
     CHECK(canonical("10.0.3.2") == "10.0.3.2");
     CHECK(canonical("255.255.255.255") == "255.255.255.255");
@@ -485,11 +487,11 @@ TEST_CASE("every example is a good spec")
         return;
     }
     int count = 0;
-    const std::string directory = concat({source, "/config/examples"});
+    const Text directory = concat({source, "/config/examples"});
     DIR* const entries = ::opendir(directory.c_str());
     REQUIRE(entries != nullptr);
     while (const dirent* entry = ::readdir(entries)) {
-        const std::string path = concat({directory, "/", entry->d_name});
+        const Text path = concat({directory, "/", entry->d_name});
         if (path.size() < 5 || path.substr(path.size() - 5) != ".conf")
             continue;
         const Reading reading = read_spec(load_spec_file(path.c_str()).value(), path);

@@ -9,18 +9,19 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <set>
+#include <string>
 
 using namespace vial;
 
 namespace {
 
 /// Reads, shows, and reads what was shown: both must show the same.
-std::string shown(std::string_view text)
+Text shown(std::string_view text)
 {
     const Reading first = read_spec(text, "web.conf");
     for (const Diagnostic& problem : first.problems)
         FAIL_CHECK(format(problem, "web.conf"));
-    const std::string show = show_spec(first.spec);
+    const Text show = show_spec(first.spec);
     const Reading second = read_spec(show, "web.conf");
     for (const Diagnostic& problem : second.problems)
         FAIL_CHECK(format(problem, "shown"), "\n", show);
@@ -30,7 +31,7 @@ std::string shown(std::string_view text)
     return show;
 }
 
-bool has(const std::string& text, std::string_view line)
+bool has(std::string_view text, std::string_view line)
 {
     const bool found = concat({"\n", text}).find(concat({"\n", line, "\n"})) != std::string::npos;
     if (!found)
@@ -42,7 +43,7 @@ bool has(const std::string& text, std::string_view line)
 
 TEST_CASE("show fills in every default")
 {
-    const std::string text = shown("root = '/r'\ncommand = ['/bin/x', 'a \"b\"']\n");
+    const Text text = shown("root = '/r'\ncommand = ['/bin/x', 'a \"b\"']\n");
     for (const char* line :
          {"name = \"web\"",
           "hostname = \"web\"",
@@ -86,7 +87,7 @@ TEST_CASE("show fills in every default")
 
 TEST_CASE("what was shown reads as the same spec")
 {
-    const std::string text = shown(
+    const Text text = shown(
         "name = 'other'\nroot = '/r'\nhostname = 'h.example'\noverlay = 'tmpfs:16M'\n"
         "mounts = ['/a:/b:ro,suid', 'tmpfs:/t:size=4M,mode=0700,noexec', '/c:/d:bind,optional']\n"
         "mask = ['/x']\nread_only_paths = ['/y', '/z']\n"
@@ -113,7 +114,7 @@ TEST_CASE("what was shown reads as the same spec")
           "options = [\"rw\", \"noexec\", \"nodev\", \"nosuid\", \"size=4M\", \"mode=0700\"]", "source = \"/e:f\""})
         CHECK(has(text, line));
 
-    const std::string two = shown("root = '/r'\ninit = true\noverlay = '/var/o'\n[namespaces]\nuts = false\n"
+    const Text two = shown("root = '/r'\ninit = true\noverlay = '/var/o'\n[namespaces]\nuts = false\n"
                                   "[service.a]\ncommand = ['/a']\n[service.'b.c']\ncommand = ['/b', '']\n");
     CHECK(has(two, "[service.a]"));
     CHECK(has(two, "[service.\"b.c\"]"));
@@ -127,7 +128,7 @@ TEST_CASE("a spec as JSON")
     const Reading reading = read_spec("root = '/r'\ncommand = ['/x']\n[network.eth0]\naddress = '10.0.3.2/24'\n"
                                       "[[mount]]\ntype = 'tmpfs'\ntarget = '/t'\n",
                                       "web.conf");
-    const std::string text = show_spec_json(reading.spec);
+    const Text text = show_spec_json(reading.spec);
     CHECK(json::valid(text));
     CHECK(json::string(json::member(text, "name")) == "web");
     CHECK(json::boolean(json::member(text, "read_only")) == true);

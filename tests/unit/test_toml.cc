@@ -5,6 +5,8 @@
 #include "spec/read.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
+#include <string>
 
 using namespace vial;
 
@@ -41,7 +43,7 @@ std::string read(std::string_view text)
     if (problems.none())
         write(document, 0, answer);
     for (const Diagnostic& problem : problems.take())
-        answer += format(problem, "f") + "\n";
+        answer += concat({format(problem, "f"), "\n"});
     return answer;
 }
 

@@ -89,18 +89,23 @@ int main(int count, char** words)
     const pid_t command = fork();
     if (command == 0) {
         close(3);
-        ptrace(PTRACE_TRACEME, 0, 0, 0);
         raise(SIGSTOP);
         execv(words[4], words + 4);
         _exit(127);
     }
     int status = 0, result = -1, done = 0, executed = 0;
-    if (waitpid(command, &status, 0) != command || !WIFSTOPPED(status))
+    if (waitpid(command, &status, WUNTRACED) != command || !WIFSTOPPED(status))
         return 2;
     (void)find(command);
-    ptrace(PTRACE_SETOPTIONS, command, 0,
-           PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC);
-    ptrace(PTRACE_SYSCALL, command, 0, 0);
+    /* Seized, not attached: should we end before a new process was let go of, no SIGSTOP is left to it. */
+    if (ptrace(PTRACE_SEIZE, command, 0,
+               PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+                   PTRACE_O_TRACEEXEC) != 0) {
+        perror("fault: ptrace");
+        kill(command, SIGKILL);
+        return 2;
+    }
+    kill(command, SIGCONT);
     while (result < 0) {
         const pid_t pid = waitpid(-1, &status, __WALL);
         if (pid < 0)
@@ -130,14 +135,12 @@ int main(int count, char** words)
                 registers.rax = 0ULL - (unsigned)error;
                 ptrace(PTRACE_SETREGS, pid, 0, &registers);
             }
-        } else if (signal == SIGTRAP && status >> 16 != 0) {
+        } else if (status >> 16 != 0) {
             if (status >> 16 == PTRACE_EVENT_EXEC) {
                 executed = 1;
                 tracee->strange = !executes(pid, words[4]);
             }
             signal = 0;
-        } else if (signal == SIGSTOP) {
-            signal = 0; /* a new process reports itself so */
         }
         /* The harm is done: let go of everybody. Not of the command, whose end we wait for. */
         const int let_go = done && !tracee->striking;

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "base/arena.h"
+
+#include <cstdlib>
+#include <sys/mman.h>
+
+namespace vial {
+
+namespace {
+
+constexpr std::size_t chunk_size = 64 << 10;
+char* next = nullptr;
+std::size_t left = 0;
+
+}  // namespace
+
+void* allocate(std::size_t size)
+{
+    size = (size + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1);
+    if (size > left) {
+        // What was left of the chunk before is lost: the pages of it that nobody touched cost nothing.
+        left = size > chunk_size ? size : chunk_size;
+        void* chunk = ::mmap(nullptr, left, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (chunk == MAP_FAILED)
+            std::abort();
+        next = static_cast<char*>(chunk);
+    }
+    void* taken = next;
+    next += size;
+    left -= size;
+    return taken;
+}
+
+}  // namespace vial

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+//
+// What a service finds around it: who it is, its environment, its namespaces, what it may and may not see.
+
+#include "harness.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+using namespace vial;
+using namespace vial::test;
+
+namespace {
+
+/// What a script prints that runs in the foreground with `more` lines in its spec.
+std::string inside(const std::string& more, const std::string& script)
+{
+    const Finished finished =
+        ctl({"run", spec("web", "root = \"ROOT\"\ncommand = [\"/bin/true\"]\n" + more), "--", "/bin/sh", "-c", script});
+    INFO(script, ": ", finished.err);
+    CHECK(finished.code == 0);
+    CHECK(finished.err == "");
+    return finished.out;
+}
+
+/// The same for a script in a service of the background, and for one that enters it.
+void inside_each(const std::string& more, const std::string& script, const std::string& expected)
+{
+    INFO(more);
+    CHECK(inside(more, script) == expected);
+    (void)done({"start", spec("each", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", '''" + script +
+                                          "; exec sleep 1000''']\n" + more)});
+    CHECK(eventually([&] { return ctl({"logs", "each"}).out == expected; }));
+    CHECK(ctl({"exec", "each", "--", "/bin/sh", "-c", script}).out == expected);
+    (void)done({"stop", "each"});
+}
+
+std::string namespace_of(const std::string& kind)
+{
+    char target[64] = {};
+    const ssize_t size = ::readlink(("/proc/self/ns/" + kind).c_str(), target, sizeof target - 1);
+    return std::string(target, size > 0 ? static_cast<std::size_t>(size) : 0);
+}
+
+}  // namespace
+
+TEST_CASE("user, group, groups and directory")
+{
+    const NothingLeft nothing_left;
+    inside_each("", "id -u; id -g; id -G; pwd", "0\n0\n0\n/\n");
+    inside_each("user = 1000\ngroup = 1000\ngroups = [5, 20]\ndirectory = \"/etc\"\n", "id -u; id -g; id -G; pwd",
+                "1000\n1000\n1000 5 20\n/etc\n");
+    // What it writes to /dev/stdout, opened anew, is not refused for it.
+    (void)done({"start", spec("own", "root = \"ROOT\"\nuser = 1000\ngroup = 1000\ncommand = [\"/bin/sh\", \"-c\", "
+                                     "\"echo words >/dev/stdout\"]\n")});
+    CHECK(done({"wait", "own"}) == "0\n");
+    CHECK(done({"logs", "own"}) == "words\n");
+    (void)done({"stop", "own"});
+}
+
+TEST_CASE("the environment is what the spec says, and nothing of the launcher's")
+{
+    const NothingLeft nothing_left;
+    (void)::setenv("SECRET", "of the launcher", 1);
+    const std::string plain = inside("", "env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD= | sort");
+    CHECK(plain == "HOME=/root\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncontainer=vial\n");
+    (void)::unsetenv("SECRET");
+    inside_each("environment = { COLOUR = \"red and blue\", PATH = \"/bin\" }\n", "echo $COLOUR; echo $PATH",
+                "red and blue\n/bin\n");
+    inside_each("environment = [\"COLOUR=red\", \"EMPTY=\"]\n", "echo $COLOUR; env | grep -x EMPTY=", "red\nEMPTY=\n");
+}
+
+TEST_CASE("capabilities: a small set is kept, and never more than the spec says")
+{
+    const NothingLeft nothing_left;
+    const std::string sets =
+        "grep -h -e ^CapInh -e ^CapPrm -e ^CapEff -e ^CapBnd -e ^CapAmb /proc/self/status | tr -d '\\t' | tr '\\n' ' '";
+    const auto expected = [](const std::string& kept) {
+        return "CapInh:0000000000000000 CapPrm:" + kept + " CapEff:" + kept + " CapBnd:" + kept +
+               " CapAmb:0000000000000000 ";
+    };
+    inside_each("", sets, expected("00000000000004eb"));
+    inside_each("[security]\ncapabilities = [\"NET_BIND_SERVICE\"]\n", sets, expected("0000000000000400"));
+    inside_each("[security]\ncapabilities = []\n", sets, expected("0000000000000000"));
+    inside_each("user = 1000\n", sets,
+                "CapInh:0000000000000000 CapPrm:0000000000000000 CapEff:0000000000000000 CapBnd:00000000000004eb "
+                "CapAmb:0000000000000000 ");
+}
+
+TEST_CASE("no_new_privileges and seccomp are on, and can be turned off")
+{
+    const NothingLeft nothing_left;
+    const std::string both = "grep -h -e ^NoNewPrivs -e ^Seccomp: /proc/self/status | tr -d '\\t' | tr '\\n' ' '";
+    inside_each("", both, "NoNewPrivs:1 Seccomp:2 ");
+    inside_each("[security]\nseccomp = \"off\"\n", both, "NoNewPrivs:1 Seccomp:0 ");
+    inside_each("[security]\nno_new_privileges = false\nseccomp = \"off\"\n", both, "NoNewPrivs:0 Seccomp:0 ");
+    // A filter without it would need more privileges than a service has. That is no matter of luck: `check` says so.
+    const std::string why = refused(2, {"check", sleeper("web", "[security]\nno_new_privileges = false\n")});
+    CHECK(contains(why, "web.conf:4:"));
+    CHECK(contains(why, "seccomp"));
+    // What the filter refuses, for one: a new user namespace.
+    CHECK(inside("", "unshare -U true 2>/dev/null && echo yes || echo no") == "no\n");
+    CHECK(inside("[security]\nseccomp = \"off\"\n", "unshare -U true 2>/dev/null && echo yes || echo no") == "yes\n");
+}
+
+TEST_CASE("namespaces are the container's own, and the host's where the spec says so")
+{
+    const NothingLeft nothing_left;
+    for (const char* kind : {"mnt", "pid", "net", "ipc", "uts", "cgroup"}) {
+        INFO(std::string(kind));
+        const std::string own = inside("", std::string("readlink /proc/self/ns/") + kind);
+        CHECK(contains(own, kind));
+        CHECK(own != namespace_of(kind) + "\n");
+    }
+    for (const char* kind : {"net", "ipc", "uts", "cgroup"}) {
+        INFO(std::string(kind));
+        const std::string more = std::string("[namespaces]\n") + kind + " = false\n";
+        inside_each(more, std::string("readlink /proc/self/ns/") + kind, namespace_of(kind) + "\n");
+    }
+    CHECK(inside("", "readlink /proc/self/ns/user; readlink /proc/self/ns/time") ==
+          namespace_of("user") + "\n" + namespace_of("time") + "\n");
+}
+
+TEST_CASE("a time namespace with a clock of its own")
+{
+    const NothingLeft nothing_left;
+    const std::string more = "[namespaces]\ntime = true\nboottime_offset = \"100d\"\nmonotonic_offset = \"100d\"\n";
+    inside_each(more, "[ $(cut -d. -f1 /proc/uptime) -ge 8640000 ] && echo later", "later\n");
+}
+
+TEST_CASE("a user namespace: root inside, nobody outside")
+{
+    const NothingLeft nothing_left;
+    const std::string more =
+        "[user_namespace]\nuid_map = [\"0 100000 1000\", \"1000 200000 1\"]\ngid_map = \"0 100000 65536\"\n";
+    inside_each(more, "id -u; id -g; cat /proc/self/uid_map | tr -s ' '", "0\n0\n 0 100000 1000\n 1000 200000 1\n");
+    (void)done({"start", sleeper("mapped", "user = 1000\n" + more)});
+    const std::string pid = lines(read_text(cgroup("pids", "mapped/main/cgroup.procs"))).at(0);
+    CHECK(contains(read_text("/proc/" + pid + "/status"), "Uid:\t200000\t200000\t200000\t200000\n"));
+    CHECK(contains(read_text("/proc/" + std::to_string(init_pid("mapped")) + "/status"),
+                   "Uid:\t100000\t100000\t100000\t100000\n"));
+    CHECK(ctl({"exec", "mapped", "--", "/bin/id", "-u"}).out == "1000\n");
+    (void)done({"stop", "mapped"});
+}
+
+TEST_CASE("paths that are masked or read-only, the built-in ones and the spec's")
+{
+    const NothingLeft nothing_left;
+    // A masked directory is empty, a masked file reads as nothing.
+    for (const char* path :
+         {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", "/proc/scsi", "/proc/acpi"}) {
+        INFO(std::string(path));
+        CHECK(inside("", std::string("[ -e ") + path + " ] || exit 0; if [ -d " + path + " ]; then ls -A " + path +
+                             "; else head -c 10 " + path + " | wc -c | grep -vx 0 || :; fi") == "");
+    }
+    for (const char* path : {"/proc/sys/kernel/domainname", "/proc/sysrq-trigger", "/proc/irq/default_smp_affinity",
+                             "/proc/bus/x", "/proc/fs/x"}) {
+        INFO(std::string(path));
+        CHECK(inside("", std::string("{ echo 1 >") + path + "; } 2>/dev/null && echo written || echo refused") ==
+              "refused\n");
+    }
+    inside_each("mask = [\"/etc\", \"/var/www/index.html\"]\n", "ls -A /etc; cat /var/www/index.html; echo end",
+                "end\n");
+    const std::string place = empty_directory("place", 0777);
+    inside_each("mounts = [\"" + place + ":/data\", \"tmpfs:/scratch\"]\nread_only_paths = [\"/scratch\"]\n",
+                "echo x >/data/x && echo written; { echo x >/scratch/x; } 2>/dev/null || echo refused",
+                "written\nrefused\n");
+}
+
+TEST_CASE("set-user-id programs, devices and executables on mounts")
+{
+    const NothingLeft nothing_left;
+    const std::string place = empty_directory("place", 0777);
+    (void)run({"cp", root() + "/bin/busybox", place + "/id"});
+    (void)run({"chmod", "4755", place + "/id"});
+    (void)run({"mknod", "-m", "666", place + "/null", "c", "1", "3"});
+    const std::string script = "/data/id -u; { echo x >/data/null; } 2>/dev/null && echo device || echo no device";
+    const std::string user = "user = 1000\n[security]\nno_new_privileges = false\nseccomp = \"off\"\n";
+    CHECK(inside("mounts = [\"" + place + ":/data\"]\n" + user, script) == "1000\nno device\n");
+    CHECK(inside("mounts = [\"" + place + ":/data:noexec\"]\n" + user, "/data/id -u 2>/dev/null || echo $?") ==
+          "126\n");
+}
+
+TEST_CASE("the host name is the container's name, or the spec's")
+{
+    const NothingLeft nothing_left;
+    CHECK(inside("", "hostname") == "web\n");
+    CHECK(inside("hostname = \"gateway\"\n", "hostname; cat /proc/sys/kernel/hostname") == "gateway\ngateway\n");
+}
+
+TEST_CASE("PID 1 cannot be killed, stopped or looked into from inside")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", sleeper("web")});
+    CHECK(ctl({"exec", "web", "--", "/bin/sh", "-c",
+               "kill -KILL 1; kill -STOP 1; cat /proc/1/fd/* /proc/1/mem /proc/1/environ 2>/dev/null; "
+               "readlink /proc/1/exe 2>/dev/null; readlink /proc/1/root 2>/dev/null; echo end"})
+              .out == "end\n");
+    CHECK(field(ctl({"status", "--json", "web"}).out, {"container", "state"}) == "\"running\"");
+    (void)done({"stop", "web"});
+}
+
+TEST_CASE("orphans are reaped, thousands of them")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("web", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"for i in $(seq 2000); do "
+                                     "(true &) ; done; echo made; exec sleep 1000\"]\n")});
+    CHECK(eventually([] { return ctl({"logs", "web"}).out == "made\n"; }));
+    CHECK(eventually([] { return lines(read_text(cgroup("pids", "web/main/cgroup.procs"))).size() == 1; }));
+    CHECK(ctl({"exec", "web", "--", "/bin/sh", "-c", "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null"}).out == "");
+    (void)done({"stop", "web"});
+}
+
+TEST_CASE("a service that leaves children in sessions of their own is stopped with all of them")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("web", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"setsid sh -c \\\"trap '' TERM "
+                                     "HUP; while :; do sleep 1; done\\\" & echo up; exec sleep 1000\"]\n")});
+    CHECK(eventually([] { return ctl({"logs", "web"}).out == "up\n"; }));
+    (void)done({"stop", "web"});
+}
