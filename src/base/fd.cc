@@ -5,12 +5,17 @@
 
 namespace vial {
 
-void Fd::reset(int number)
+void Fd::close(int number)
 {
     // Linux frees the number even where close(2) fails, so there is nothing to retry: by then it may
     // already be somebody else's.
-    if (number_ >= 0)
-        ::close(number_);
+    if (number >= 0)
+        ::close(number);
+}
+
+void Fd::reset(int number)
+{
+    close(number_);
     number_ = number;
 }
 

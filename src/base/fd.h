@@ -22,7 +22,12 @@ public:
             reset(other.release());
         return *this;
     }
-    ~Fd() { reset(); }
+    [[gnu::always_inline]] ~Fd()
+    {
+        // What is visibly empty, since it was given away, is not worth a call.
+        if (!__builtin_constant_p(number_ < 0) || number_ >= 0)
+            close(number_);
+    }
 
     int get() const { return number_; }
     explicit operator bool() const { return number_ >= 0; }
@@ -30,6 +35,9 @@ public:
     void reset(int number = -1);
 
 private:
+    /// Does nothing to a negative number.
+    [[gnu::noinline]] static void close(int number);
+
     int number_ = -1;
 };
 

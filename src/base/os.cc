@@ -14,26 +14,11 @@
 
 namespace vial::os {
 
-namespace {
-
 Refusal refusal = nullptr;
-
-}  // namespace
 
 void refuse(Refusal refusal_)
 {
     refusal = refusal_;
-}
-
-bool refused(const char* call)
-{
-    if (refusal == nullptr) [[likely]]
-        return false;
-    const int number = refusal(call);
-    if (number == 0)
-        return false;
-    errno = number;
-    return true;
 }
 
 Result<void> done(long outcome, const char* step, const char* object)

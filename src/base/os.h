@@ -84,9 +84,13 @@ Result<void> close_from(int first);
 /// The same, but what is open stays so until the exec: a failure can still be told through one of them.
 Result<void> close_on_exec_from(int first);
 Result<void> set_nonblocking(int fd);
-struct Pipe { Fd read, write; };
+struct Pipe {
+    Fd read, write;
+};
 Result<Pipe> pipe(int flags = 0);
-struct Pair { Fd first, second; };
+struct Pair {
+    Fd first, second;
+};
 Result<Pair> socketpair(int type);
 /// memfd_create(2), sealable.
 Result<Fd> memfd(const char* name, unsigned flags = 0);
@@ -98,33 +102,33 @@ Result<void> mount(const char* source, const char* target, const char* type, uns
 Result<void> unmount(const char* target, int flags);
 Result<void> pivot_root(const char* new_root, const char* put_old);
 Result<void> chroot(const char* path);
-Result<Fd> open_tree(int directory, const char* path, unsigned flags);                               // 5.2
+Result<Fd> open_tree(int directory, const char* path, unsigned flags);                                  // 5.2
 Result<void> move_mount(int from, const char* from_path, int to, const char* to_path, unsigned flags);  // 5.2
-Result<void> mount_setattr(int fd, const char* path, unsigned flags, const mount_attr& attributes);  // 5.12
-Result<Fd> fsopen(const char* type);                                                                 // 5.2
-Result<void> fsconfig(int fd, unsigned command, const char* key, const void* value, int aux);        // 5.2
-Result<Fd> fsmount(int fd, unsigned attributes);                                                     // 5.2
+Result<void> mount_setattr(int fd, const char* path, unsigned flags, const mount_attr& attributes);     // 5.12
+Result<Fd> fsopen(const char* type);                                                                    // 5.2
+Result<void> fsconfig(int fd, unsigned command, const char* key, const void* value, int aux);           // 5.2
+Result<Fd> fsmount(int fd, unsigned attributes);                                                        // 5.2
 
 // Processes and namespaces.
 struct CloneArguments {
-    std::uint64_t flags = 0;   ///< CLONE_*, without the exit signal (always SIGCHLD)
-    int cgroup = -1;           ///< with CLONE_INTO_CGROUP (5.7)
-    Fd* pidfd = nullptr;       ///< filled in the parent where not null
+    std::uint64_t flags = 0;  ///< CLONE_*, without the exit signal (always SIGCHLD)
+    int cgroup = -1;          ///< with CLONE_INTO_CGROUP (5.7)
+    Fd* pidfd = nullptr;      ///< filled in the parent where not null
 };
 /// fork(2) with namespaces: 0 in the child. clone3 (5.3); before it clone(2), and pidfd_open (5.3) or none.
 Result<pid_t> clone(const CloneArguments& arguments);
 Result<void> unshare(int flags);
 Result<void> setns(int fd, int flags);
-Result<Fd> pidfd_open(pid_t pid);                      // 5.3
+Result<Fd> pidfd_open(pid_t pid);                       // 5.3
 Result<void> pidfd_send_signal(int pidfd, int signal);  // 5.1
 Result<void> kill(pid_t pid, int signal);
 /// execveat(2) of the open file itself. Returns only to fail.
 Error execute(int fd, char* const arguments[], char* const environment[]);
 Error execute(const char* path, char* const arguments[], char* const environment[]);
 struct Exited {
-    pid_t pid = 0;       ///< 0: nobody to report (WNOHANG)
-    int code = 0;        ///< CLD_EXITED, CLD_KILLED, CLD_DUMPED, ...
-    int status = 0;      ///< exit code or signal
+    pid_t pid = 0;   ///< 0: nobody to report (WNOHANG)
+    int code = 0;    ///< CLD_EXITED, CLD_KILLED, CLD_DUMPED, ...
+    int status = 0;  ///< exit code or signal
     /// As a shell says it: the code, or 128 + the signal.
     int exit_code() const;
 };
@@ -169,11 +173,14 @@ Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, st
 Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout);
 
 // Clocks.
-std::int64_t boottime_ms();   ///< CLOCK_BOOTTIME: what intervals count on
-std::int64_t realtime_ms();   ///< CLOCK_REALTIME: what people read
+std::int64_t boottime_ms();  ///< CLOCK_BOOTTIME: what intervals count on
+std::int64_t realtime_ms();  ///< CLOCK_REALTIME: what people read
 
 /// The kernel does not know the call (ENOSYS), or a filter pretends so (EPERM does not count).
 template <typename T>
-bool missing(const Result<T>& result) { return result.number() == ENOSYS; }
+bool missing(const Result<T>& result)
+{
+    return result.number() == ENOSYS;
+}
 
 }  // namespace vial::os

@@ -179,7 +179,8 @@ Result<void> setrlimit(int resource, const rlimit& limit)
 {
     // glibc has an enumeration for the resource, musl an int. Not setrlimit(2), which musl makes in all threads.
     using Resource = decltype(RLIMIT_FSIZE);
-    return done(CALL("setrlimit", ::prlimit(0, static_cast<Resource>(resource), &limit, nullptr)), "set a resource limit");
+    return done(CALL("setrlimit", ::prlimit(0, static_cast<Resource>(resource), &limit, nullptr)),
+                "set a resource limit");
 }
 
 Result<void> setsid()

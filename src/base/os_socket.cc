@@ -97,7 +97,8 @@ Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, st
         // Not CMSG_SPACE: its padding could be room for one descriptor more, which nobody would close.
         message.msg_controllen = static_cast<socklen_t>(CMSG_LEN(std::min(passed.size(), most_passed) * sizeof(int)));
     }
-    const long outcome = uninterrupted([&] { return CALL("recvmsg", ::recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC)); });
+    const long outcome =
+        uninterrupted([&] { return CALL("recvmsg", ::recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC)); });
     const cmsghdr* header = outcome < 0 || passed.empty() ? nullptr : CMSG_FIRSTHDR(&message);
     if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         count = std::min<std::size_t>((header->cmsg_len - CMSG_LEN(0)) / sizeof(int), passed.size());

@@ -77,7 +77,10 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size)
             buffer[used++] = byte < 0x20 || byte == 0x7f ? '?' : letter;
         }
     };
-    const std::string_view why = error->reason != nullptr ? error->reason : std::strerror(error->number);
+    constexpr int corrupted = 117;  // EUCLEAN: what filesystems say of a damaged image; musl has no words for it
+    const std::string_view why = error->reason != nullptr     ? error->reason
+                                 : error->number == corrupted ? "the filesystem is damaged"
+                                                              : std::strerror(error->number);
     if (error->step[0] != '\0') {
         put("cannot ");
         put(error->step);

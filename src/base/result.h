@@ -40,17 +40,18 @@ public:
 
     /// All of it is written when an Error is made; initialisers here would put the ring into the file.
     struct Detail {
-        int number;            ///< an errno, or 0 where only `reason` speaks
-        ExitCode exit;         ///< how the command ends when nobody handles this
-        const char* step;      ///< a literal that completes "cannot ...": `mount`, `open the root`
-        const char* reason;    ///< a literal, in place of the errno's own words
-        const char* advice;    ///< a literal: what to do about it
+        int number;                    ///< an errno, or 0 where only `reason` speaks
+        ExitCode exit;                 ///< how the command ends when nobody handles this
+        const char* step;              ///< a literal that completes "cannot ...": `mount`, `open the root`
+        const char* reason;            ///< a literal, in place of the errno's own words
+        const char* advice;            ///< a literal: what to do about it
         char object[object_capacity];  ///< on what; a longer one keeps its end, which tells more
     };
 
     Error(int number, const char* step, std::string_view object = {}) : detail_(make(number, nullptr, step, object)) {}
-    Error(const char* reason, const char* step, std::string_view object = {})
-        : detail_(make(0, reason, step, object)) {}
+    Error(const char* reason, const char* step, std::string_view object = {}) : detail_(make(0, reason, step, object))
+    {
+    }
 
     const Detail* operator->() const { return detail_; }
 
@@ -175,12 +176,12 @@ private:
 
 #define VIAL_JOIN_(a, b) a##b
 #define VIAL_JOIN(a, b) VIAL_JOIN_(a, b)
-#define VIAL_TRY(expression, result)     \
-    __extension__({                      \
-        auto result = (expression);      \
-        if (!result.ok()) [[unlikely]]   \
-            return result.error();       \
-        result.take();                   \
+#define VIAL_TRY(expression, result)   \
+    __extension__({                    \
+        auto result = (expression);    \
+        if (!result.ok()) [[unlikely]] \
+            return result.error();     \
+        result.take();                 \
     })
 
 /// The value of `expression`, or an early return with its error.

@@ -64,7 +64,9 @@ int show(const Arguments& arguments)
 
 }  // namespace
 
-constexpr Command check_command{"check", "[OPTIONS] SPEC...", "say everything that is wrong with a spec", check_options, false, check};
-constexpr Command show_command{"show", "[OPTIONS] SPEC|NAME", "print a spec with every default filled in", show_options, false, show};
+constexpr Command check_command{
+    "check", "[OPTIONS] SPEC...", "say everything that is wrong with a spec", check_options, false, check};
+constexpr Command show_command{
+    "show", "[OPTIONS] SPEC|NAME", "print a spec with every default filled in", show_options, false, show};
 
 }  // namespace vial

@@ -14,8 +14,8 @@ namespace vial {
 
 namespace {
 
-constexpr std::int64_t patience = 5000;          // milliseconds for a whole answer
-constexpr std::size_t answer_limit = 4U << 20;   // 1,000 services say some 200 kB
+constexpr std::int64_t patience = 5000;         // milliseconds for a whole answer
+constexpr std::size_t answer_limit = 4U << 20;  // 1,000 services say some 200 kB
 
 Result<Fd> connect_to(Text name)
 {
@@ -54,7 +54,8 @@ Result<Text> ask(Text name, std::string_view request)
         answer += std::string_view(block, got);
         if (answer.size() > answer_limit)
             return Error("it talks without end", "ask PID 1 of", name);
-        for (std::size_t end; (end = answer.view().find('\n', line_start)) != std::string_view::npos; line_start = end + 1) {
+        for (std::size_t end; (end = answer.view().find('\n', line_start)) != std::string_view::npos;
+             line_start = end + 1) {
             const std::string_view line = answer.view().substr(line_start, end - line_start);
             if (!json::valid(line))
                 return Error("its answer is not JSON", "ask PID 1 of", name);

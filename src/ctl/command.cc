@@ -18,15 +18,16 @@ constexpr Command pause_command{"pause", "NAME", "freeze a container's services"
 constexpr Command resume_command{"resume", "NAME", "thaw them", {}, false, nullptr};
 constexpr Command top_command{"top", "", "watch all containers live", {}, false, nullptr};
 constexpr Command events_command{"events", "NAME", "follow what happens in a container", {}, false, nullptr};
-constexpr Command update_command{"update", "NAME KEY=VALUE...", "change limits of a running container", {}, false, nullptr};
-constexpr Command init_command{"init", "[OPTIONS] -- COMMAND", "be PID 1 in somebody else's container", {}, true, nullptr};
+constexpr Command update_command{"update", "NAME KEY=VALUE...", "change limits of a running container", {}, false,
+                                 nullptr};
+constexpr Command init_command{"init", "[OPTIONS] -- COMMAND", "be PID 1 in somebody else's container", {}, true,
+                               nullptr};
 constexpr Command boot_command{"boot", "[DIR]", "start and keep all specs of a directory", {}, false, nullptr};
 
 constexpr const Command* commands[] = {
-    &start_command, &run_command,     &stop_command,  &restart_command, &kill_command, &exec_command,
-    &list_command,  &status_command,  &stats_command, &logs_command,    &wait_command, &check_command,
-    &show_command,  &attach_command,  &pause_command, &resume_command,  &top_command,  &events_command,
-    &update_command, &init_command,   &boot_command,
+    &start_command,  &run_command,    &stop_command, &restart_command, &kill_command,   &exec_command, &list_command,
+    &status_command, &stats_command,  &logs_command, &wait_command,    &check_command,  &show_command, &attach_command,
+    &pause_command,  &resume_command, &top_command,  &events_command,  &update_command, &init_command, &boot_command,
 };
 
 constexpr Option help_option{"help", 'h', nullptr, "show this help"};
@@ -35,14 +36,14 @@ int usage_error(const Command* command, std::initializer_list<std::string_view> 
 {
     print_error(concat(message));
     print_error(command == nullptr ? Text("try `vial --help`") : compose("try `vial % --help`", {command->name}));
-    return static_cast<int>(ExitCode::Usage);
+    // `run` and `exec` give the payload's codes: their own failures have one that is none of those.
+    return command != nullptr && command->takes_payload && command->run != nullptr ? payload_not_reached
+                                                                                   : static_cast<int>(ExitCode::Usage);
 }
 
 const Option* find_option(const Command& command, std::string_view name, char letter)
 {
-    const auto is = [&](const Option& option) {
-        return letter != 0 ? option.letter == letter : option.name == name;
-    };
+    const auto is = [&](const Option& option) { return letter != 0 ? option.letter == letter : option.name == name; };
     if (is(help_option))
         return &help_option;
     for (const Option& option : command.options)
@@ -182,7 +183,7 @@ int run_command_line(const char* program, std::span<char* const> words)
     const std::string_view first = words.front();
     if (first == "--help" || first == "-h" || first == "help") {
         show_overview();
-        return 0;
+        return output_failed() ? 1 : 0;
     }
     if (first == "--version") {
         print("vial " VIAL_VERSION "\n");
@@ -218,7 +219,7 @@ int run_command_line(const char* program, std::span<char* const> words)
         arguments.before_dashes = arguments.words.size();
     if (arguments.has("help")) {
         show_help(*command);
-        return 0;
+        return output_failed() ? 1 : 0;
     }
     if (command->run == nullptr) {
         print_error(compose("not supported yet: %", {command->name}));

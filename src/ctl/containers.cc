@@ -92,7 +92,8 @@ Result<Record> find_running(std::string_view name)
     Record record = TRY(find_container(name));
     if (record.phase != Phase::Running)
         return Error(record.phase == Phase::Starting ? "it is still being started" : "it is not running", "", name)
-            .exits(record.phase == Phase::Starting ? ExitCode::Failed : ExitCode::NotFound).advise("see `vial list`");
+            .exits(record.phase == Phase::Starting ? ExitCode::Failed : ExitCode::NotFound)
+            .advise("see `vial list`");
     return record;
 }
 
@@ -153,7 +154,8 @@ Result<void> signal_init(const Record& record, int signal)
     const auto process = os::pidfd_open(record.init.pid);
     if (!is_alive(record.init))
         return {};
-    const auto sent = process.ok() ? os::pidfd_send_signal(process.value().get(), signal) : os::kill(record.init.pid, signal);
+    const auto sent =
+        process.ok() ? os::pidfd_send_signal(process.value().get(), signal) : os::kill(record.init.pid, signal);
     if (sent.number() == ESRCH)
         return {};
     return sent;

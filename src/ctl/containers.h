@@ -25,7 +25,8 @@ Result<void> require_root(const char* command);
 
 /// A spec from a file, or the name of one in the spec directory, with the --set options and `more` settings on top. Prints all that
 /// is wrong with it; nothing is returned then, and the exit code is Usage.
-std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {});
+std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments,
+                              std::span<const Text> more = {});
 
 /// The spec that a container was started with.
 Result<Spec> load_started_spec(Text name);
@@ -37,9 +38,9 @@ Result<Record> find_running(std::string_view name);
 
 /// How a container ended, as far as anybody knows.
 struct Outcome {
-    bool known = false;   ///< false: PID 1 was killed from outside, or never was
+    bool known = false;  ///< false: PID 1 was killed from outside, or never was
     int code = 0;
-    Text signal;   ///< `KILL`, where one ended it
+    Text signal;  ///< `KILL`, where one ended it
     bool oom = false;
     std::int64_t at = 0;  ///< CLOCK_REALTIME, ms
     Text words() const;   ///< `exited with 3`, `killed by the OOM killer (137)`, `killed, code unknown`

@@ -30,8 +30,6 @@ namespace vial {
 
 namespace {
 
-constexpr int failed_here = 125;
-
 constexpr Option options[] = {
     {"interactive", 'i', nullptr, "pass standard input on (else the command reads nothing)"},
     {"tty", 't', nullptr, "give the command a terminal"},
@@ -134,13 +132,17 @@ Result<Fd> enter(const Visit& visit, Fd& master)
     payload.arguments = arguments.data();
     payload.environment = environment.data();
     payload.directory = service.directory.c_str();
-    payload.identity = Identity{service.user, service.group, service.groups, visit.spec.security.capabilities,
-                                visit.spec.security.no_new_privileges, visit.spec.security.seccomp == SeccompChoice::Default};
+    payload.identity = Identity{service.user,
+                                service.group,
+                                service.groups,
+                                visit.spec.security.capabilities,
+                                visit.spec.security.no_new_privileges,
+                                visit.spec.security.seccomp == SeccompChoice::Default};
     // Only now, and by itself: a container that has no task left to fork can still be entered.
     for (const Fd& file : visit.join) {
         if (const auto joined = os::write_all(file.get(), "0"); !joined.ok()) {
             print_error(visit.spec.name, joined.error());
-            ::_exit(failed_here);
+            ::_exit(payload_not_reached);
         }
     }
     payload.terminal = terminal.get();
@@ -173,7 +175,7 @@ Result<Fd> enter(const Visit& visit, Fd& master)
     }();
     if (!done.ok())
         print_error(visit.spec.name, done.error());
-    ::_exit(done.ok() ? 0 : failed_here);
+    ::_exit(done.ok() ? 0 : payload_not_reached);
 }
 
 Result<os::Exited> execute(const Arguments& arguments, const Record& record)
@@ -232,11 +234,12 @@ int exec(const Arguments& arguments)
 {
     if (arguments.words.size() < 2) {
         print_error("exec: in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`");
-        return failed_here;
+        return payload_not_reached;
     }
     const Text name = arguments.words.front();
+    if (const auto root = require_root("exec"); !root.ok())
+        return print_error({}, root.error()), payload_not_reached;
     const auto ended = [&]() -> Result<os::Exited> {
-        TRY(require_root("exec"));
         const Record record = TRY(find_running(name));
         if (!is_sealed(arguments.program))
             return execute_sealed(arguments);
@@ -245,12 +248,12 @@ int exec(const Arguments& arguments)
     if (ended.ok())
         return ended.value().exit_code();
     print_error(name, ended.error());
-    return failed_here;
+    return payload_not_reached;
 }
 
 }  // namespace
 
-constexpr Command exec_command{"exec", "[-i] [-t] NAME [--] COMMAND [ARGUMENTS]", "run a command in a running container",
-                               options, true, exec};
+constexpr Command exec_command{
+    "exec", "[-i] [-t] NAME [--] COMMAND [ARGUMENTS]", "run a command in a running container", options, true, exec};
 
 }  // namespace vial

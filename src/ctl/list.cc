@@ -32,7 +32,8 @@ Text number_or_null(bool known, std::int64_t number)
 Text as_json(const Record& record, const Outcome& outcome)
 {
     const bool ended = record.phase == Phase::Ended;
-    return compose("{\"name\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_killed\":%,\"ended_at\":%}",
+    return compose("{\"name\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_"
+                   "killed\":%,\"ended_at\":%}",
                    {json_string(record.name), phase_name(record.phase),
                     number_or_null(!ended && record.init.pid != 0, record.init.pid), Decimal(record.started_at),
                     number_or_null(ended && outcome.known, outcome.code),
@@ -61,8 +62,7 @@ int list(const Arguments& arguments)
             json += ",";
         json += as_json(record, outcome);
         table.row({record.name, phase_name(record.phase), ended ? Text("-") : concat({Decimal(record.init.pid)}),
-                   ago(record.started_at), ended ? ago(outcome.at) : Text("-"),
-                   ended ? outcome.words() : Text("-")});
+                   ago(record.started_at), ended ? ago(outcome.at) : Text("-"), ended ? outcome.words() : Text("-")});
     }
     print(arguments.has("json") ? compose("%]\n", {json}) : table.text());
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
@@ -70,6 +70,7 @@ int list(const Arguments& arguments)
 
 }  // namespace
 
-constexpr Command list_command{"list", "[--json]", "list all containers, also those that have ended", options, false, list};
+constexpr Command list_command{"list",  "[--json]", "list all containers, also those that have ended",
+                               options, false,      list};
 
 }  // namespace vial

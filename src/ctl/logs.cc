@@ -52,9 +52,11 @@ int logs(const Arguments& arguments)
         const auto first = os::open(state_path(name, "log.0").c_str(), O_RDONLY);
         const auto second = os::open(state_path(name, "log.1").c_str(), O_RDONLY);
         if (!first.ok() || !second.ok())
-            return Error(record.foreground ? "its output goes to the terminal of `vial run`" : "vial keeps none with init = false",
+            return Error(record.foreground ? "its output goes to the terminal of `vial run`"
+                                           : "vial keeps none with init = false",
                          "show the log of", name);
-        const std::int64_t both = TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
+        const std::int64_t both =
+            TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
         LogReader reader(first.value().get(), second.value().get());
         bool last = !arguments.has("follow");
         while (true) {
@@ -66,8 +68,8 @@ int logs(const Arguments& arguments)
             (void)TRY(os::poll({}, follow_interval));
         }
         if (reader.dropped() > 0)
-            print_error(compose("%: % were dropped by PID 1",
-                                {name, human_size(static_cast<std::int64_t>(reader.dropped()))}));
+            print_error(
+                compose("%: % were dropped by PID 1", {name, human_size(static_cast<std::int64_t>(reader.dropped()))}));
         return {};
     }();
     if (!done.ok())

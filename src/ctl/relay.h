@@ -31,16 +31,16 @@ private:
 
 /// The process's side of 0, 1 and 2, and ours where it is not the same.
 struct Standard {
-    int number[3] = {0, 1, 2};   ///< what the process gets; ours or one of `theirs`
-    Fd theirs[3], ours[3];       ///< the ends of the pipes
+    int number[3] = {0, 1, 2};  ///< what the process gets; ours or one of `theirs`
+    Fd theirs[3], ours[3];      ///< the ends of the pipes
 };
 Result<Standard> make_standard();
 
 struct RelayTarget {
-    pid_t child = 0;                  ///< our child; its end ends the relay
-    Fd terminal;                      ///< the master of its terminal; empty: see `standard`
+    pid_t child = 0;  ///< our child; its end ends the relay
+    Fd terminal;      ///< the master of its terminal; empty: see `standard`
     Standard* standard = nullptr;
-    bool keep_input = true;           ///< pass our standard input on to the terminal
+    bool keep_input = true;  ///< pass our standard input on to the terminal
 };
 
 /// Passes bytes, signals (to `child`) and window sizes until `child` has ended. A third INT or TERM becomes KILL. Our own

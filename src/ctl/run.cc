@@ -19,8 +19,6 @@ namespace vial {
 
 namespace {
 
-constexpr int failed_here = 125;  // vial's own failure, as opposed to the payload's
-
 constexpr Option options[] = {
     {"root", 'r', "PATH", "the root filesystem, a directory or an image: no spec file is needed then"},
     {"name", 'n', "NAME", "what to call the container (run-PID)"},
@@ -84,9 +82,10 @@ int run(const Arguments& arguments)
 {
     const auto spec = wanted(arguments);
     if (!spec)
-        return failed_here;
+        return payload_not_reached;
+    if (const auto root = require_root("run"); !root.ok())
+        return print_error({}, root.error()), payload_not_reached;
     const auto ended = [&]() -> Result<os::Exited> {
-        TRY(require_root("run"));
         const SignalWatch signals = TRY(SignalWatch::open());
         LaunchOptions how;
         how.foreground = true;
@@ -112,7 +111,7 @@ int run(const Arguments& arguments)
     if (!ended.ok()) {
         // A command that could not be executed is the payload's failure, as a shell sees it.
         const int code = print_error(spec->name, ended.error());
-        return code >= failed_here ? code : failed_here;
+        return code >= payload_not_reached ? code : payload_not_reached;
     }
     if (const auto away = put_away(spec->name); !away.ok())
         print_error(spec->name, away.error());
@@ -121,7 +120,11 @@ int run(const Arguments& arguments)
 
 }  // namespace
 
-constexpr Command run_command{"run", "[OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND",
-                              "run a container in the foreground", options, true, run};
+constexpr Command run_command{"run",
+                              "[OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND",
+                              "run a container in the foreground",
+                              options,
+                              true,
+                              run};
 
 }  // namespace vial

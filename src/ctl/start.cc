@@ -61,8 +61,9 @@ int restart(const Arguments& arguments)
         }
         timeout = *given;
     }
+    if (const auto root = require_root("restart"); !root.ok())
+        return print_error({}, root.error());
     const auto again = [&]() -> Result<void> {
-        TRY(require_root("restart"));
         const Record record = TRY(find_container(name));
         const Spec spec = TRY(load_started_spec(name));
         if (record.foreground)
@@ -76,9 +77,9 @@ int restart(const Arguments& arguments)
 
 }  // namespace
 
-constexpr Command start_command{"start", "[OPTIONS] SPEC", "start a container in the background",
-                                start_options, false, start};
-constexpr Command restart_command{"restart", "[OPTIONS] NAME", "stop a container and start it with the same spec",
-                                  restart_options, false, restart};
+constexpr Command start_command{"start", "[OPTIONS] SPEC", "start a container in the background", start_options, false,
+                                start};
+constexpr Command restart_command{
+    "restart", "[OPTIONS] NAME", "stop a container and start it with the same spec", restart_options, false, restart};
 
 }  // namespace vial

@@ -50,8 +50,8 @@ Text ending(json::Raw last)
     if (json::boolean(json::member(last, "oom")).value_or(false))
         return compose("killed by the OOM killer (%)", {Decimal(code)});
     const Text signal = text(last, "signal");
-    return signal == "-" ? compose("exited with %",
-                                   {Decimal(code)}) : compose("killed by SIG% (%)", {signal, Decimal(code)});
+    return signal == "-" ? compose("exited with %", {Decimal(code)})
+                         : compose("killed by SIG% (%)", {signal, Decimal(code)});
 }
 
 /// PID 1's lines as one object: `{"container":{...},"services":[...]}`.
@@ -69,8 +69,13 @@ void show_status(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
     Builder head;
-    head += {record.name, ": ", text(container, "state"), " for ", human_duration(number(container, "uptime_ms", 0)),
-             ", PID ", Decimal(record.init.pid)};
+    head += {record.name,
+             ": ",
+             text(container, "state"),
+             " for ",
+             human_duration(number(container, "uptime_ms", 0)),
+             ", PID ",
+             Decimal(record.init.pid)};
     if (const std::int64_t kills = number(container, "oom_kills", 0); kills > 0)
         head += {", the OOM killer struck ", Decimal(kills), kills == 1 ? " time" : " times"};
     if (const std::int64_t dropped = number(container, "log_dropped", 0); dropped > 0)
@@ -98,16 +103,14 @@ void show_stats(const Record& record, std::string_view answer)
     const std::int64_t task_limit = number(tasks, "limit");
     Table table({"CONTAINER", record.name});
     table.row({"uptime", human_duration(number(container, "uptime_ms", 0))});
-    table.row({"memory", compose("% of %, peak %, OOM kills %",
-                                 {size_or_dash(number(memory, "current")),
-                                  limit < 0 ? Text("unlimited") : human_size(limit),
-                                  size_or_dash(number(memory, "peak")), number_or_dash(number(memory, "oom_kills"))})});
-    table.row({"cpu", compose("%, throttled %",
-                              {milliseconds_of(number(cpu, "usage_usec")),
-                               milliseconds_of(number(cpu, "throttled_usec"))})});
-    table.row({"tasks", compose("% of %",
-                                {number_or_dash(number(tasks, "current")),
-                                 task_limit < 0 ? Text("unlimited") : concat({Decimal(task_limit)})})});
+    table.row(
+        {"memory", compose("% of %, peak %, OOM kills %",
+                           {size_or_dash(number(memory, "current")), limit < 0 ? Text("unlimited") : human_size(limit),
+                            size_or_dash(number(memory, "peak")), number_or_dash(number(memory, "oom_kills"))})});
+    table.row({"cpu", compose("%, throttled %", {milliseconds_of(number(cpu, "usage_usec")),
+                                                 milliseconds_of(number(cpu, "throttled_usec"))})});
+    table.row({"tasks", compose("% of %", {number_or_dash(number(tasks, "current")),
+                                           task_limit < 0 ? Text("unlimited") : concat({Decimal(task_limit)})})});
     table.row({"orphans reaped", number_or_dash(number(container, "reaped"))});
     table.row({"signals passed on", number_or_dash(number(container, "forwarded"))});
     print(table.text());
@@ -115,7 +118,8 @@ void show_stats(const Record& record, std::string_view answer)
     while (!answer.empty()) {
         const json::Raw line = take_until(answer, '\n');
         services.row({text(line, "service"), text(line, "state"), number_or_dash(number(line, "pid")),
-                      number_or_dash(number(line, "restarts")), size_or_dash(number(json::member(line, "memory"), "current")),
+                      number_or_dash(number(line, "restarts")),
+                      size_or_dash(number(json::member(line, "memory"), "current")),
                       milliseconds_of(number(json::member(line, "cpu"), "usage_usec"))});
     }
     print(services.text());
@@ -126,15 +130,16 @@ int show_ended(const Record& record, bool as_json)
     const Outcome outcome = read_outcome(record.name);
     if (as_json) {
         const Decimal code(outcome.code);
-        print(compose("{\"container\":{\"container\":%,\"state\":\"exited\",\"exit_code\":%,\"exit_signal\":%,\"oom_killed\":%,\"ended_at\":%},\"services\":[]}\n",
+        print(compose("{\"container\":{\"container\":%,\"state\":\"exited\",\"exit_code\":%,\"exit_signal\":%,\"oom_"
+                      "killed\":%,\"ended_at\":%},\"services\":[]}\n",
                       {json_string(record.name), outcome.known ? std::string_view(code) : "null",
                        outcome.signal.empty() ? Text("null") : json_string(outcome.signal),
                        outcome.oom ? "true" : "false", Decimal(outcome.at)}));
     } else {
-        print(compose("%: %%\n",
-                      {record.name, outcome.words(),
-                       outcome.at == 0 ? Text() : compose(", % ago",
-                                                          {human_duration(os::realtime_ms() - outcome.at)})}));
+        print(
+            compose("%: %%\n",
+                    {record.name, outcome.words(),
+                     outcome.at == 0 ? Text() : compose(", % ago", {human_duration(os::realtime_ms() - outcome.at)})}));
     }
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
@@ -153,11 +158,16 @@ int tell(const Arguments& arguments, const char* request, void (*show)(const Rec
             return show_ended(record, as_json);
         if (!record.has_init)
             return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
-        const Text answer = TRY(ask(record.name, request));
+        const auto answer = ask(record.name, request);
+        if (!answer.ok()) {
+            // It may have ended since we looked.
+            const Record now = TRY(find_container(record.name));
+            return now.phase == Phase::Ended ? Result<int>(show_ended(now, as_json)) : answer.error();
+        }
         if (as_json)
-            print(joined(answer));
+            print(joined(answer.value()));
         else
-            show(record, answer);
+            show(record, answer.value());
         return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
     }();
     return done.ok() ? done.value() : print_error({}, done.error());
@@ -175,7 +185,8 @@ int stats(const Arguments& arguments)
 
 }  // namespace
 
-constexpr Command status_command{"status", "[--json] NAME", "show a container and its services", options, false, status};
+constexpr Command status_command{"status", "[--json] NAME", "show a container and its services",
+                                 options,  false,           status};
 constexpr Command stats_command{"stats", "[--json] NAME", "show what a container uses", options, false, stats};
 
 }  // namespace vial

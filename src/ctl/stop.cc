@@ -102,9 +102,11 @@ int wait(const Arguments& arguments)
 
 }  // namespace
 
-constexpr Command stop_command{"stop", "[OPTIONS] NAME...", "stop containers and clear everything of theirs",
-                               stop_options, false, stop};
-constexpr Command kill_command{"kill", "[OPTIONS] NAME...", "send a signal to a container's services", kill_options, false, kill};
-constexpr Command wait_command{"wait", "NAME...", "wait for containers to end and print their exit codes", {}, false, wait};
+constexpr Command stop_command{
+    "stop", "[OPTIONS] NAME...", "stop containers and clear everything of theirs", stop_options, false, stop};
+constexpr Command kill_command{
+    "kill", "[OPTIONS] NAME...", "send a signal to a container's services", kill_options, false, kill};
+constexpr Command wait_command{"wait", "NAME...", "wait for containers to end and print their exit codes",
+                               {},     false,     wait};
 
 }  // namespace vial

@@ -11,7 +11,7 @@ namespace vial {
 
 namespace {
 
-constexpr int symlink_limit = 40;   // as the kernel's own
+constexpr int symlink_limit = 40;  // as the kernel's own
 constexpr std::size_t depth_limit = 128;
 
 }  // namespace
@@ -76,9 +76,9 @@ Result<Fd> open_real_directory(const Fd& root, const char* name)
     if (directory.ok())
         return directory;
     Error error = directory.error();
-    error.as("use the root filesystem: open", compose("/%", {name}));
+    error.as("mount on", compose("/% of the root filesystem", {name}));
     if (error->number == ENOENT)
-        error.because("the directory is missing").advise("make an empty one in the image");
+        error.because("there is no such directory").advise("make an empty one in the image");
     else if (error->number == ENOTDIR || error->number == ELOOP)
         error.because("it is a symlink or a file").advise("it must be a real, empty directory");
     return error;

@@ -70,7 +70,8 @@ Result<List<Hierarchy>> search_mounts()
         for (int field = 0; field < 4; ++field)
             take_word(line);
         Hierarchy one{Text(take_word(line)), type == "cgroup2", 0};
-        one.controllers = (one.unified ? unified_controllers(one.root) : controllers_among(take_word(super), ',')) & ~known;
+        one.controllers =
+            (one.unified ? unified_controllers(one.root) : controllers_among(take_word(super), ',')) & ~known;
         known |= one.controllers;
         if (one.controllers != 0)
             found.push_back(std::move(one));
@@ -138,14 +139,20 @@ struct Limit {
     const char* advice;
 };
 
-constexpr Limit tasks_limit{"limits.tasks of", PidsController, {"pids.max", "pids.max"},
+constexpr Limit tasks_limit{"limits.tasks of",
+                            PidsController,
+                            {"pids.max", "pids.max"},
                             "the kernel needs CONFIG_CGROUP_PIDS; tasks = \"unlimited\" starts without the limit"};
-constexpr Limit memory_limit{"limits.memory of", MemoryController, {"memory.limit_in_bytes", "memory.max"},
+constexpr Limit memory_limit{"limits.memory of",
+                             MemoryController,
+                             {"memory.limit_in_bytes", "memory.max"},
                              "the kernel needs CONFIG_MEMCG (and cgroup_enable=memory on some boards)"};
-constexpr Limit swap_limit{"limits.swap of", MemoryController, {"memory.memsw.limit_in_bytes", "memory.swap.max"},
+constexpr Limit swap_limit{"limits.swap of",
+                           MemoryController,
+                           {"memory.memsw.limit_in_bytes", "memory.swap.max"},
                            "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"};
-constexpr Limit cpu_limit{"limits.cpu of", CpuController, {"cpu.cfs_quota_us", "cpu.max"},
-                          "the kernel needs CONFIG_CFS_BANDWIDTH"};
+constexpr Limit cpu_limit{
+    "limits.cpu of", CpuController, {"cpu.cfs_quota_us", "cpu.max"}, "the kernel needs CONFIG_CFS_BANDWIDTH"};
 
 /// Writes a limit and reads it back.
 Result<void> set_limit(const Limit& limit, const Group* group, std::string_view value, Text name)
@@ -189,13 +196,14 @@ Result<void> set_limits(const List<Group>& groups, const Spec& spec)
     if (wanted.swap != unlimited) {
         // Version 1 limits memory and swap together; the spec's checks want both then.
         const bool together = memory != nullptr && !memory->hierarchy.unified;
-        TRY(set_limit(swap_limit, memory, Decimal((wanted.swap + (together ? wanted.memory : 0)) / page * page), spec.name));
+        TRY(set_limit(swap_limit, memory, Decimal((wanted.swap + (together ? wanted.memory : 0)) / page * page),
+                      spec.name));
     }
     if (wanted.cpu != 0) {
         const Decimal quota(cpu_period * wanted.cpu / 1000);
         const bool with_period = cpu != nullptr && cpu->hierarchy.unified;
-        TRY(set_limit(cpu_limit, cpu, with_period ? compose("% %",
-                                                            {quota, Decimal(cpu_period)}) : Text(quota), spec.name));
+        TRY(set_limit(cpu_limit, cpu, with_period ? compose("% %", {quota, Decimal(cpu_period)}) : Text(quota),
+                      spec.name));
     }
     return {};
 }
@@ -206,15 +214,17 @@ Fd open_for_reading(const Group* group, std::string_view leaf, const char* v1, c
     const char* file = group == nullptr ? nullptr : group->hierarchy.unified ? v2 : v1;
     if (file == nullptr)
         return Fd();
-    return os::openat(group->directory.get(), concat({leaf, leaf.empty() ? "" : "/", file}).c_str(), O_RDONLY).value_or(Fd());
+    return os::openat(group->directory.get(), concat({leaf, leaf.empty() ? "" : "/", file}).c_str(), O_RDONLY)
+        .value_or(Fd());
 }
 
 Result<List<Fd>> open_join_files(const List<Group>& groups, Text leaf)
 {
     List<Fd> files;
     for (const Group& group : groups)
-        files.push_back(TRY(os::openat(group.directory.get(),
-                                       concat({leaf, group.hierarchy.unified ? "/cgroup.procs" : "/tasks"}).c_str(), O_WRONLY)));
+        files.push_back(
+            TRY(os::openat(group.directory.get(),
+                           concat({leaf, group.hierarchy.unified ? "/cgroup.procs" : "/tasks"}).c_str(), O_WRONLY)));
     return files;
 }
 
@@ -265,7 +275,7 @@ Result<List<Hierarchy>> find_hierarchies()
     List<Hierarchy> found;
     for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
         const Text root = compose("%/%", {usual_place, controller_names[bit]});
-        struct stat entry{};
+        struct stat entry {};
         if (::lstat(root.c_str(), &entry) != 0 || !S_ISDIR(entry.st_mode) || magic_at(root) != CGROUP_SUPER_MAGIC)
             return search_mounts();
         found.push_back({root, false, 1U << bit});
@@ -317,9 +327,9 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
         leaf.events = open_for_reading(memory, service.name, "memory.oom_control", "memory.events");
         leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");
         if (made.unified)
-            leaf.kill = os::openat(groups.front().directory.get(), compose("%/cgroup.kill",
-                                                                           {service.name}).c_str(), O_WRONLY)
-                            .value_or(Fd());
+            leaf.kill =
+                os::openat(groups.front().directory.get(), compose("%/cgroup.kill", {service.name}).c_str(), O_WRONLY)
+                    .value_or(Fd());
     }
     return made;
 }

@@ -26,7 +26,7 @@ enum Controller : unsigned { MemoryController = 1, PidsController = 2, CpuContro
 
 /// A tree of control groups and what of a container's it can limit or count.
 struct Hierarchy {
-    Text root;          ///< where it is mounted
+    Text root;                 ///< where it is mounted
     bool unified = false;      ///< version 2
     unsigned controllers = 0;  ///< Controller
 };
@@ -42,18 +42,18 @@ List<Hierarchy> needed_hierarchies(List<Hierarchy> all, const Spec& spec, bool o
 /// One leaf's files, opened.
 struct CgroupLeaf {
     List<Fd> join;  ///< write "0" to each: `tasks` (v1), `cgroup.procs` (v2)
-    Fd kill;               ///< cgroup.kill, where there is one (v2, 5.14)
-    Fd processes;          ///< cgroup.procs for reading
+    Fd kill;        ///< cgroup.kill, where there is one (v2, 5.14)
+    Fd processes;   ///< cgroup.procs for reading
     Fd memory, events, cpu;
 };
 
 struct ContainerCgroup {
     bool unified = false;
-    List<Text> directories;  ///< `.../vial/NAME`, one a hierarchy
-    List<Fd> join_init;             ///< as CgroupLeaf::join
-    Fd init_directory;                     ///< v2 alone: for CLONE_INTO_CGROUP
-    List<CgroupLeaf> leaves;        ///< in the services' order
-    Fd stat[StatCount];                    ///< see PlanStat
+    List<Text> directories;   ///< `.../vial/NAME`, one a hierarchy
+    List<Fd> join_init;       ///< as CgroupLeaf::join
+    Fd init_directory;        ///< v2 alone: for CLONE_INTO_CGROUP
+    List<CgroupLeaf> leaves;  ///< in the services' order
+    Fd stat[StatCount];       ///< see PlanStat
 };
 
 /// `.../vial/NAME` in `hierarchy`: what `make_cgroup` will make there, for the journal that undoes it.

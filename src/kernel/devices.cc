@@ -78,13 +78,15 @@ Result<void> make_devices(const Fd& dev, std::span<const Tree> nodes)
 Result<Terminal> open_terminal(const Fd& pts, std::uint32_t owner)
 {
     Terminal terminal;
-    terminal.master = TRY(os::openat(pts.get(), "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW).as("open a terminal in", "/dev/pts"));
+    terminal.master =
+        TRY(os::openat(pts.get(), "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW).as("open a terminal in", "/dev/pts"));
     if (TRY(os::filesystem_magic(terminal.master.get())) != DEVPTS_SUPER_MAGIC)
         return Error("it is not a devpts filesystem", "open a terminal in", "/dev/pts");
     int unlocked = 0;
     TRY(os::ioctl(terminal.master.get(), TIOCSPTLCK, &unlocked, "unlock the terminal"));
     // TIOCGPTPEER (4.13) needs no path; before it the slave is opened by its number in this devpts.
-    auto slave = os::ioctl(terminal.master.get(), TIOCGPTPEER, std::uint64_t{O_RDWR | O_NOCTTY | O_CLOEXEC}, "open the terminal");
+    auto slave = os::ioctl(terminal.master.get(), TIOCGPTPEER, std::uint64_t{O_RDWR | O_NOCTTY | O_CLOEXEC},
+                           "open the terminal");
     if (slave.ok()) {
         terminal.slave = Fd(slave.take());
     } else {

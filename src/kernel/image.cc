@@ -76,9 +76,13 @@ Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& path)
 {
     auto control = os::open("/dev/loop-control", O_RDWR);
     if (!control.ok())
-        return control.error().as("open /dev/loop-control for", name).advise("the kernel needs loop devices (CONFIG_BLK_DEV_LOOP)");
+        return control.error()
+            .as("open /dev/loop-control for", name)
+            .advise("the kernel needs loop devices (CONFIG_BLK_DEV_LOOP)");
     for (int attempt = 0; attempt < attempts; ++attempt) {
-        const int number = TRY(os::ioctl(control.value().get(), LOOP_CTL_GET_FREE, std::uint64_t{0}, "find a free loop device").as("find a free loop device for", name));
+        const int number =
+            TRY(os::ioctl(control.value().get(), LOOP_CTL_GET_FREE, std::uint64_t{0}, "find a free loop device")
+                    .as("find a free loop device for", name));
         Fd device = TRY(open_loop(number, read_only ? O_RDONLY : O_RDWR, path));
         const auto configured = configure(device, image, read_only);
         if (configured.ok())

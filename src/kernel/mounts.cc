@@ -82,9 +82,14 @@ Result<void> remount(const char* path, unsigned flags, std::string_view options)
     std::string_view rest = options;
     while (!rest.empty()) {
         const std::string_view word = take_until(rest, ',');
-        all |= word == "ro" ? MS_RDONLY : word == "nosuid" ? MS_NOSUID : word == "nodev" ? MS_NODEV
-             : word == "noexec" ? MS_NOEXEC : word == "noatime" ? MS_NOATIME : word == "nodiratime" ? MS_NODIRATIME
-             : word == "relatime" ? MS_RELATIME : 0UL;
+        all |= word == "ro"           ? MS_RDONLY
+               : word == "nosuid"     ? MS_NOSUID
+               : word == "nodev"      ? MS_NODEV
+               : word == "noexec"     ? MS_NOEXEC
+               : word == "noatime"    ? MS_NOATIME
+               : word == "nodiratime" ? MS_NODIRATIME
+               : word == "relatime"   ? MS_RELATIME
+                                      : 0UL;
     }
     return os::mount(nullptr, path, nullptr, all, nullptr);
 }
@@ -237,7 +242,8 @@ Result<void> bind(const Fd& source, const Fd& target, unsigned flags, std::strin
     return attach(tree, target, name);
 }
 
-Result<void> mount_filesystem(const char* type, const Fd& target, unsigned flags, const char* data, std::string_view name)
+Result<void> mount_filesystem(const char* type, const Fd& target, unsigned flags, const char* data,
+                              std::string_view name)
 {
     auto mounted = os::mount(type, FdPath(target), type, flags, data).as("mount", name);
     if (mounted.number() == ENODEV)

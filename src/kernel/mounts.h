@@ -44,15 +44,15 @@ private:
 struct Tree {
     enum class Kind : std::uint8_t {
         None,
-        Detached,   ///< `fd` is a detached mount, complete
-        Path,       ///< `fd` is an O_PATH descriptor of `path`, to be bound with `flags`
-        Device,     ///< `path` is a block device with a filesystem of `type`, to be mounted with `flags`
+        Detached,  ///< `fd` is a detached mount, complete
+        Path,      ///< `fd` is an O_PATH descriptor of `path`, to be bound with `flags`
+        Device,    ///< `path` is a block device with a filesystem of `type`, to be mounted with `flags`
     };
     Kind kind = Kind::None;
     Fd fd;
     unsigned flags = 0;      ///< MountFlag
     bool recursive = false;  ///< with the mounts below it
-    Text path;        ///< for messages, and for `bring`
+    Text path;               ///< for messages, and for `bring`
     const char* type = nullptr;
 };
 
@@ -76,7 +76,8 @@ Result<void> attach(const Tree& tree, const Fd& target, std::string_view name);
 Result<void> bind(const Fd& source, const Fd& target, unsigned flags, std::string_view name);
 
 /// A new filesystem of `type` on `target`; `data` are its options, see mount(2).
-Result<void> mount_filesystem(const char* type, const Fd& target, unsigned flags, const char* data, std::string_view name);
+Result<void> mount_filesystem(const char* type, const Fd& target, unsigned flags, const char* data,
+                              std::string_view name);
 
 /// Stops mounts and unmounts from travelling between this mount namespace and the one it was copied from.
 Result<void> make_private();

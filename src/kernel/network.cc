@@ -76,9 +76,8 @@ Result<void> add_default_route(NetlinkSocket& inside, std::uint32_t index, std::
     message.put(RTA_GATEWAY, bytes_of(gateway));
     message.put(RTA_OIF, index);
 
-    auto added =
-        inside.request(message, "set the default route through", compose("% on %",
-                                                                         {address_text(gateway, false), name}));
+    auto added = inside.request(message, "set the default route through",
+                                compose("% on %", {address_text(gateway, false), name}));
     if (!added.ok()) {
         Error& error = added.error();
         name_missing_family(error, gateway.family);

@@ -65,7 +65,7 @@ bool is_sealed(const char* first_argument)
     if (std::string_view(first_argument) != sealed_name)
         return false;
     const auto running = os::open(self_path, O_RDONLY);
-    struct statvfs mount{};
+    struct statvfs mount {};
     if (!running.ok() || ::fstatvfs(running.value().get(), &mount) != 0)
         return false;
     return (mount.f_flag & ST_RDONLY) != 0 || (::fcntl(running.value().get(), F_GET_SEALS) & F_SEAL_WRITE) > 0;

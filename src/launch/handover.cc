@@ -67,7 +67,8 @@ Result<ReceivedHandover> receive_handover(const Fd& channel)
             break;
     } while (count < head.join + head.passed);
     if (count != head.join + head.passed)
-        return Error("too many open files", "take over what PID 1 needs").advise("raise the limit of open files (ulimit -n)");
+        return Error("too many open files", "take over what PID 1 needs")
+            .advise("raise the limit of open files (ulimit -n)");
     received.plan = head.plan;
     received.terminal = head.terminal;
     return received;

@@ -29,8 +29,8 @@ namespace {
 
 struct NamespaceKind {
     std::uint64_t flag;
-    const char* file;   ///< in /proc/self/ns
-    const char* absent; ///< what to say where the kernel has none
+    const char* file;    ///< in /proc/self/ns
+    const char* absent;  ///< what to say where the kernel has none
 };
 
 constexpr NamespaceKind namespace_kinds[] = {
@@ -76,8 +76,8 @@ Result<void> make_time_namespace(const Spec& spec)
     auto made = os::unshare(CLONE_NEWTIME);
     if (!made.ok())
         return explain_clone(made.error(), CLONE_NEWTIME, spec.name);
-    const Text offsets = compose("monotonic % 0\nboottime % 0\n",
-                                 {Decimal(spec.monotonic_offset), Decimal(spec.boottime_offset)});
+    const Text offsets =
+        compose("monotonic % 0\nboottime % 0\n", {Decimal(spec.monotonic_offset), Decimal(spec.boottime_offset)});
     return os::write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets).as("set the clocks' offsets of", spec.name);
 }
 
@@ -155,7 +155,8 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
         if (got == 0 && !spec.init)
             return {};  // the exec closed it
         if (got == 0)
-            return Error("PID 1 ended before its services ran", "start", spec.name).advise("look at the kernel's log: out of memory?");
+            return Error("PID 1 ended before its services ran", "start", spec.name)
+                .advise("look at the kernel's log: out of memory?");
         const std::string_view text(message + 1, got - 1);
         switch (static_cast<ChannelLetter>(message[0])) {
         case ChannelLetter::Failed: {
@@ -263,8 +264,13 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
     const StateLock lock = TRY(StateLock::take());
     Journal journal = TRY(Journal::claim(spec.name, lock));
     Builder lines;
-    lines += {"started ", Decimal(os::realtime_ms()), "\nstarted-boot ", Decimal(os::boottime_ms()), "\n",
-              options.foreground ? "foreground yes\n" : "", spec.init ? "" : "no-init yes\n"};
+    lines += {"started ",
+              Decimal(os::realtime_ms()),
+              "\nstarted-boot ",
+              Decimal(os::boottime_ms()),
+              "\n",
+              options.foreground ? "foreground yes\n" : "",
+              spec.init ? "" : "no-init yes\n"};
     for (const Hierarchy& hierarchy : hierarchies)
         lines += {"cgroup ", cgroup_directory(hierarchy, spec.name), "\n"};
     const auto noted = journal.note(lines);
@@ -306,8 +312,12 @@ bool has_admin_capability()
 
 Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
 {
-    if (!spec.not_yet.empty())
-        return Error("", "", compose("not supported yet: %", {spec.not_yet.front()})).exits(ExitCode::Usage);
+    if (!spec.not_yet.empty()) {
+        Builder keys("not supported yet:");
+        for (const Text& key : spec.not_yet)
+            keys += {&key == &spec.not_yet.front() ? " " : ", ", key};
+        return Error("", "", keys.view()).exits(ExitCode::Usage);
+    }
     TRY(require_proc());
     Prepared prepared = TRY(open_host_paths(spec));
     const List<Hierarchy> hierarchies = needed_hierarchies(TRY(find_hierarchies()), spec, options.foreground);

@@ -36,7 +36,8 @@ Result<void> open_root(Prepared& prepared)
     if (!S_ISREG(what.st_mode))
         return Error("neither a directory nor an image", "use as a root filesystem", spec.root);
     if (spec.namespaces.user && !has_detached_mounts())
-        return Error("in a user namespace it needs Linux 5.12", "mount the image", spec.root).advise("unpack it into a directory");
+        return Error("in a user namespace it needs Linux 5.12", "mount the image", spec.root)
+            .advise("unpack it into a directory");
     ImageRoot image = TRY(open_image(spec.root, read_only, flags));
     prepared.root = std::move(image.tree);
     prepared.loop = std::move(image.loop);
@@ -57,8 +58,19 @@ Result<Tree> open_mount(const MountSpec& mount)
     return tree;
 }
 
-Result<void> make_overlay_directories(const OverlaySpec& overlay)
+/// The host's id of the container's root.
+std::uint32_t outside_of_root(const List<IdRange>& map)
 {
+    for (const IdRange& range : map)
+        if (range.inside == 0)
+            return range.outside;
+    return 0;  // the spec's checks see to it that there is one
+}
+
+/// They belong to the container's root, whose writes they hold.
+Result<void> make_overlay_directories(const Spec& spec)
+{
+    const OverlaySpec& overlay = spec.overlay;
     if (overlay.kind != OverlayKind::Directory)
         return {};
     for (const char* name : {"/upper", "/work"}) {
@@ -66,6 +78,10 @@ Result<void> make_overlay_directories(const OverlaySpec& overlay)
         const auto made = os::mkdirat(AT_FDCWD, path.c_str(), 0755);
         if (!made.ok() && made.number() != EEXIST)
             return Error(made.number(), "make the overlay's directory", path);
+        if (made.ok() && spec.namespaces.user) {
+            const Fd directory = TRY(os::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+            TRY(os::fchown(directory.get(), outside_of_root(spec.uid_map), outside_of_root(spec.gid_map)));
+        }
     }
     return {};
 }
@@ -116,7 +132,7 @@ Result<Prepared> open_host_paths(const Spec& spec)
         prepared.mounts.push_back(TRY(open_mount(mount)));
     if (spec.namespaces.user)
         prepared.device_nodes = TRY(open_device_nodes());
-    TRY(make_overlay_directories(spec.overlay));
+    TRY(make_overlay_directories(spec));
     return prepared;
 }
 

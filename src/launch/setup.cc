@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #ifndef CLONE_NEWCGROUP
@@ -63,7 +64,14 @@ Result<void> join_cgroup(const Prepared& prepared, const List<Fd>& files)
         return {};
     for (const Fd& file : files)
         TRY(os::write_all(file.get(), "0").as("join the control group", compose("vial/%", {prepared.spec.name})));
-    return prepared.spec.namespaces.cgroup ? os::unshare(CLONE_NEWCGROUP) : Result<void>();
+    if (!prepared.spec.namespaces.cgroup)
+        return {};
+    auto unshared = os::unshare(CLONE_NEWCGROUP).as("make the cgroup namespace of", prepared.spec.name);
+    if (unshared.number() == EINVAL)
+        unshared.error()
+            .because("this kernel has no cgroup namespaces (CONFIG_CGROUPS, Linux 4.6)")
+            .advise("leave it out in [namespaces]");
+    return unshared;
 }
 
 /// Puts changes on top of the image: overlayfs over what is on top of `/` now.
@@ -73,9 +81,8 @@ Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
     if (spec.overlay.kind == OverlayKind::Directory) {
         changes = TRY(os::open(spec.overlay.directory.c_str(), O_PATH | O_DIRECTORY));
     } else {
-        const Text options = spec.overlay.size == unlimited
-                                        ? Text("mode=0755")
-                                        : compose("mode=0755,size=%", {Decimal(spec.overlay.size)});
+        const Text options = spec.overlay.size == unlimited ? Text("mode=0755")
+                                                            : compose("mode=0755,size=%", {Decimal(spec.overlay.size)});
         TRY(mount_filesystem("tmpfs", slash, MountNoSuid, options.c_str(), "the overlay's tmpfs"));
         changes = TRY(top_of_root());
         TRY(os::mkdirat(changes.get(), "upper", 0755));
@@ -86,7 +93,13 @@ Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
                                  {static_cast<const char*>(FdPath(lower)), static_cast<const char*>(changes_path),
                                   static_cast<const char*>(changes_path), spec.namespaces.user ? ",userxattr" : ""});
     TRY(mount_filesystem("overlay", slash, 0, options.c_str(), "the overlay"));
-    return top_of_root();
+    Fd root = TRY(top_of_root());
+    // Where it may not write into `work` the kernel mounts it read-only, and says so in its log alone.
+    struct statvfs mounted {};
+    if (::fstatvfs(root.get(), &mounted) == 0 && (mounted.f_flag & ST_RDONLY) != 0)
+        return Error("the kernel cannot write to its directory", "mount the overlay", spec.overlay.directory)
+            .advise("see the kernel's log");
+    return root;
 }
 
 /// The root filesystem on top of `/`, still beside everything of the host's.
@@ -113,7 +126,8 @@ Result<void> mount_dev(Prepared& prepared, const Fd& root)
     // Group 5 is tty everywhere; in a user namespace that does not map it the mount would be refused.
     const char* options = prepared.spec.namespaces.user ? "newinstance,ptmxmode=0666,mode=0620"
                                                         : "newinstance,ptmxmode=0666,mode=0620,gid=5";
-    TRY(mount_filesystem("devpts", TRY(open_real_directory(dev, "pts")), MountNoSuid | MountNoExec, options, "/dev/pts"));
+    TRY(mount_filesystem("devpts", TRY(open_real_directory(dev, "pts")), MountNoSuid | MountNoExec, options,
+                         "/dev/pts"));
     return mount_filesystem("tmpfs", TRY(open_real_directory(dev, "shm")), plain, shm_options, "/dev/shm");
 }
 
@@ -146,7 +160,8 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
         Error error = target.error();
         error.as("mount on", mount.target);
         if (error->number == EROFS)
-            error.because("it does not exist in the read-only root").advise("make it in the image, or set overlay = \"tmpfs\"");
+            error.because("it does not exist in the read-only root")
+                .advise("make it in the image, or set overlay = \"tmpfs\"");
         return error;
     }
     if (mount.kind == MountKind::Bind)
@@ -167,7 +182,9 @@ Result<void> mount_everything(Prepared& prepared, const Fd& root)
     TRY(mount_filesystem("proc", TRY(open_real_directory(root, "proc")), plain, nullptr, "/proc"));
     auto sys = mount_filesystem("sysfs", TRY(open_real_directory(root, "sys")), plain | MountReadOnly, nullptr, "/sys");
     if (sys.number() == EPERM && spec.namespaces.user && !spec.namespaces.network)
-        sys.error().because("a user namespace may not mount it for the host's network").advise("leave namespaces.net = true");
+        sys.error()
+            .because("a user namespace may not mount it for the host's network")
+            .advise("leave namespaces.net = true");
     TRY(std::move(sys));
     TRY(mount_dev(prepared, root));
     TRY(mount_scratch(spec, root, "/run", MountNoSuid | MountNoDev, run_options));
@@ -263,7 +280,8 @@ void set_up_container(Prepared& prepared)
     Writer(number, sizeof number - 1).decimal(plan.value());
     char* arguments[] = {const_cast<char*>(init_name), number, nullptr};
     char* environment[] = {nullptr};
-    report_and_exit(prepared.channel, os::execute(prepared.self.get(), arguments, environment).as("execute vial as", "PID 1"));
+    report_and_exit(prepared.channel,
+                    os::execute(prepared.self.get(), arguments, environment).as("execute vial as", "PID 1"));
 }
 
 }  // namespace vial

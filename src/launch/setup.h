@@ -36,13 +36,13 @@ struct Prepared {
 
     const Spec& spec;
     Tree root;
-    Fd loop;                         ///< keeps an image's device attached until it is mounted
-    List<Tree> mounts;        ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing
-    List<Tree> device_nodes;  ///< in a user namespace
-    bool born_in_cgroup = false;     ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
-    bool terminal = false;           ///< the first service gets one
-    Fd self;                         ///< vial's binary; empty: the setup process makes its own (before 5.12)
-    Fd channel;                      ///< the container's end
+    Fd loop;                      ///< keeps an image's device attached until it is mounted
+    List<Tree> mounts;            ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing
+    List<Tree> device_nodes;      ///< in a user namespace
+    bool born_in_cgroup = false;  ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
+    bool terminal = false;        ///< the first service gets one
+    Fd self;                      ///< vial's binary; empty: the setup process makes its own (before 5.12)
+    Fd channel;                   ///< the container's end
 };
 
 /// The first argument under which PID 1 is executed; the second is the number of the plan's descriptor.

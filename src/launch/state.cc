@@ -155,8 +155,7 @@ bool is_alive(const ProcessId& process)
     const auto found = read_stat(process.pid);
     if (!found.ok())  // it cannot be told whether it has gone, unless that is what the kernel says
         return found.number() != ENOENT && found.number() != ESRCH;
-    return found.value().start_time == process.start_time && found.value().state != 'Z' &&
-           found.value().state != 'X';
+    return found.value().start_time == process.start_time && found.value().state != 'Z' && found.value().state != 'X';
 }
 
 Text state_path(std::string_view name, std::string_view file)
@@ -171,9 +170,9 @@ Result<Record> read_record(std::string_view name)
     const auto journal = os::read_file(AT_FDCWD, state_path(name, "journal").c_str());
     // A directory without a journal is one whose launcher was killed in between; it is cleared like any other. One whose journal
     // cannot be read now may belong to a container that runs: nobody may take it for an ended one.
-    if (!journal.ok() && journal.number() != ENOENT)
+    if (!journal.ok() && journal.number() != ENOENT && journal.number() != ENOTDIR)
         return journal.error();
-    if (!journal.ok() && !os::lstat(AT_FDCWD, state_path(name).c_str()).ok())
+    if (journal.number() == ENOTDIR || (!journal.ok() && !os::lstat(AT_FDCWD, state_path(name).c_str()).ok()))
         return Error("no such container", "", name).exits(ExitCode::NotFound).advise("see `vial list`");
     std::string_view rest = journal.ok() ? std::string_view(journal.value()) : std::string_view();
     while (!rest.empty())
@@ -216,7 +215,8 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
         Record record = TRY(read_record(name));
         if (record.phase != Phase::Ended) {
             return Error(record.phase == Phase::Running ? "it is running already" : "it is being started already",
-                         "start", name).advise("see `vial list`; `vial restart` starts it anew");
+                         "start", name)
+                .advise("see `vial list`; `vial restart` starts it anew");
         }
         TRY(clear(record, lock));
         TRY(forget(name, lock));

@@ -49,7 +49,7 @@ bool is_alive(const ProcessId& process);
 enum class Phase : std::uint8_t {
     Starting,  ///< its launcher is at work
     Running,
-    Ended,     ///< PID 1 or its launcher has gone
+    Ended,  ///< PID 1 or its launcher has gone
 };
 
 /// A container's journal, read.
@@ -57,11 +57,11 @@ struct Record {
     Text name;
     Phase phase = Phase::Ended;
     ProcessId launcher, init;
-    bool running = false;   ///< it got as far as running
+    bool running = false;  ///< it got as far as running
     bool foreground = false;
-    bool has_init = true;   ///< vial is its PID 1
-    bool cleared = false;   ///< nothing of it is left but this record
-    std::int64_t started_at = 0;  ///< CLOCK_REALTIME, ms
+    bool has_init = true;           ///< vial is its PID 1
+    bool cleared = false;           ///< nothing of it is left but this record
+    std::int64_t started_at = 0;    ///< CLOCK_REALTIME, ms
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
     List<Text> cgroups, host_ends, bridges;
 };

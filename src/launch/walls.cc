@@ -14,7 +14,8 @@ namespace {
 
 /// Covered: they tell of the host or of other containers, or act on the machine.
 constexpr const char* masked_in_proc[] = {
-    "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats",
+    "acpi",          "asound",      "interrupts", "kcore",      "keys",
+    "latency_stats", "sched_debug", "scsi",       "timer_list", "timer_stats",
 };
 constexpr const char* masked_in_sys[] = {"firmware", "devices/virtual/powercap"};
 

@@ -178,6 +178,9 @@ void Checker::whole()
         say(at("read_only", {}), "read_only = true contradicts 'overlay', which is there to be written to");
     if (spec_.limits.memory == unlimited && spec_.limits.swap != unlimited && at("limits", "memory") == 0)
         say(at("limits", "swap"), "swap: wants a limit of 'memory' as well");
+    if (!spec_.security.no_new_privileges && spec_.security.seccomp != SeccompChoice::Off)
+        say(at("security", "no_new_privileges"),
+            "no_new_privileges = false wants seccomp = \"off\" as well: the kernel filters system calls only with it");
     const Index networks = at("network", {});
     for (const NetworkSpec& interface : spec_.networks)
         network(interface, document_.find(networks, interface.name));

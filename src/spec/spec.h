@@ -25,27 +25,27 @@ enum class SeccompChoice : std::uint8_t { Default, Off };
 inline constexpr std::uint64_t default_capabilities = 0x4eb;
 
 struct ServiceSpec {
-    Text name;                       ///< `main` for the keys at the top of a spec
-    List<Text> command;       ///< never empty in a checked spec
+    Text name;           ///< `main` for the keys at the top of a spec
+    List<Text> command;  ///< never empty in a checked spec
     std::uint32_t user = 0;
     std::uint32_t group = 0;
-    List<std::uint32_t> groups;      ///< supplementary
+    List<std::uint32_t> groups;  ///< supplementary
     Text directory = "/";
-    List<Text> environment;   ///< `KEY=VALUE`, in the order written
-    Text environment_file;           ///< a host path, read by the launcher; empty: none
+    List<Text> environment;  ///< `KEY=VALUE`, in the order written
+    Text environment_file;   ///< a host path, read by the launcher; empty: none
     Restart restart = Restart::No;
     Milliseconds restart_delay = 1000;
     int stop_signal = 15;
-    Milliseconds stop_timeout = 10000;      ///< from the stop signal until SIGKILL
+    Milliseconds stop_timeout = 10000;  ///< from the stop signal until SIGKILL
 };
 
 enum class MountKind : std::uint8_t { Bind, Tmpfs };
 
 struct MountSpec {
     MountKind kind = MountKind::Bind;
-    Text source;     ///< Bind: an absolute host path
-    Text target;     ///< absolute, inside
-    Bytes size = unlimited; ///< Tmpfs
+    Text source;                 ///< Bind: an absolute host path
+    Text target;                 ///< absolute, inside
+    Bytes size = unlimited;      ///< Tmpfs
     std::uint32_t mode = 01777;  ///< Tmpfs
     bool read_only = false;
     bool no_exec = false;
@@ -60,7 +60,7 @@ enum class OverlayKind : std::uint8_t { None, Tmpfs, Directory };
 struct OverlaySpec {
     OverlayKind kind = OverlayKind::None;
     Bytes size = unlimited;  ///< Tmpfs
-    Text directory;   ///< Directory: holds the changes (`upper`) and the kernel's `work`
+    Text directory;          ///< Directory: holds the changes (`upper`) and the kernel's `work`
 };
 
 /// Which namespaces the container gets of its own. PID and mount are not a choice yet.
@@ -83,27 +83,27 @@ struct IdRange {
 enum class NetworkKind : std::uint8_t { Veth, None };
 
 struct IpAddress {
-    std::uint8_t family = 0;     ///< AF_INET or AF_INET6
+    std::uint8_t family = 0;      ///< AF_INET or AF_INET6
     std::uint8_t bytes[16] = {};  ///< network order, 4 or 16 of them
     std::uint8_t prefix = 0;
 };
 
 struct NetworkSpec {
-    Text name;           ///< the interface's name inside, 1-15 bytes
+    Text name;  ///< the interface's name inside, 1-15 bytes
     NetworkKind kind = NetworkKind::Veth;
-    Text bridge;         ///< the host's bridge; empty: the host end stays alone
+    Text bridge;  ///< the host's bridge; empty: the host end stays alone
     List<IpAddress> addresses;
     List<IpAddress> gateways;  ///< at most one a family; prefix unused
     std::uint8_t mac[6] = {};
     bool has_mac = false;
-    std::uint32_t mtu = 0;      ///< 0: the kernel's default
+    std::uint32_t mtu = 0;  ///< 0: the kernel's default
 };
 
 struct LimitsSpec {
     Bytes memory = unlimited;
-    Bytes swap = unlimited;     ///< swap alone, not memory + swap
-    std::int64_t tasks = 512;   ///< `unlimited` for none
-    std::int32_t cpu = 0;       ///< per mille of one processor: 1500 is "150%"; 0: no limit
+    Bytes swap = unlimited;    ///< swap alone, not memory + swap
+    std::int64_t tasks = 512;  ///< `unlimited` for none
+    std::int32_t cpu = 0;      ///< per mille of one processor: 1500 is "150%"; 0: no limit
 };
 
 struct SecuritySpec {
@@ -113,23 +113,23 @@ struct SecuritySpec {
 };
 
 struct LogSpec {
-    Bytes size = 64 * 1024;     ///< of each of the two segments
+    Bytes size = 64 * 1024;  ///< of each of the two segments
 };
 
 struct Spec {
-    Text file;           ///< where it was read from; empty: made by `vial run --root`
+    Text file;  ///< where it was read from; empty: made by `vial run --root`
     Text name;
-    Text root;           ///< an absolute host path: a directory or an image
+    Text root;  ///< an absolute host path: a directory or an image
     bool read_only = true;
     OverlaySpec overlay;
-    Text hostname;       ///< the name, unless said otherwise
+    Text hostname;  ///< the name, unless said otherwise
     bool init = true;
     List<ServiceSpec> services;  ///< at least one in a checked spec
     List<MountSpec> mounts;
     List<Text> mask;             ///< paths inside, beside the built-in ones
     List<Text> read_only_paths;  ///< the same
     NamespacesSpec namespaces;
-    List<IdRange> uid_map, gid_map;     ///< not empty where namespaces.user
+    List<IdRange> uid_map, gid_map;                          ///< not empty where namespaces.user
     std::int64_t monotonic_offset = 0, boottime_offset = 0;  ///< seconds, time namespace
     List<NetworkSpec> networks;
     LimitsSpec limits;

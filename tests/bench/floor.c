@@ -43,7 +43,7 @@ struct capability_data {
     uint32_t effective, permitted, inheritable;
 };
 
-static void require(int result, const char *step)
+static void require(int result, const char* step)
 {
     if (result < 0) {
         perror(step);
@@ -51,7 +51,7 @@ static void require(int result, const char *step)
     }
 }
 
-static void write_file(const char *directory, const char *name, const char *text)
+static void write_file(const char* directory, const char* name, const char* text)
 {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", directory, name);
@@ -61,7 +61,7 @@ static void write_file(const char *directory, const char *name, const char *text
     close(fd);
 }
 
-static int open_file(const char *directory, const char *name)
+static int open_file(const char* directory, const char* name)
 {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", directory, name);
@@ -71,17 +71,17 @@ static int open_file(const char *directory, const char *name)
 }
 
 struct limits {
-    int count;              // directories: two on v1, one on v2, none without limits
+    int count;  // directories: two on v1, one on v2, none without limits
     char directory[2][128];
-    int join[2];            // v1: opened `tasks`
-    int unified;            // v2: the opened directory, or -1
+    int join[2];  // v1: opened `tasks`
+    int unified;  // v2: the opened directory, or -1
 };
 
-static void make_limits(struct limits *limits)
+static void make_limits(struct limits* limits)
 {
     const int unified = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
     if (unified) {
-        char *directory = limits->directory[limits->count++];
+        char* directory = limits->directory[limits->count++];
         write_file("/sys/fs/cgroup", "cgroup.subtree_control", "+memory +pids");
         snprintf(directory, sizeof limits->directory[0], "/sys/fs/cgroup/floor-%d", getpid());
         require(mkdir(directory, 0755), directory);
@@ -91,12 +91,12 @@ static void make_limits(struct limits *limits)
         require(limits->unified, directory);
         return;
     }
-    static const char *const controllers[2][3] = {
+    static const char* const controllers[2][3] = {
         {"memory", "memory.limit_in_bytes", "67108864"},
         {"pids", "pids.max", "64"},
     };
     for (int i = 0; i < 2; ++i) {
-        char *directory = limits->directory[limits->count++];
+        char* directory = limits->directory[limits->count++];
         snprintf(directory, sizeof limits->directory[0], "/sys/fs/cgroup/%s/floor-%d", controllers[i][0], getpid());
         require(mkdir(directory, 0755), directory);
         write_file(directory, controllers[i][1], controllers[i][2]);
@@ -116,7 +116,7 @@ static void loopback_up(void)
 static void make_devices(void)
 {
     static const struct {
-        const char *path;
+        const char* path;
         unsigned minor, major;
     } nodes[] = {
         {"dev/null", 3, 1},   {"dev/zero", 5, 1},    {"dev/full", 7, 1},
@@ -143,7 +143,7 @@ static void drop_capabilities(void)
     require((int)syscall(SYS_capset, &header, data), "capset");
 }
 
-static _Noreturn void contain(const struct limits *limits, const char *root, int network, char **command)
+static _Noreturn void contain(const struct limits* limits, const char* root, int network, char** command)
 {
     if (limits->unified < 0)
         for (int i = 0; i < limits->count; ++i)
@@ -165,7 +165,7 @@ static _Noreturn void contain(const struct limits *limits, const char *root, int
     _exit(127);
 }
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
     struct limits limits = {.unified = -1};
     int network = 1, at = 1;
@@ -181,8 +181,8 @@ int main(int argc, char **argv)
         fputs("usage: floor [--limits] [--no-network] ROOT COMMAND [ARGUMENTS...]\n", stderr);
         return 2;
     }
-    const unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP |
-                                (network ? CLONE_NEWNET : 0);
+    const unsigned long flags =
+        CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | (network ? CLONE_NEWNET : 0);
     pid_t child;
     if (limits.unified >= 0) {
         struct clone_arguments arguments = {

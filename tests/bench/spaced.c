@@ -25,13 +25,13 @@
 
 enum { max_tools = 64, max_arguments = 64 };
 
-extern char **environ;
+extern char** environ;
 
 struct tool {
-    char *label;
-    char *arguments[max_arguments];
-    int namespace;   // descriptor of a mount namespace, or -1
-    double *times;   // microseconds
+    char* label;
+    char* arguments[max_arguments];
+    int namespace;  // descriptor of a mount namespace, or -1
+    double* times;  // microseconds
     int count, failures;
 };
 
@@ -59,7 +59,7 @@ static void enter(int namespace)
 
 static posix_spawn_file_actions_t silence;  // stdin is our list of tools, stdout our report
 
-static void start(struct tool *tool, int home, int counts)
+static void start(struct tool* tool, int home, int counts)
 {
     if (tool->namespace >= 0)
         enter(tool->namespace);
@@ -80,23 +80,23 @@ static void start(struct tool *tool, int home, int counts)
     tool->times[tool->count++] = end - begin;
 }
 
-static int compare(const void *left, const void *right)
+static int compare(const void* left, const void* right)
 {
-    const double a = *(const double *)left, b = *(const double *)right;
+    const double a = *(const double*)left, b = *(const double*)right;
     return (a > b) - (a < b);
 }
 
-static int read_tools(struct tool *tools, int rounds)
+static int read_tools(struct tool* tools, int rounds)
 {
     int count = 0;
-    char *line = NULL;
+    char* line = NULL;
     size_t size = 0;
     while (count < max_tools && getline(&line, &size, stdin) > 0) {
         line[strcspn(line, "\n")] = '\0';
-        char *rest = strdup(line);
-        struct tool *tool = &tools[count];
+        char* rest = strdup(line);
+        struct tool* tool = &tools[count];
         tool->label = strsep(&rest, "\t");
-        const char *namespace = strsep(&rest, "\t");
+        const char* namespace = strsep(&rest, "\t");
         if (!namespace || !rest)
             continue;
         tool->namespace = strcmp(namespace, "-") == 0 ? -1 : open(namespace, O_RDONLY | O_CLOEXEC);
@@ -113,7 +113,7 @@ static int read_tools(struct tool *tools, int rounds)
     return count;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
     const int rounds = argc == 3 ? atoi(argv[1]) : 0;
     const long gap = argc == 3 ? atol(argv[2]) : 0;
@@ -145,7 +145,7 @@ int main(int argc, char **argv)
             }
     }
     for (int i = 0; i < count; ++i) {
-        struct tool *tool = &tools[i];
+        struct tool* tool = &tools[i];
         qsort(tool->times, (size_t)tool->count, sizeof *tool->times, compare);
         printf("%s\t%.0f\t%.0f\t%.0f\t%d\n", tool->label, tool->times[tool->count / 2], tool->times[tool->count / 10],
                tool->times[tool->count * 9 / 10], tool->failures);

@@ -6,8 +6,8 @@
 #include "base/os.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 #include <string>
+#include <unistd.h>
 
 namespace vial {
 

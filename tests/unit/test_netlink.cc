@@ -215,9 +215,9 @@ TEST_CASE("a link is read with what vial needs of it, and a cut one is none")
     Buffer payload;
     append(payload, header);
     const Buffer kind = attribute(IFLA_INFO_KIND, std::string_view("bridge\0", 7));
-    for (const Buffer& part : {attribute(IFLA_IFNAME, std::string_view("br-lan\0", 7)),
-                               attribute(IFLA_ADDRESS, std::string_view("vial\1\2", 6)),
-                               attribute(IFLA_LINKINFO | 0x8000, view(kind))})
+    for (const Buffer& part :
+         {attribute(IFLA_IFNAME, std::string_view("br-lan\0", 7)),
+          attribute(IFLA_ADDRESS, std::string_view("vial\1\2", 6)), attribute(IFLA_LINKINFO | 0x8000, view(kind))})
         payload.insert(payload.end(), part.begin(), part.end());
 
     Link link;

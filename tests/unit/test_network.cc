@@ -17,8 +17,8 @@
 #include <sched.h>
 #include <set>
 #include <string>
-#include <vector>
 #include <sys/ioctl.h>
+#include <vector>
 
 using namespace vial;
 

@@ -4,12 +4,12 @@
 #include "child.h"
 
 #include <cstring>
-#include <string>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/un.h>
 #include <sys/wait.h>

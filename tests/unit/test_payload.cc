@@ -4,16 +4,16 @@
 #include "child.h"
 
 #include <cstring>
-#include <string>
 #include <doctest/doctest.h>
-#include <unistd.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 using namespace vial;
 

@@ -4,12 +4,12 @@
 #include "base/os.h"
 
 #include <cstring>
-#include <string>
-#include <vector>
 #include <doctest/doctest.h>
-#include <unistd.h>
 #include <fcntl.h>
+#include <string>
 #include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
 
 using namespace vial;
 

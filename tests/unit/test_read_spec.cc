@@ -6,13 +6,13 @@
 #include "spec/grammar.h"
 
 #include <cstdlib>
-#include <string>
-#include <vector>
 #include <dirent.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <string>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 using namespace vial;
 
@@ -386,8 +386,7 @@ TEST_CASE("--set overrides the file")
     CHECK(spec({"restart=on-failure"}).services[0].restart == Restart::OnFailure);
     CHECK(spec({"command=[\"/bin/sh\", '-c']"}).services[0].command == List<Text>{"/bin/sh", "-c"});
     CHECK(spec({"network.eth0.address=10.0.3.2/24"}).networks[0].name == "eth0");
-    CHECK(spec({"environment.HOME=/root", "environment.X="}).services[0].environment ==
-          List<Text>{"HOME=/root", "X="});
+    CHECK(spec({"environment.HOME=/root", "environment.X="}).services[0].environment == List<Text>{"HOME=/root", "X="});
     CHECK(spec({"hostname=1.5"}).hostname == "1.5");
 
     CHECK(set({"root=/r", "name=x", "command=[\"sh\"]"}) == "");

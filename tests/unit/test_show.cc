@@ -87,23 +87,23 @@ TEST_CASE("show fills in every default")
 
 TEST_CASE("what was shown reads as the same spec")
 {
-    const Text text = shown(
-        "name = 'other'\nroot = '/r'\nhostname = 'h.example'\noverlay = 'tmpfs:16M'\n"
-        "mounts = ['/a:/b:ro,suid', 'tmpfs:/t:size=4M,mode=0700,noexec', '/c:/d:bind,optional']\n"
-        "mask = ['/x']\nread_only_paths = ['/y', '/z']\n"
-        "command = ['/bin/x']\nuser = 1\ngroup = 2\ngroups = [3, 4]\ndirectory = '/d'\n"
-        "environment = { A = '1', 'b c' = 'x=\\y' }\nenvironment_file = '/etc/env'\n"
-        "restart = 'always'\nrestart_delay = '1500ms'\nstop_signal = 'RTMIN+3'\nstop_timeout = '1m30s'\n"
-        "[[mount]]\nsource = '/e:f'\ntarget = '/e'\n"
-        "[namespaces]\nipc = false\ntime = true\nmonotonic_offset = -5\nboottime_offset = '1d'\n"
-        "[user_namespace]\nuid_map = ['0 100000 10', '10 200000 5']\ngid_map = '0 100000 10'\n"
-        "[network.'eth0.7']\nbridge = 'br0'\naddress = ['10.0.3.2/24', 'fd00::2/64']\ngateway = ['10.0.3.1', "
-        "'fd00::1']\n"
-        "mac = '02:00:00:00:00:0f'\nmtu = 1400\n"
-        "[network.none]\ntype = 'none'\n"
-        "[limits]\nmemory = 1000\nswap = 0x100000\ncpu = '12.5%'\ntasks = 'max'\n"
-        "[security]\ncapabilities = ['ALL']\nno_new_privileges = false\nseccomp = 'off'\n"
-        "[log]\nsize = '1M'\n");
+    const Text text =
+        shown("name = 'other'\nroot = '/r'\nhostname = 'h.example'\noverlay = 'tmpfs:16M'\n"
+              "mounts = ['/a:/b:ro,suid', 'tmpfs:/t:size=4M,mode=0700,noexec', '/c:/d:bind,optional']\n"
+              "mask = ['/x']\nread_only_paths = ['/y', '/z']\n"
+              "command = ['/bin/x']\nuser = 1\ngroup = 2\ngroups = [3, 4]\ndirectory = '/d'\n"
+              "environment = { A = '1', 'b c' = 'x=\\y' }\nenvironment_file = '/etc/env'\n"
+              "restart = 'always'\nrestart_delay = '1500ms'\nstop_signal = 'RTMIN+3'\nstop_timeout = '1m30s'\n"
+              "[[mount]]\nsource = '/e:f'\ntarget = '/e'\n"
+              "[namespaces]\nipc = false\ntime = true\nmonotonic_offset = -5\nboottime_offset = '1d'\n"
+              "[user_namespace]\nuid_map = ['0 100000 10', '10 200000 5']\ngid_map = '0 100000 10'\n"
+              "[network.'eth0.7']\nbridge = 'br0'\naddress = ['10.0.3.2/24', 'fd00::2/64']\ngateway = ['10.0.3.1', "
+              "'fd00::1']\n"
+              "mac = '02:00:00:00:00:0f'\nmtu = 1400\n"
+              "[network.none]\ntype = 'none'\n"
+              "[limits]\nmemory = 1000\nswap = 0x100000\ncpu = '12.5%'\ntasks = 'max'\n"
+              "[security]\ncapabilities = ['ALL']\nno_new_privileges = false\nseccomp = 'off'\n"
+              "[log]\nsize = '1M'\n");
     for (const char* line :
          {"name = \"other\"", "overlay = \"tmpfs:16M\"", "read_only = false",
           "environment = [\"A=1\", \"b c=x=\\\\y\"]", "restart_delay = \"1500ms\"", "stop_timeout = \"90s\"",
@@ -115,7 +115,7 @@ TEST_CASE("what was shown reads as the same spec")
         CHECK(has(text, line));
 
     const Text two = shown("root = '/r'\ninit = true\noverlay = '/var/o'\n[namespaces]\nuts = false\n"
-                                  "[service.a]\ncommand = ['/a']\n[service.'b.c']\ncommand = ['/b', '']\n");
+                           "[service.a]\ncommand = ['/a']\n[service.'b.c']\ncommand = ['/b', '']\n");
     CHECK(has(two, "[service.a]"));
     CHECK(has(two, "[service.\"b.c\"]"));
     CHECK(has(two, "overlay = \"/var/o\""));

@@ -5,8 +5,8 @@
 #include "spec/read.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 #include <string>
+#include <unistd.h>
 
 using namespace vial;
 

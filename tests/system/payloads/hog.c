@@ -10,12 +10,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
     enum { step = 10 };
     const long most = argc > 1 ? atol(argv[1]) : 0;
     for (long held = step; most == 0 || held <= most; held += step) {
-        unsigned char *memory = mmap(NULL, step << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        unsigned char* memory = mmap(NULL, step << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) {
             puts("the kernel refuses more");
             return 1;

@@ -30,12 +30,18 @@ struct instruction {
 };
 struct program {
     unsigned short length;
-    struct instruction *instructions;
+    struct instruction* instructions;
 };
 enum {
-    load_word = 0x20, jump_equal = 0x15, jump_above = 0x25, jump_any_bit = 0x45, give_back = 0x06,
+    load_word = 0x20,
+    jump_equal = 0x15,
+    jump_above = 0x25,
+    jump_any_bit = 0x45,
+    give_back = 0x06,
     set_filter = 2,  // PR_SET_SECCOMP's SECCOMP_MODE_FILTER
-    number_offset = 0, architecture_offset = 4, arguments_offset = 16,
+    number_offset = 0,
+    architecture_offset = 4,
+    arguments_offset = 16,
 };
 #define ALLOW 0x7fff0000U
 #define ANSWER(number) (0x00050000U | (uint32_t)(number))
@@ -63,10 +69,10 @@ enum { base = 4000 };
 enum { base = 0 };
 #endif
 
-#define VERSION(major, minor) ((major) * 1000 + (minor))
+#define VERSION(major, minor) ((major)*1000 + (minor))
 
 static const struct call {
-    const char *name;
+    const char* name;
     int number;
     int since;  // VERSION
 } calls[] = {
@@ -134,12 +140,12 @@ enum { call_count = sizeof calls / sizeof *calls, last_number = base + 469 };
 
 // Requests of calls that are older than they.
 static const struct request {
-    const char *name;
-    int number;        // of the call
-    int argument;      // which of its arguments tells
-    uint32_t value;    // what it is then; with `bits` a bit of it
+    const char* name;
+    int number;      // of the call
+    int argument;    // which of its arguments tells
+    uint32_t value;  // what it is then; with `bits` a bit of it
     int bits;
-    int answer;        // what kernels before `since` answer
+    int answer;  // what kernels before `since` answer
     int since;
 } requests[] = {
     {"ioctl:TIOCGPTPEER", SYS_ioctl, 1, 0x5441, 0, ENOTTY, VERSION(4, 13)},
@@ -165,8 +171,7 @@ static unsigned short filter_length;
 
 static void add(unsigned code, unsigned jump_true, unsigned jump_false, uint32_t operand)
 {
-    filter[filter_length++] =
-        (struct instruction){(uint16_t)code, (uint8_t)jump_true, (uint8_t)jump_false, operand};
+    filter[filter_length++] = (struct instruction){(uint16_t)code, (uint8_t)jump_true, (uint8_t)jump_false, operand};
 }
 
 static void refuse_call(int number, int answer)
@@ -175,7 +180,7 @@ static void refuse_call(int number, int answer)
     add(give_back, 0, 0, ANSWER(answer));
 }
 
-static void refuse_request(const struct request *request, int answer)
+static void refuse_request(const struct request* request, int answer)
 {
     add(jump_equal, 0, 4, (uint32_t)request->number);
     add(load_word, 0, 0, arguments_offset + 8 * (uint32_t)request->argument);  // little endian: the low half
@@ -184,10 +189,10 @@ static void refuse_request(const struct request *request, int answer)
     add(load_word, 0, 0, number_offset);
 }
 
-static int is_listed(const char *list, const char *name)
+static int is_listed(const char* list, const char* name)
 {
     const size_t length = strlen(name);
-    for (const char *at = list; at; at = strchr(at, ',')) {
+    for (const char* at = list; at; at = strchr(at, ',')) {
         at += *at == ',';
         if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
             return 1;
@@ -195,7 +200,7 @@ static int is_listed(const char *list, const char *name)
     return 0;
 }
 
-static int is_known(const char *name, size_t length)
+static int is_known(const char* name, size_t length)
 {
     for (size_t i = 0; i < call_count; ++i)
         if (strlen(calls[i].name) == length && strncmp(calls[i].name, name, length) == 0)
@@ -209,7 +214,8 @@ static int is_known(const char *name, size_t length)
 static int usage(void)
 {
     fputs("usage: oldkernel [--kernel VERSION] [--without CALL,...] [--errno ENOSYS|EPERM] -- COMMAND...\n"
-          "       oldkernel --list\n", stderr);
+          "       oldkernel --list\n",
+          stderr);
     return 125;
 }
 
@@ -222,16 +228,16 @@ static int list(void)
     return 0;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
     int kernel = VERSION(999, 0), answer = ENOSYS, at = 1;
-    const char *without = "";
+    const char* without = "";
     for (; at < argc && strcmp(argv[at], "--") != 0; at += 2) {
         if (strcmp(argv[at], "--list") == 0)
             return list();
         if (at + 1 >= argc)
             return usage();
-        const char *value = argv[at + 1];
+        const char* value = argv[at + 1];
         // --since is the older spelling of --kernel.
         if (strcmp(argv[at], "--kernel") == 0 || strcmp(argv[at], "--since") == 0) {
             int major, minor;
@@ -251,7 +257,7 @@ int main(int argc, char **argv)
     if (at + 1 >= argc)
         return usage();
     // A misspelt name would refuse nothing, and the test would prove nothing.
-    for (const char *name = without; *name;) {
+    for (const char* name = without; *name;) {
         const size_t length = strcspn(name, ",");
         if (!is_known(name, length)) {
             fprintf(stderr, "oldkernel: unknown call '%.*s' (see --list)\n", (int)length, name);
