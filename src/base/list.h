@@ -33,9 +33,9 @@ template <typename T, bool = std::is_trivially_destructible_v<T>>
 struct ListEnd : ListBytes {
     ListEnd() = default;
     ListEnd(const ListEnd&) = delete;
-    ListEnd(ListEnd&&) = default;
+    ListEnd(ListEnd&&) noexcept = default;
     ListEnd& operator=(const ListEnd&) = delete;
-    ListEnd& operator=(ListEnd&&) = default;
+    ListEnd& operator=(ListEnd&&) noexcept = default;
 };
 
 template <typename T>

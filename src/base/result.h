@@ -103,7 +103,8 @@ struct ResultStore<T, false> {
     ResultStore& operator=(ResultStore&& other) noexcept
     {
         this->~ResultStore();
-        return *new (this) ResultStore(std::move(other));
+        new (this) ResultStore(std::move(other));
+        return *this;
     }
     [[gnu::always_inline]] ~ResultStore()
     {

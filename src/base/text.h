@@ -20,7 +20,7 @@ namespace vial {
 /// copied like a number.
 class Text : public std::string_view {
 public:
-    constexpr Text() : std::string_view("", 0) {}
+    constexpr Text() : std::string_view("") {}
     /// A literal, or a word of the command line: it stays where it is.
     [[gnu::always_inline]] constexpr Text(const char* kept) : std::string_view(kept, __builtin_strlen(kept)) {}
     template <std::size_t size>

@@ -91,6 +91,68 @@ void copy_window_size(const Fd& terminal)
         (void)::ioctl(terminal.get(), TIOCSWINSZ, &size);
 }
 
+constexpr std::size_t stream_count = 3;
+
+Result<void> connect_terminal(const RelayTarget& target, Stream* streams)
+{
+    TRY(os::set_nonblocking(target.terminal.get()));
+    copy_window_size(target.terminal);
+    if (target.keep_input) {
+        streams[0].from = STDIN_FILENO;
+        streams[0].to = target.terminal.get();
+    }
+    streams[1].from = target.terminal.get();
+    streams[1].to = STDOUT_FILENO;
+    return {};
+}
+
+void connect_pipes(Standard& standard, Stream* streams)
+{
+    for (int number = 0; number < 3; ++number) {
+        Fd& ours = standard.ours[number];
+        standard.theirs[number].reset();
+        if (!ours)
+            continue;
+        streams[number].from = number == 0 ? STDIN_FILENO : ours.get();
+        streams[number].to = number == 0 ? ours.get() : number;
+        streams[number].close_at_end = number == 0 ? &ours : nullptr;
+    }
+}
+
+/// Waits until something can be passed on, or a signal has come, and passes on what there is.
+Result<void> pass_bytes(Stream* streams, const SignalWatch& signals)
+{
+    pollfd entries[1 + 2 * stream_count];
+    entries[0] = {signals.descriptor(), POLLIN, 0};
+    for (std::size_t at = 0; at < stream_count; ++at) {
+        const Stream& stream = streams[at];
+        entries[1 + 2 * at] = {stream.wants_input() ? stream.from : -1, POLLIN, 0};
+        entries[2 + 2 * at] = {stream.wants_output() ? stream.to : -1, POLLOUT, 0};
+    }
+    (void)TRY(os::poll(entries, -1));
+    for (std::size_t at = 0; at < stream_count; ++at) {
+        if (entries[1 + 2 * at].revents != 0)
+            streams[at].take();
+        if (entries[2 + 2 * at].revents != 0)
+            streams[at].give();
+    }
+    return {};
+}
+
+void pass_signals(const RelayTarget& target, const SignalWatch& signals, int& asked)
+{
+    for (int signal = signals.next(); signal != 0; signal = signals.next()) {
+        if (signal == SIGCHLD)
+            continue;
+        if (signal == SIGWINCH && target.terminal) {
+            copy_window_size(target.terminal);
+            continue;
+        }
+        asked += signal == SIGINT || signal == SIGTERM ? 1 : 0;
+        (void)os::kill(target.child, asked >= patience ? SIGKILL : signal);
+    }
+}
+
 }  // namespace
 
 Result<SignalWatch> SignalWatch::open()
@@ -132,56 +194,18 @@ Result<Standard> make_standard()
 
 Result<os::Exited> relay(RelayTarget& target, const SignalWatch& signals)
 {
-    Stream streams[3];
+    Stream streams[stream_count];
     const bool terminal = static_cast<bool>(target.terminal);
-    if (terminal) {
-        TRY(os::set_nonblocking(target.terminal.get()));
-        copy_window_size(target.terminal);
-        if (target.keep_input) {
-            streams[0].from = STDIN_FILENO;
-            streams[0].to = target.terminal.get();
-        }
-        streams[1].from = target.terminal.get();
-        streams[1].to = STDOUT_FILENO;
-    } else if (target.standard != nullptr) {
-        for (int number = 0; number < 3; ++number) {
-            Fd& ours = target.standard->ours[number];
-            target.standard->theirs[number].reset();
-            if (!ours)
-                continue;
-            streams[number].from = number == 0 ? STDIN_FILENO : ours.get();
-            streams[number].to = number == 0 ? ours.get() : number;
-            streams[number].close_at_end = number == 0 ? &ours : nullptr;
-        }
-    }
+    if (terminal)
+        TRY(connect_terminal(target, streams));
+    else if (target.standard != nullptr)
+        connect_pipes(*target.standard, streams);
     const RawTerminal raw(terminal && target.keep_input ? STDIN_FILENO : -1);
 
     int asked = 0;
     while (true) {
-        pollfd entries[1 + 2 * std::size(streams)];
-        std::size_t count = 0;
-        entries[count++] = {signals.descriptor(), POLLIN, 0};
-        for (const Stream& stream : streams) {
-            entries[count++] = {stream.wants_input() ? stream.from : -1, POLLIN, 0};
-            entries[count++] = {stream.wants_output() ? stream.to : -1, POLLOUT, 0};
-        }
-        (void)TRY(os::poll({entries, count}, -1));
-        for (std::size_t at = 0; at < std::size(streams); ++at) {
-            if (entries[1 + 2 * at].revents != 0)
-                streams[at].take();
-            if (entries[2 + 2 * at].revents != 0)
-                streams[at].give();
-        }
-        for (int signal = signals.next(); signal != 0; signal = signals.next()) {
-            if (signal == SIGCHLD)
-                continue;
-            if (signal == SIGWINCH && terminal) {
-                copy_window_size(target.terminal);
-                continue;
-            }
-            asked += signal == SIGINT || signal == SIGTERM;
-            (void)os::kill(target.child, asked >= patience ? SIGKILL : signal);
-        }
+        TRY(pass_bytes(streams, signals));
+        pass_signals(target, signals, asked);
         const os::Exited exited = TRY(os::wait(target.child, WEXITED | WNOHANG));
         if (exited.pid != 0) {
             streams[1].drain();

@@ -14,6 +14,8 @@ namespace vial {
 
 namespace {
 
+constexpr std::int64_t ending_time = 1000;  // milliseconds
+
 constexpr Option options[] = {json_option};
 
 std::int64_t number(json::Raw object, std::string_view key, std::int64_t fallback = -1)
@@ -160,9 +162,10 @@ int tell(const Arguments& arguments, const char* request, void (*show)(const Rec
             return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
         const auto answer = ask(record.name, request);
         if (!answer.ok()) {
-            // It may have ended since we looked.
-            const Record now = TRY(find_container(record.name));
-            return now.phase == Phase::Ended ? Result<int>(show_ended(now, as_json)) : answer.error();
+            // It may be ending: its socket closes a moment before PID 1 has gone.
+            if (!TRY(wait_for_end(record, ending_time)))
+                return answer.error();
+            return show_ended(TRY(find_container(record.name)), as_json);
         }
         if (as_json)
             print(joined(answer.value()));

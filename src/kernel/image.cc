@@ -72,7 +72,7 @@ Result<void> configure(const Fd& device, const Fd& image, bool read_only)
     return {};
 }
 
-Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& path)
+Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& node)
 {
     auto control = os::open("/dev/loop-control", O_RDWR);
     if (!control.ok())
@@ -83,7 +83,7 @@ Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& path)
         const int number =
             TRY(os::ioctl(control.value().get(), LOOP_CTL_GET_FREE, std::uint64_t{0}, "find a free loop device")
                     .as("find a free loop device for", name));
-        Fd device = TRY(open_loop(number, read_only ? O_RDONLY : O_RDWR, path));
+        Fd device = TRY(open_loop(number, read_only ? O_RDONLY : O_RDWR, node));
         const auto configured = configure(device, image, read_only);
         if (configured.ok())
             return device;

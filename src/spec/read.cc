@@ -30,6 +30,7 @@ public:
         main_ = &main;
         main.name = "main";
         table(0, Group::Top, &spec_);
+        main_ = nullptr;
         if (main_key_ == 0)
             return;
         if (spec_.services.empty())
