@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Counts test cases over the logs that `meson test` left: tally.py [--strict] BUILD-DIRECTORY...
+"""Counts test cases over the logs that `meson test` left: tally.py [--strict] BUILD-DIRECTORY|LOG...
+
+A LOG is what another runner printed, ending with its own `N passed, N failed`.
 
 Prints `N passed, N failed` and exits with 1 where anything failed. A doctest program counts by its own summary,
 any other test as one; a directory where no test ran counts as one that failed. With --strict (for a machine that
@@ -28,10 +30,21 @@ def count(test):
     return passed, failed, skipped
 
 
+def closing_line(log):
+    """What a log's last `N passed, N failed` says; a log without one failed."""
+    found = re.findall(r"^(\d+) passed, (\d+) failed$", log, re.MULTILINE)
+    return (int(found[-1][0]), int(found[-1][1]), 0) if found else (0, 1, 0)
+
+
 def main():
     strict = "--strict" in sys.argv
     total = [0, 0, 0]
     for directory in (word for word in sys.argv[1:] if word != "--strict"):
+        if directory.endswith(".log"):
+            with open(directory, encoding="utf-8", errors="replace") as log:
+                counts = [closing_line(log.read())]
+            total = [sum(column) for column in zip(total, *counts)]
+            continue
         try:
             with open(f"{directory}/meson-logs/testlog.json", encoding="utf-8") as log:
                 counts = [count(json.loads(line)) for line in log]
