@@ -5,7 +5,8 @@
 ///
 /// All lists share one piece of code that makes room, whatever they hold: an element must be of a kind that may be
 /// moved by copying its bytes, which holds for everything in vial (a text, a descriptor's owner, structs of those).
-/// A list is moved, not copied; one of plain values has no destructor, and what was moved from it is not looked at again.
+/// A list of plain values has no destructor, and what was moved from it is not looked at again; one of owners can only
+/// be moved.
 
 #include "base/arena.h"
 
@@ -32,9 +33,19 @@ struct ListBytes {
 template <typename T, bool = std::is_trivially_destructible_v<T>>
 struct ListEnd : ListBytes {
     ListEnd() = default;
-    ListEnd(const ListEnd&) = delete;
+    ListEnd(const ListEnd& other) : ListBytes()
+    {
+        const T* element = static_cast<const T*>(other.data);
+        for (std::uint32_t left = other.size; left != 0; --left)
+            new (this->add(sizeof(T))) T(*element++);
+    }
     ListEnd(ListEnd&&) noexcept = default;
-    ListEnd& operator=(const ListEnd&) = delete;
+    ListEnd& operator=(const ListEnd& other)
+    {
+        if (this != &other)
+            *this = ListEnd(other);
+        return *this;
+    }
     ListEnd& operator=(ListEnd&&) noexcept = default;
 };
 

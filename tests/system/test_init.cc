@@ -56,7 +56,7 @@ bool eventually(const std::function<bool()>& holds)
 std::string read_whole(const std::string& path)
 {
     auto text = os::read_file(AT_FDCWD, path.c_str());
-    return text.ok() ? text.take() : "";
+    return std::string(text.value_or(""));
 }
 
 /// A file in memory of a fixed size; what the launcher makes on tmpfs.
@@ -79,8 +79,8 @@ std::string read_descriptor(int fd)
 ServiceSpec shell(std::string script, std::string name = "main")
 {
     ServiceSpec service;
-    service.name = std::move(name);
-    service.command = {"/bin/sh", "-c", std::move(script)};
+    service.name = std::string_view(name);
+    service.command = {"/bin/sh", "-c", std::string_view(script)};
     return service;
 }
 
@@ -180,7 +180,8 @@ public:
 
         Spec spec;
         spec.name = "box";
-        spec.services = services;
+        for (const ServiceSpec& service : services)
+            spec.services.push_back(service);
         spec.log.size = log_size;
         PlanDescriptors descriptors;
         descriptors.channel = theirs.get();
@@ -192,10 +193,11 @@ public:
             fd = -1;
         if ((flags & PlanForeground) != 0)
             descriptors.standard[1] = descriptors.standard[2] = output_end.get();
-        descriptors.services.resize(services.size());
-        for (std::size_t i = 0; i < leaves.size(); i++)
-            descriptors.services[i] = leaves[i];
-        const std::vector<std::vector<std::string>> environments(services.size(), {"PATH=/bin:/usr/bin"});
+        List<List<Text>> environments;
+        for (std::size_t i = 0; i < services.size(); i++) {
+            descriptors.services.push_back(i < leaves.size() ? leaves[i] : ServiceDescriptors());
+            environments.push_back({"PATH=/bin:/usr/bin"});
+        }
         auto plan = make_plan(spec, flags, descriptors, environments);
         REQUIRE(plan.ok());
 
@@ -800,7 +802,7 @@ TEST_CASE("pid1-62: a thousand services: start, restart of one, stop of all")
     std::vector<ServiceSpec> many;
     for (int i = 0; i < 1000; i++) {
         ServiceSpec service;
-        service.name = "s" + std::to_string(i);
+        service.name = compose("s%", {Decimal(i)});
         service.command = {"/bin/sleep", "1000"};
         service.restart = Restart::Always;
         service.restart_delay = 0;
