@@ -187,7 +187,7 @@ int run_command_line(const char* program, std::span<char* const> words)
     }
     if (first == "--version") {
         print("vial " VIAL_VERSION "\n");
-        return 0;
+        return output_failed() ? 1 : 0;
     }
     const Command* command = find_command(first);
     if (command == nullptr)

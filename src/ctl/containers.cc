@@ -161,12 +161,15 @@ Result<void> signal_init(const Record& record, int signal)
     return sent;
 }
 
-Result<void> put_away(Text name)
+Result<void> put_away(Text name, pid_t init)
 {
     const StateLock lock = TRY(StateLock::take());
     auto record = read_record(name);
     if (!record.ok())
         return record.error()->exit == ExitCode::NotFound ? Result<void>() : record.error();
+    if (record.value().phase != Phase::Ended && record.value().init.pid == init)
+        return Error("the kernel does not tell whether it has ended", "clear", name)
+            .advise("the next command tries again");
     if (record.value().phase != Phase::Ended)
         return {};
     TRY(clear(record.value(), lock));
@@ -191,7 +194,7 @@ Result<void> stop_container(const Record& record, std::int64_t timeout)
             TRY(wait_for_end(record, -1));
         }
     }
-    return put_away(record.name);
+    return put_away(record.name, record.init.pid);
 }
 
 }  // namespace vial

@@ -53,8 +53,8 @@ Result<bool> wait_for_end(const Record& record, std::int64_t timeout);
 /// Sends a signal to PID 1, and to no other process that might have its number by now.
 Result<void> signal_init(const Record& record, int signal);
 
-/// Clears an ended container and removes its record.
-Result<void> put_away(Text name);
+/// Clears an ended container, whose PID 1 was `init`, and removes its record. Another that has taken the name since is left alone.
+Result<void> put_away(Text name, pid_t init);
 
 /// Stops an ordinary container in an orderly way, kills it if it does not end, and puts it away. `timeout`: ms, or -1
 /// for what its spec says.

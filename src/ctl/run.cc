@@ -104,7 +104,7 @@ int run(const Arguments& arguments)
         if (!relayed.ok()) {
             (void)os::kill(launched.pid, SIGKILL);
             (void)os::wait(launched.pid, WEXITED);
-            (void)put_away(spec->name);
+            (void)put_away(spec->name, launched.pid);
         }
         return relayed;
     }();
@@ -113,7 +113,7 @@ int run(const Arguments& arguments)
         const int code = print_error(spec->name, ended.error());
         return code >= payload_not_reached ? code : payload_not_reached;
     }
-    if (const auto away = put_away(spec->name); !away.ok())
+    if (const auto away = put_away(spec->name, ended.value().pid); !away.ok())
         print_error(spec->name, away.error());
     return ended.value().exit_code();
 }

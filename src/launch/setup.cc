@@ -115,11 +115,20 @@ Result<Fd> mount_root(Prepared& prepared)
     return mount_overlay(prepared.spec, root, slash);
 }
 
+/// /proc, /sys or /dev of the image.
+Result<Fd> own_directory(const Spec& spec, const Fd& root, const char* name)
+{
+    auto directory = open_real_directory(root, name);
+    if (!directory.ok())
+        directory.error().as("mount on", compose("/% of %", {name, spec.root}));
+    return directory;
+}
+
 Result<void> mount_dev(Prepared& prepared, const Fd& root)
 {
     for (Tree& node : prepared.device_nodes)
         TRY(bring(node));
-    const Fd target = TRY(open_real_directory(root, "dev"));
+    const Fd target = TRY(own_directory(prepared.spec, root, "dev"));
     TRY(mount_filesystem("tmpfs", target, MountNoSuid | MountNoExec, dev_options, "/dev"));
     const Fd dev = TRY(open_real_directory(root, "dev"));
     TRY(make_devices(dev, prepared.device_nodes));
@@ -179,8 +188,8 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
 Result<void> mount_everything(Prepared& prepared, const Fd& root)
 {
     const Spec& spec = prepared.spec;
-    TRY(mount_filesystem("proc", TRY(open_real_directory(root, "proc")), plain, nullptr, "/proc"));
-    auto sys = mount_filesystem("sysfs", TRY(open_real_directory(root, "sys")), plain | MountReadOnly, nullptr, "/sys");
+    TRY(mount_filesystem("proc", TRY(own_directory(spec, root, "proc")), plain, nullptr, "/proc"));
+    auto sys = mount_filesystem("sysfs", TRY(own_directory(spec, root, "sys")), plain | MountReadOnly, nullptr, "/sys");
     if (sys.number() == EPERM && spec.namespaces.user && !spec.namespaces.network)
         sys.error()
             .because("a user namespace may not mount it for the host's network")

@@ -6,6 +6,7 @@
 #include "kernel/devices.h"
 #include "kernel/mounts.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
 
 namespace vial {
@@ -75,8 +76,13 @@ Result<void> make_read_only(const Fd& base, std::string_view path)
 
 Result<void> raise_walls(const Fd& root, const Spec& spec)
 {
+    // Somebody who shares the root could exchange directories while we work: what is masked must be what was mounted.
     const Fd proc = TRY(open_real_directory(root, "proc"));
     const Fd sys = TRY(open_real_directory(root, "sys"));
+    if (TRY(os::filesystem_magic(proc.get())) != PROC_SUPER_MAGIC ||
+        TRY(os::filesystem_magic(sys.get())) != SYSFS_MAGIC)
+        return Error("somebody exchanged the directories", "mask what is in", "/proc and /sys")
+            .advise("give each container a root of its own");
     Masks masks(root);
     for (const char* path : masked_in_proc)
         TRY(masks.cover(proc, path));

@@ -45,7 +45,7 @@ TEST_CASE("a root that is not there, that is no image, that is something else")
     start_refused(1, with_root("/dev/zero"), {"/dev/zero"});
     (void)run({"mkfifo", work() + "/pipe"});
     start_refused(1, with_root(work() + "/pipe"), {work() + "/pipe"});
-    start_refused(1, with_root(empty_directory("bare")), {"root filesystem", "missing"});
+    start_refused(1, with_root(empty_directory("bare")), {"/proc", "/bare", "no such directory"});
     (void)run({"ln", "-sfn", work() + "/dangling", work() + "/link"});
     start_refused(1, with_root(work() + "/link"), {work() + "/link"});
     CHECK(contains(refused(125, {"run", "--root", "/not/there", "--", "/bin/true"}), "/not/there"));
