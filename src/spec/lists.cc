@@ -45,7 +45,7 @@ void complain_about(const ReadContext& context, Index node, std::string_view fau
 void read_element(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
     const toml::Node& value = context.document[node];
-    const char* look = look_of(key.type);
+    const std::string_view look = look_of(key.type);
     if (key.type == Type::Ids) {
         std::uint32_t id = 0;
         if (read_id(context, node, id))

@@ -111,7 +111,7 @@ void Reader::named_table(const SchemaKey& key, Index node)
     if (value.kind == Kind::Broken)
         return;
     if (value.kind != Kind::Table)
-        return context_.complain(node, "expected a table: [%.NAME]", key.name);
+        return context_.complain(node, "expected a table: [%.NAME]", key.name());
     std::string_view fault;
     if (key.group == Group::Service) {
         ServiceSpec service;

@@ -154,7 +154,7 @@ Text value_text(const SchemaKey& key, const void* member)
         return list.text();
     }
     case Type::Choice:
-        return toml_string(nth_word(key.words, as<std::uint8_t>(member)));
+        return toml_string(nth_word(key.words(), as<std::uint8_t>(member)));
     case Type::Signal: {
         char scratch[16];
         return toml_string(signal_name(as<int>(member), scratch));
@@ -255,9 +255,9 @@ void Printer::keys(Group group, const void* base)
             continue;
         if (json_) {
             comma();
-            text_ += {"\"", key.name, "\":", value};
+            text_ += {"\"", key.name(), "\":", value};
         } else {
-            text_ += {key.name, " = ", value, "\n"};
+            text_ += {key.name(), " = ", value, "\n"};
         }
     }
 }
@@ -272,7 +272,7 @@ Text Printer::whole(const Spec& spec)
     for (const SchemaKey& key : schema_keys(Group::Top)) {
         if (key.type != Type::Table)
             continue;
-        open(key.name);
+        open(key.name());
         keys(key.group, reinterpret_cast<const char*>(&spec) + key.offset);
         close();
     }

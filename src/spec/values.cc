@@ -5,6 +5,7 @@
 #include "spec/grammar.h"
 #include "spec/read.h"
 
+#include <algorithm>
 #include <iterator>
 #include <optional>
 
@@ -18,44 +19,43 @@ namespace {
 constexpr std::int64_t duration_limit = 1'000'000'000;  // seconds, some 31 years
 
 /// What a value of each Type looks like, in the order of the enumeration. Of lists: one element.
-constexpr const char* looks[] = {
-    "a table",
-    "tables with names of their own",
-    "an array of tables",
-    "a string or a whole number",
-    "true or false",
-    "a string",
-    "a string",
-    "a string",
-    "an absolute path",
-    "an absolute path without '..'",
-    "a size like \"16M\"",
-    "a size like \"16M\", or \"max\"",
-    "a duration like \"10s\"",
-    "a duration like \"10s\"",
-    "a whole number",
-    "a string",
-    "a signal like \"TERM\"",
-    "a name",
-    "a name",
-    "\"start\", \"notify\", \"fd\", \"exec\" or \"tcp:PORT\"",
-    "a number or a name",
-    "a number or a name",
-    "\"NAME=VALUE\"",
-    "\"tmpfs\", \"tmpfs:16M\", \"none\" or an absolute path",
-    "\"SOURCE:TARGET[:OPTIONS]\" or \"tmpfs:TARGET[:OPTIONS]\"",
-    "a mount option",
-    "a range of ids like \"0 100000 65536\"",
-    "the name of a network interface (1-15 letters)",
-    "an address with its prefix length like \"10.0.3.2/24\"",
-    "an address like \"10.0.3.1\"",
-    "a MAC address of one device like \"02:00:00:00:00:01\"",
-    "a percentage of one processor like \"150%\", or \"max\"",
-    "a whole number above 0, or \"max\"",
-    "a capability like \"NET_ADMIN\"",
-    "\"default\", \"off\" or an absolute path",
-};
-static_assert(std::size(looks) == static_cast<std::size_t>(Type::Seccomp) + 1);
+constexpr char looks[] =
+    "a table|"
+    "tables with names of their own|"
+    "an array of tables|"
+    "a string or a whole number|"
+    "true or false|"
+    "a string|"
+    "a string|"
+    "a string|"
+    "an absolute path|"
+    "an absolute path without '..'|"
+    "a size like \"16M\"|"
+    "a size like \"16M\", or \"max\"|"
+    "a duration like \"10s\"|"
+    "a duration like \"10s\"|"
+    "a whole number|"
+    "a string|"
+    "a signal like \"TERM\"|"
+    "a name|"
+    "a name|"
+    "\"start\", \"notify\", \"fd\", \"exec\" or \"tcp:PORT\"|"
+    "a number or a name|"
+    "a number or a name|"
+    "\"NAME=VALUE\"|"
+    "\"tmpfs\", \"tmpfs:16M\", \"none\" or an absolute path|"
+    "\"SOURCE:TARGET[:OPTIONS]\" or \"tmpfs:TARGET[:OPTIONS]\"|"
+    "a mount option|"
+    "a range of ids like \"0 100000 65536\"|"
+    "the name of a network interface (1-15 letters)|"
+    "an address with its prefix length like \"10.0.3.2/24\"|"
+    "an address like \"10.0.3.1\"|"
+    "a MAC address of one device like \"02:00:00:00:00:01\"|"
+    "a percentage of one processor like \"150%\", or \"max\"|"
+    "a whole number above 0, or \"max\"|"
+    "a capability like \"NET_ADMIN\"|"
+    "\"default\", \"off\" or an absolute path";
+static_assert(std::count(looks, std::end(looks), '|') == static_cast<int>(Type::Seccomp));
 
 std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
 {
@@ -76,9 +76,9 @@ std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_ne
 
 }  // namespace
 
-const char* look_of(Type type)
+std::string_view look_of(Type type)
 {
-    return looks[static_cast<std::size_t>(type)];
+    return nth_word(looks, static_cast<std::size_t>(type));
 }
 
 /// Those that a number may stand for, if only `true` or the seconds of a duration.
@@ -199,14 +199,14 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     case Type::Limit: {
         const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
         as<Bytes>(member) = is_max(value.text) ? unlimited : size.value_or(0);
-        return good_if((size && *size >= key.low) || is_max(value.text));
+        return good_if((size && *size >= key.range().low) || is_max(value.text));
     }
     case Type::Size: {
         const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
         as<Bytes>(member) = size.value_or(0);
-        if (!size || (*size >= std::int64_t{key.low} * 1024 && *size <= std::int64_t{key.high} * 1024))
+        if (!size || (*size >= std::int64_t{key.range().low} * 1024 && *size <= std::int64_t{key.range().high} * 1024))
             return good_if(size.has_value());
-        context.complain(node, "expected a size from %K to %M", Decimal(key.low), Decimal(key.high / 1024));
+        context.complain(node, "expected a size from %K to %M", Decimal(key.range().low), Decimal(key.range().high / 1024));
         return Taken::Told;
     }
     case Type::Duration:
@@ -221,9 +221,9 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     }
     case Type::Integer:
         as<std::uint32_t>(member) = static_cast<std::uint32_t>(value.number);
-        if (!is_number || (value.number >= key.low && value.number <= key.high))
+        if (!is_number || (value.number >= key.range().low && value.number <= key.range().high))
             return good_if(is_number);
-        context.complain(node, "expected a number from % to %", Decimal(key.low), Decimal(key.high));
+        context.complain(node, "expected a number from % to %", Decimal(key.range().low), Decimal(key.range().high));
         return Taken::Told;
     case Type::Signal: {
         const std::int64_t signal = is_number ? value.number : parse_signal(value.text).value_or(0);
@@ -245,14 +245,14 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
 
 Taken take_choice(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
-    const int index = word_index(key.words, context.document[node].text);
-    if (index >= key.high)
+    const int index = word_index(key.words(), context.document[node].text);
+    if (index >= key.range().high)
         return Taken::Later;
     as<std::uint8_t>(member) = static_cast<std::uint8_t>(index);
     if (index >= 0)
         return Taken::Good;
     Builder all("one of ");
-    std::string_view words = key.words;
+    std::string_view words = key.words();
     while (!words.empty()) {
         all += {"\"", take_until(words, '|'), "\""};
         all += words.empty() ? "" : ", ";
@@ -313,7 +313,7 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
 /// Whether a value of a key that is to come says no more than what vial does today.
 bool harmless(const SchemaKey& key, const toml::Node& value)
 {
-    return key.type == Type::Boolean ? value.number == key.low : key.type == Type::Ready && value.text == "start";
+    return key.type == Type::Boolean ? value.number == key.range().low : key.type == Type::Ready && value.text == "start";
 }
 
 }  // namespace
