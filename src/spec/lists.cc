@@ -26,7 +26,7 @@ void read_environment_table(const ReadContext& context, Index node, List<Text>& 
         else if (value.key.empty() || value.key.find('=') != std::string_view::npos)
             context.complain(child, "this is no name for a variable");
         else
-            to.push_back(compose("%=%", {value.key, value.text}));
+            to.push_back(compose("%=%", value.key, value.text));
     }
 }
 

@@ -237,8 +237,8 @@ Text format(const Diagnostic& diagnostic, std::string_view file)
     if (diagnostic.line == 0 && (file.empty() || std::string_view(diagnostic.message).substr(0, 6) == "--set "))
         return diagnostic.message;
     if (diagnostic.line == 0)
-        return compose("%: %", {file, diagnostic.message});
-    return compose("%:%:%: %", {file, Decimal(diagnostic.line), Decimal(diagnostic.column), diagnostic.message});
+        return compose("%: %", file, diagnostic.message);
+    return compose("%:%:%: %", file, diagnostic.line, diagnostic.column, diagnostic.message);
 }
 
 Text toml_string(std::string_view text)

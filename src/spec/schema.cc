@@ -29,7 +29,7 @@ struct Row {
 };
 
 constexpr Row now(const char* name, Type type, std::size_t offset, std::int32_t low = 0, std::int32_t high = any,
-                        const char* words = "")
+                  const char* words = "")
 {
     return {name, type, false, Group::Count, offset, low, high, words};
 }
@@ -53,8 +53,7 @@ constexpr std::size_t discarded(Type type)
 }
 
 /// `low`: of a Boolean the value that is true already today; -1: neither.
-constexpr Row later(const char* name, Type type, std::int32_t low = 0, std::int32_t high = any,
-                          const char* words = "")
+constexpr Row later(const char* name, Type type, std::int32_t low = 0, std::int32_t high = any, const char* words = "")
 {
     return {name, type, true, Group::Count, discarded(type), low, high, words};
 }
@@ -283,8 +282,8 @@ consteval Packed pack()
     put("");
     for (std::size_t group = 0; group < group_count; ++group) {
         for (const Row& row : groups[group])
-            packed.keys[key_count++] = {put(row.name), static_cast<std::uint16_t>(row.offset), row.type, row.later,
-                                        row.group, range_of(row)};
+            packed.keys[key_count++] = {
+                put(row.name), static_cast<std::uint16_t>(row.offset), row.type, row.later, row.group, range_of(row)};
         packed.first[group + 1] = static_cast<std::uint8_t>(key_count);
     }
     return packed;
@@ -340,16 +339,16 @@ Text unknown_key(Group group, std::string_view name, bool is_table)
         if (candidates[index].size() > 2 && name.substr(0, candidates[index].size()) == candidates[index])
             near = candidates[index];
     }
-    Text text = compose("%%'", {is_table ? "unknown table '" : "unknown key '", name});
+    Text text = compose("%%'", is_table ? "unknown table '" : "unknown key '", name);
     if (!near.empty())
-        return compose("%; did you mean '%'?", {text, near});
+        return compose("%; did you mean '%'?", text, near);
     // A frequent slip in TOML: whatever follows a [header] belongs to it.
     if (find_key(Group::Top, name) != nullptr || find_key(Group::Service, name) != nullptr)
-        return compose("%; it stands at the top of the file, before the first [table]", {text});
+        return compose("%; it stands at the top of the file, before the first [table]", text);
     for (const SchemaKey& table : schema_keys(Group::Top)) {
         if (table.group != Group::Count && find_key(table.group, name) != nullptr)
-            return compose("%; it belongs in [%%",
-                           {text, table.name(), table.type == Type::NamedTables ? ".NAME]" : "]"});
+            return compose("%; it belongs in [%%", text, table.name(),
+                           table.type == Type::NamedTables ? ".NAME]" : "]");
     }
     return text;
 }

@@ -82,7 +82,7 @@ struct Discarded {
 };
 
 struct SchemaRange {
-    std::int32_t low;     ///< the range of a number; of a later Boolean or Choice: the value that may be given already
+    std::int32_t low;  ///< the range of a number; of a later Boolean or Choice: the value that may be given already
     std::int32_t high;
     std::uint16_t words;  ///< see SchemaKey::words
 };

@@ -20,8 +20,8 @@ bool Parser::fail_here(std::string_view expected)
     if (at_newline())
         found = "the end of the line";
     else if (!at_end())
-        found = compose("'%'", {text_.substr(at_, utf8_length(text_.substr(at_)))});
-    return fail(at_, concat({"expected ", expected, ", found %"}), found);
+        found = compose("'%'", text_.substr(at_, utf8_length(text_.substr(at_))));
+    return fail(at_, compose("", "expected ", expected, ", found %"), found);
 }
 
 void Parser::blanks()

@@ -19,42 +19,41 @@ namespace {
 constexpr std::int64_t duration_limit = 1'000'000'000;  // seconds, some 31 years
 
 /// What a value of each Type looks like, in the order of the enumeration. Of lists: one element.
-constexpr char looks[] =
-    "a table|"
-    "tables with names of their own|"
-    "an array of tables|"
-    "a string or a whole number|"
-    "true or false|"
-    "a string|"
-    "a string|"
-    "a string|"
-    "an absolute path|"
-    "an absolute path without '..'|"
-    "a size like \"16M\"|"
-    "a size like \"16M\", or \"max\"|"
-    "a duration like \"10s\"|"
-    "a duration like \"10s\"|"
-    "a whole number|"
-    "a string|"
-    "a signal like \"TERM\"|"
-    "a name|"
-    "a name|"
-    "\"start\", \"notify\", \"fd\", \"exec\" or \"tcp:PORT\"|"
-    "a number or a name|"
-    "a number or a name|"
-    "\"NAME=VALUE\"|"
-    "\"tmpfs\", \"tmpfs:16M\", \"none\" or an absolute path|"
-    "\"SOURCE:TARGET[:OPTIONS]\" or \"tmpfs:TARGET[:OPTIONS]\"|"
-    "a mount option|"
-    "a range of ids like \"0 100000 65536\"|"
-    "the name of a network interface (1-15 letters)|"
-    "an address with its prefix length like \"10.0.3.2/24\"|"
-    "an address like \"10.0.3.1\"|"
-    "a MAC address of one device like \"02:00:00:00:00:01\"|"
-    "a percentage of one processor like \"150%\", or \"max\"|"
-    "a whole number above 0, or \"max\"|"
-    "a capability like \"NET_ADMIN\"|"
-    "\"default\", \"off\" or an absolute path";
+constexpr char looks[] = "a table|"
+                         "tables with names of their own|"
+                         "an array of tables|"
+                         "a string or a whole number|"
+                         "true or false|"
+                         "a string|"
+                         "a string|"
+                         "a string|"
+                         "an absolute path|"
+                         "an absolute path without '..'|"
+                         "a size like \"16M\"|"
+                         "a size like \"16M\", or \"max\"|"
+                         "a duration like \"10s\"|"
+                         "a duration like \"10s\"|"
+                         "a whole number|"
+                         "a string|"
+                         "a signal like \"TERM\"|"
+                         "a name|"
+                         "a name|"
+                         "\"start\", \"notify\", \"fd\", \"exec\" or \"tcp:PORT\"|"
+                         "a number or a name|"
+                         "a number or a name|"
+                         "\"NAME=VALUE\"|"
+                         "\"tmpfs\", \"tmpfs:16M\", \"none\" or an absolute path|"
+                         "\"SOURCE:TARGET[:OPTIONS]\" or \"tmpfs:TARGET[:OPTIONS]\"|"
+                         "a mount option|"
+                         "a range of ids like \"0 100000 65536\"|"
+                         "the name of a network interface (1-15 letters)|"
+                         "an address with its prefix length like \"10.0.3.2/24\"|"
+                         "an address like \"10.0.3.1\"|"
+                         "a MAC address of one device like \"02:00:00:00:00:01\"|"
+                         "a percentage of one processor like \"150%\", or \"max\"|"
+                         "a whole number above 0, or \"max\"|"
+                         "a capability like \"NET_ADMIN\"|"
+                         "\"default\", \"off\" or an absolute path";
 static_assert(std::count(looks, std::end(looks), '|') == static_cast<int>(Type::Seccomp));
 
 std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
@@ -129,7 +128,7 @@ void ReadContext::complain(Index node, std::string_view pattern, std::string_vie
         named = document[named].parent;
     Text message = fill(pattern, first, second);
     if (document[node].source == 0 && named != 0)  // a setting names its key already
-        message = compose("%: %", {document[named].key, message});
+        message = compose("%: %", document[named].key, message);
     document.report(problems, node, "%", message);
 }
 
@@ -150,7 +149,7 @@ void ReadContext::expected(Index node, std::string_view what) const
         found = value.text.size() <= 60 ? toml_string(value.text) : "a long string";
         break;
     case Kind::Integer:
-        found = compose("the number %", {Decimal(value.number)});
+        found = compose("the number %", value.number);
         break;
     case Kind::Boolean:
         found = value.number != 0 ? "true" : "false";
@@ -164,7 +163,7 @@ void ReadContext::remember(Index node, std::string_view detail) const
     while (document[node].key.empty() && node != 0)
         node = document[node].parent;
     if (!inside_later)
-        not_yet.push_back(concat({document.path(node), detail}));
+        not_yet.push_back(compose("", document.path(node), detail));
 }
 
 namespace {
@@ -206,7 +205,8 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         as<Bytes>(member) = size.value_or(0);
         if (!size || (*size >= std::int64_t{key.range().low} * 1024 && *size <= std::int64_t{key.range().high} * 1024))
             return good_if(size.has_value());
-        context.complain(node, "expected a size from %K to %M", Decimal(key.range().low), Decimal(key.range().high / 1024));
+        context.complain(node, "expected a size from %K to %M", Decimal(key.range().low),
+                         Decimal(key.range().high / 1024));
         return Taken::Told;
     }
     case Type::Duration:
@@ -253,10 +253,8 @@ Taken take_choice(const ReadContext& context, const SchemaKey& key, Index node, 
         return Taken::Good;
     Builder all("one of ");
     std::string_view words = key.words();
-    while (!words.empty()) {
-        all += {"\"", take_until(words, '|'), "\""};
-        all += words.empty() ? "" : ", ";
-    }
+    for (const char* between = ""; !words.empty(); between = ", ")
+        all.compose("%\"%\"", between, take_until(words, '|'));
     context.expected(node, all);
     return Taken::Told;
 }
@@ -313,7 +311,8 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
 /// Whether a value of a key that is to come says no more than what vial does today.
 bool harmless(const SchemaKey& key, const toml::Node& value)
 {
-    return key.type == Type::Boolean ? value.number == key.range().low : key.type == Type::Ready && value.text == "start";
+    return key.type == Type::Boolean ? value.number == key.range().low
+                                     : key.type == Type::Ready && value.text == "start";
 }
 
 }  // namespace
