@@ -59,10 +59,9 @@ void Document::report_at(Problems& problems, std::uint16_t source, std::size_t a
     problems.add(line, column, Text(message));
 }
 
-void Document::report(Problems& problems, Index node, std::string_view pattern, std::string_view first,
-                      std::string_view second) const
+void Document::report(Problems& problems, Index node, std::string_view message) const
 {
-    report_at(problems, nodes[node].source, nodes[node].at, fill(pattern, first, second));
+    report_at(problems, nodes[node].source, nodes[node].at, message);
 }
 
 void read(Document& document, std::string_view text, Problems& problems)
