@@ -154,12 +154,36 @@ Result<struct stat> lstat(int directory, const char* path)
     return found;
 }
 
+// All magic numbers have 32 bits; where f_type is a signed word the upper ones would come out negative.
+
 Result<std::uint64_t> filesystem_magic(int fd)
 {
     struct statfs found;
     TRY(done(CALL("fstatfs", ::fstatfs(fd, &found)), "examine", "a filesystem"));
-    // All magic numbers have 32 bits; where f_type is a signed word the upper ones would come out negative.
     return std::uint64_t{static_cast<std::uint32_t>(found.f_type)};
+}
+
+Result<std::uint64_t> filesystem_magic(const char* path)
+{
+    struct statfs found;
+    TRY(done(CALL("statfs", ::statfs(path, &found)), "examine", path));
+    return std::uint64_t{static_cast<std::uint32_t>(found.f_type)};
+}
+
+Result<std::uint64_t> mount_id(int fd)
+{
+    // `struct statx` as the kernel has it; the libcs' own may lack the field.
+    constexpr std::size_t mount_id_at = 0x90 / sizeof(std::uint64_t);
+    constexpr unsigned wanted = 0x1000;  // STATX_MNT_ID
+    std::uint64_t found[32];
+#ifdef SYS_statx
+    TRY(done(CALL("statx", ::syscall(SYS_statx, fd, "", AT_EMPTY_PATH, wanted, found)), "find the mount of a file"));
+    std::uint32_t known;
+    std::memcpy(&known, found, sizeof known);
+    if ((known & wanted) != 0)
+        return found[mount_id_at];
+#endif
+    return Error(ENOSYS, "find the mount of a file");
 }
 
 Result<void> mkdirat(int directory, const char* path, mode_t mode)

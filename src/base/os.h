@@ -59,6 +59,9 @@ Result<struct stat> fstat(int fd);
 Result<struct stat> lstat(int directory, const char* path);
 /// The filesystem's magic number, see statfs(2).
 Result<std::uint64_t> filesystem_magic(int fd);
+Result<std::uint64_t> filesystem_magic(const char* path);
+/// The mount that a file is on, as the first field of /proc/self/mountinfo; statx(2), 5.8: ENOSYS before that.
+Result<std::uint64_t> mount_id(int fd);
 Result<void> mkdirat(int directory, const char* path, mode_t mode);
 Result<void> mknodat(int directory, const char* path, mode_t mode, dev_t device);
 Result<void> symlinkat(const char* target, int directory, const char* path);

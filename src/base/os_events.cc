@@ -12,6 +12,12 @@
 
 namespace vial::os {
 
+// The linker's names for where the program's code begins and ends.
+extern "C" {
+extern const char __executable_start[];  // NOLINT(bugprone-reserved-identifier)
+extern const char etext[];
+}
+
 namespace {
 
 Result<void> control(int epoll, int operation, int fd, std::uint32_t events, std::uint64_t token)
@@ -121,6 +127,15 @@ Result<void*> map_memory(std::size_t size)
 void discard_memory(void* start, std::size_t size)
 {
     ::madvise(start, size, MADV_DONTNEED);
+}
+
+void forget_code()
+{
+    // Only whole pages of code: behind them there may be data, which is not in the file.
+    constexpr std::uintptr_t page = 4096;
+    const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(__executable_start) & ~(page - 1);
+    const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(etext) & ~(page - 1);
+    ::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
 }
 
 }  // namespace vial::os

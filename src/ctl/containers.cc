@@ -179,8 +179,7 @@ Result<void> put_away(Text name, pid_t init)
             .advise("the next command tries again");
     if (record.value().phase != Phase::Ended)
         return {};
-    TRY(clear(record.value(), lock));
-    return forget(name, lock);
+    return remove(record.value(), lock);
 }
 
 Result<void> stop_container(const Record& record, std::int64_t timeout)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/relay.h"
 
+#include "supervise/channel.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -119,17 +121,30 @@ void connect_pipes(Standard& standard, Stream* streams)
     }
 }
 
-/// Waits until something can be passed on, or a signal has come, and passes on what there is.
-Result<void> pass_bytes(Stream* streams, const SignalWatch& signals)
+void hear_channel(RelayTarget& target)
 {
-    pollfd entries[1 + 2 * stream_count];
+    char message[channel_message];
+    const auto got = os::receive(target.channel, message, sizeof message, nullptr, MSG_DONTWAIT);
+    if (!got.ok() || got.value() == 0)
+        target.channel = -1;  // it has gone, or executed the only service
+    else if (static_cast<ChannelLetter>(message[0]) == ChannelLetter::Ended && target.ending != nullptr)
+        target.ending(target.context);
+}
+
+/// Waits until something can be passed on, or a signal has come, and passes on what there is.
+Result<void> pass_bytes(RelayTarget& target, Stream* streams, const SignalWatch& signals)
+{
+    pollfd entries[2 + 2 * stream_count];
     entries[0] = {signals.descriptor(), POLLIN, 0};
+    entries[1 + 2 * stream_count] = {target.channel, POLLIN, 0};
     for (std::size_t at = 0; at < stream_count; ++at) {
         const Stream& stream = streams[at];
         entries[1 + 2 * at] = {stream.wants_input() ? stream.from : -1, POLLIN, 0};
         entries[2 + 2 * at] = {stream.wants_output() ? stream.to : -1, POLLOUT, 0};
     }
     (void)TRY(os::poll(entries, -1));
+    if (entries[1 + 2 * stream_count].revents != 0)
+        hear_channel(target);
     for (std::size_t at = 0; at < stream_count; ++at) {
         if (entries[1 + 2 * at].revents != 0)
             streams[at].take();
@@ -204,7 +219,7 @@ Result<os::Exited> relay(RelayTarget& target, const SignalWatch& signals)
 
     int asked = 0;
     while (true) {
-        TRY(pass_bytes(streams, signals));
+        TRY(pass_bytes(target, streams, signals));
         pass_signals(target, signals, asked);
         const os::Exited exited = TRY(os::wait(target.child, WEXITED | WNOHANG));
         if (exited.pid != 0) {

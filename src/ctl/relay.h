@@ -41,6 +41,10 @@ struct RelayTarget {
     Fd terminal;      ///< the master of its terminal; empty: see `standard`
     Standard* standard = nullptr;
     bool keep_input = true;  ///< pass our standard input on to the terminal
+    int channel = -1;        ///< PID 1's, see supervise/channel.h; -1: none
+    /// Called when PID 1 says that everything in it has ended: it has a while to go itself.
+    void (*ending)(void* context) = nullptr;
+    void* context = nullptr;
 };
 
 /// Passes bytes, signals (to `child`) and window sizes until `child` has ended. A third INT or TERM becomes KILL. Our own

@@ -8,9 +8,11 @@
 #include "ctl/containers.h"
 #include "ctl/output.h"
 #include "ctl/relay.h"
+#include "kernel/cgroup.h"
 #include "launch/launch.h"
 #include "spec/read.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +67,19 @@ Result<List<Text>> settings_of(const Arguments& arguments, std::string_view& fil
     return settings;
 }
 
+struct Begun {
+    const Spec& spec;
+    Launched launched;
+};
+
+/// Nothing but PID 1 is left in the container: what it does not need can go while the kernel takes it apart.
+void tidy(void* context)
+{
+    const Begun& begun = *static_cast<const Begun*>(context);
+    remove_service_leaves(begun.launched.journal.record().cgroups, begun.spec);
+    (void)os::unlinkat(AT_FDCWD, state_path(begun.spec.name, "spec").c_str());
+}
+
 }  // namespace
 
 Result<int> run(const Arguments& arguments)
@@ -75,6 +90,7 @@ Result<int> run(const Arguments& arguments)
     if (!spec)
         return payload_not_reached;
     TRY(require_root(arguments));
+    Begun begun{*spec, {}};
     const auto ended = [&]() -> Result<os::Exited> {
         const SignalWatch signals = TRY(SignalWatch::open());
         LaunchOptions how;
@@ -85,16 +101,19 @@ Result<int> run(const Arguments& arguments)
             standard = TRY(make_standard());
         for (int number = 0; number < 3; ++number)
             how.standard[number] = standard.number[number];
-        Launched launched = TRY(launch(*spec, how));
+        begun.launched = TRY(launch(*spec, how));
         RelayTarget target;
-        target.child = launched.pid;
-        target.terminal = std::move(launched.terminal);
+        target.child = begun.launched.pid;
+        target.terminal = std::move(begun.launched.terminal);
         target.standard = &standard;
+        target.channel = begun.launched.channel.get();
+        target.ending = tidy;
+        target.context = &begun;
         auto relayed = relay(target, signals);
         if (!relayed.ok()) {
-            (void)os::kill(launched.pid, SIGKILL);
-            (void)os::wait(launched.pid, WEXITED);
-            (void)put_away(spec->name, launched.pid);
+            (void)os::kill(target.child, SIGKILL);
+            (void)os::wait(target.child, WEXITED);
+            (void)begun.launched.journal.remove_container();
         }
         return relayed;
     }();
@@ -103,7 +122,7 @@ Result<int> run(const Arguments& arguments)
         const int code = print_error(spec->name, ended.error());
         return code >= payload_not_reached ? code : payload_not_reached;
     }
-    if (const auto away = put_away(spec->name, ended.value().pid); !away.ok())
+    if (const auto away = begun.launched.journal.remove_container(); !away.ok())
         print_error(spec->name, away.error());
     return ended.value().exit_code();
 }

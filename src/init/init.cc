@@ -199,6 +199,10 @@ int Pid1::run()
             (void)os::arm(timer_, deadline);
             armed_ = deadline;
         }
+        if (many_pages_ && !more) {
+            os::forget_code();
+            many_pages_ = false;
+        }
         epoll_event events[16];
         const auto count = os::wait_events(epoll, events, !more);
         if (!count.ok())
@@ -232,6 +236,7 @@ void Pid1::dispatch(std::uint64_t token)
         break;
     case Source::Client:
         control.hear_client(*this, index);
+        many_pages_ = true;
         break;
     case Source::ExecReport:
         hear_exec_report(index, false);

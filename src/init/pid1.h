@@ -111,6 +111,7 @@ private:
     std::uint32_t unsettled_;
     int quit_ = -1;  ///< the exit code, where PID 1 shall end at once and everything with it
     bool reap_again_ = true;
+    bool many_pages_ = false;  ///< of code that is not needed now have come in
     bool ending_ = false;
     int end_code_ = 0;
     std::int64_t end_deadline_ = os::never;  ///< the next look

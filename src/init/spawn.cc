@@ -157,6 +157,7 @@ void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
                 {several ? service_name(index) : "", several ? ": " : "", failure});
         quit_ = code;
     } else if (unsettled_ == 0 && quit_ < 0) {
+        many_pages_ = true;
         if (!foreground())
             follow_launcher(false);
         say(static_cast<char>(ChannelLetter::Running), {});

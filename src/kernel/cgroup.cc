@@ -43,13 +43,6 @@ unsigned unified_controllers(Text root)
     return controllers_among(std::string_view(words).substr(0, words.find('\n')), ' ') | CpuAccounting;
 }
 
-/// What is mounted at `path`: the filesystem's magic number, 0 where there is nothing.
-std::uint64_t magic_at(Text path)
-{
-    const auto directory = os::open(path.c_str(), O_PATH | O_DIRECTORY);
-    return directory.ok() ? os::filesystem_magic(directory.value().get()).value_or(0) : 0;
-}
-
 /// Wherever the mounts of /proc/self/mountinfo say.
 Result<List<Hierarchy>> search_mounts()
 {
@@ -266,31 +259,33 @@ int remove_group(Text directory)
 
 }  // namespace
 
-Result<List<Hierarchy>> find_hierarchies()
-{
-    const std::uint64_t magic = magic_at(usual_place);
-    if (magic == CGROUP2_SUPER_MAGIC)
-        return List<Hierarchy>{{usual_place, true, unified_controllers(usual_place)}};
-    // The usual layout of version 1, one mount a controller; where one is missing or mounted with others, the mounts tell.
-    List<Hierarchy> found;
-    for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
-        const Text root = compose("%/%", {usual_place, controller_names[bit]});
-        struct stat entry {};
-        if (::lstat(root.c_str(), &entry) != 0 || !S_ISDIR(entry.st_mode) || magic_at(root) != CGROUP_SUPER_MAGIC)
-            return search_mounts();
-        found.push_back({root, false, 1U << bit});
-    }
-    return found;
-}
-
-List<Hierarchy> needed_hierarchies(List<Hierarchy> all, const Spec& spec, bool only_limits)
+Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits)
 {
     unsigned needed = only_limits ? 0U : MemoryController | PidsController | CpuAccounting;
     needed |= spec.limits.memory != unlimited || spec.limits.swap != unlimited ? MemoryController : 0U;
     needed |= spec.limits.tasks != unlimited ? PidsController : 0U;
     needed |= spec.limits.cpu != 0 ? CpuController : 0U;
+
+    List<Hierarchy> found;
+    if (os::filesystem_magic(usual_place).value_or(0) == CGROUP2_SUPER_MAGIC) {
+        found.push_back({usual_place, true, unified_controllers(usual_place)});
+    } else {
+        // The usual layout of version 1, one mount a controller; where one is missing or mounted with others, the mounts tell.
+        for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
+            if ((needed & 1U << bit) == 0)
+                continue;
+            const Text root = compose("%/%", {usual_place, controller_names[bit]});
+            const auto entry = os::lstat(AT_FDCWD, root.c_str());
+            if (!entry.ok() || !S_ISDIR(entry.value().st_mode) ||
+                os::filesystem_magic(root.c_str()).value_or(0) != CGROUP_SUPER_MAGIC) {
+                found = TRY(search_mounts());
+                break;
+            }
+            found.push_back({root, false, 1U << bit});
+        }
+    }
     List<Hierarchy> used;
-    for (Hierarchy& one : all)
+    for (Hierarchy& one : found)
         if ((one.controllers & needed) != 0)
             used.push_back(std::move(one));
     return used;
@@ -346,9 +341,22 @@ Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf)
     return files;
 }
 
+void remove_service_leaves(const List<Text>& directories, const Spec& spec)
+{
+    for (Text directory : directories)
+        for (const ServiceSpec& service : spec.services)
+            (void)remove_group(compose("%/%", {directory, service.name}));
+}
+
 Result<void> remove_cgroup(Text directory)
 {
     const Text parent = directory.substr(0, directory.rfind('/'));
+    // Mostly there is nothing else left, and nothing to be looked for.
+    (void)remove_group(compose("%/init", {directory}));
+    if (remove_group(directory) == 0) {
+        (void)remove_group(parent);
+        return {};
+    }
     const auto leaves = list_directory(directory, true);
     if (leaves.number() == ENOENT) {
         (void)remove_group(parent);

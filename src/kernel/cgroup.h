@@ -31,13 +31,10 @@ struct Hierarchy {
     unsigned controllers = 0;  ///< Controller
 };
 
-/// The hierarchies that hold at least one of our controllers, each once; looked up anew by every command, as nothing else of vial
-/// lives between them.
-Result<List<Hierarchy>> find_hierarchies();
-
-/// Those of them that `spec` needs. Accounting alone is worth a group where somebody can ask later, not for a
-/// `run` that is over in a moment: `only_limits`.
-List<Hierarchy> needed_hierarchies(List<Hierarchy> all, const Spec& spec, bool only_limits);
+/// The hierarchies that `spec` needs, each once, as far as this host has them; looked up anew by every command, as nothing else
+/// of vial lives between them. Accounting alone is worth a group where somebody can ask later, not for a `run` that is
+/// over in a moment: `only_limits`.
+Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits);
 
 /// One leaf's files, opened.
 struct CgroupLeaf {
@@ -65,6 +62,10 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
 
 /// Opens the leaf of a running container for joining from outside (`exec`).
 Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf);
+
+/// Removes what is empty of the services' leaves below `directories` (`.../vial/NAME`), for a start on what `remove_cgroup` has to
+/// do while PID 1 is still ending.
+void remove_service_leaves(const List<Text>& directories, const Spec& spec);
 
 /// Removes `directory` (`.../vial/NAME`) and its leaves, killing what still lives in them, then `vial` itself if
 /// that was the last. Gone already is success.

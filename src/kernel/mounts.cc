@@ -59,9 +59,11 @@ Text unescape(std::string_view text)
     return plain;
 }
 
-/// The mount that a descriptor is on, from its fdinfo.
+/// The mount that a descriptor is on; before 5.8 from its fdinfo.
 Result<std::int64_t> mount_id(int fd)
 {
+    if (const auto told = os::mount_id(fd); told.ok())
+        return static_cast<std::int64_t>(told.value());
     const Text path = compose("/proc/self/fdinfo/%", {Decimal(fd)});
     const Text info = TRY(os::read_file(AT_FDCWD, path.c_str()));
     std::string_view rest = info;
@@ -258,10 +260,10 @@ Result<void> make_private()
 
 Result<HostRoot> host_root()
 {
-    const Fd root = TRY(os::open("/", O_PATH | O_DIRECTORY));
-    const std::uint64_t magic = TRY(os::filesystem_magic(root.get()));
+    const std::uint64_t magic = TRY(os::filesystem_magic("/"));
     if (magic != RAMFS_MAGIC && magic != TMPFS_MAGIC)
         return HostRoot::Ordinary;
+    const Fd root = TRY(os::open("/", O_PATH | O_DIRECTORY));
     // A tmpfs may be an ordinary root too. The kernel's first mount is the one that has no parent; the list
     // says so by giving itself, or a mount that is not in the list, as the parent.
     const std::int64_t id = TRY(mount_id(root.get()));
@@ -291,9 +293,10 @@ Result<void> enter_root(const Fd& root, HostRoot host)
     TRY(os::pivot_root(".", "."));
     // What was stacked on the old root below the new one lies on top of it now, and `.` leads to the topmost.
     constexpr int most_stacked = 64;
+    const std::int64_t new_root = TRY(mount_id(root.get()));
     for (int stacked = 0; stacked < most_stacked; ++stacked) {
         const Fd top = TRY(top_of_root());
-        if (TRY(mount_id(top.get())) == TRY(mount_id(root.get())))
+        if (TRY(mount_id(top.get())) == new_root)
             return os::chdir("/");
         TRY(os::unmount(".", detach).as("let go of", "the host's root"));
     }

@@ -213,9 +213,10 @@ Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& 
 
 /// Everything from the claimed name to running services. Fails with the process still there; the caller ends it.
 Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const List<Hierarchy>& hierarchies,
-                      Journal& journal, Launched& launched)
+                      Launched& launched)
 {
     const Spec& spec = prepared.spec;
+    Journal& journal = launched.journal;
     os::Pair pair = TRY(os::socketpair(SOCK_SEQPACKET));
     Fd& channel = launched.channel = std::move(pair.first);
     prepared.channel = std::move(pair.second);
@@ -240,8 +241,6 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     const int channel_inside = prepared.channel.get();
     prepared.channel.reset();
     prepared.self.reset();
-    const ProcessId init = TRY(identify(launched.pid));
-    TRY(journal.note(compose("init % %\n", {Decimal(init.pid), Decimal(init.start_time)})));
     if (spec.namespaces.user) {
         TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
         TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
@@ -255,7 +254,8 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     TRY(connect_networks(spec, launched.pid, journal));
     TRY(unless_gone(handover.send(channel)));
     TRY(await_running(channel, spec, launched.terminal));
-    return journal.note("running now\n");
+    const ProcessId init = TRY(identify(launched.pid));
+    return journal.note(compose("init % %\nrunning now\n", {Decimal(init.pid), Decimal(init.start_time)}));
 }
 
 /// Claims the name and notes what is about to be made.
@@ -275,7 +275,7 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
         lines += {"cgroup ", cgroup_directory(hierarchy, spec.name), "\n"};
     const auto noted = journal.note(lines);
     if (!noted.ok()) {
-        (void)forget(spec.name, lock);
+        (void)remove(journal.record(), lock);
         return noted.error();
     }
     return journal;
@@ -283,7 +283,7 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
 
 /// Ends what was started and clears what was made. A PID 1 that `ends_itself` is waited for: its exit code, which is returned,
 /// says why.
-int undo(Text name, Launched& launched, bool ends_itself)
+int undo(Launched& launched, bool ends_itself)
 {
     int code = 0;
     if (launched.pid > 0) {
@@ -292,12 +292,7 @@ int undo(Text name, Launched& launched, bool ends_itself)
         const auto ended = os::wait(launched.pid, WEXITED);
         code = ended.ok() ? ended.value().exit_code() : 0;
     }
-    const auto lock = StateLock::take();
-    auto record = read_record(name);
-    if (lock.ok() && record.ok()) {
-        (void)clear(record.value(), lock.value());
-        (void)forget(name, lock.value());
-    }
+    (void)launched.journal.remove_container();
     return code;
 }
 
@@ -320,17 +315,16 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
     }
     TRY(require_proc());
     Prepared prepared = TRY(open_host_paths(spec));
-    const List<Hierarchy> hierarchies = needed_hierarchies(TRY(find_hierarchies()), spec, options.foreground);
-    Journal journal = TRY(open_journal(spec, options, hierarchies));
-
+    const List<Hierarchy> hierarchies = TRY(find_hierarchies(spec, options.foreground));
     Launched launched;
-    const auto up = bring_up(prepared, options, hierarchies, journal, launched);
+    launched.journal = TRY(open_journal(spec, options, hierarchies));
+    const auto up = bring_up(prepared, options, hierarchies, launched);
     if (!up.ok()) {
         // Put into words now: undoing may meet more errors than are kept.
         char words[description_capacity];
         (void)describe(up.error(), words, sizeof words);
         ExitCode code = up.error()->exit;
-        const int ended = undo(spec.name, launched, code == ExitCode::PayloadFailed);
+        const int ended = undo(launched, code == ExitCode::PayloadFailed);
         if (code == ExitCode::PayloadFailed)
             code = ended == 126 || ended == 127 ? static_cast<ExitCode>(ended) : ExitCode::Failed;
         return Error("", "", words).exits(code);

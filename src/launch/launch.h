@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/text.h"
+#include "launch/state.h"
 #include "spec/spec.h"
 
 #include <sys/types.h>
@@ -29,6 +30,7 @@ struct Launched {
     Fd process;   ///< pidfd of PID 1; empty before Linux 5.3
     Fd channel;   ///< Foreground: PID 1's messages, see supervise/channel.h
     Fd terminal;  ///< the master, where there is a terminal
+    Journal journal;
 };
 
 /// Returns when every service's program has been executed. On failure nothing is left behind.

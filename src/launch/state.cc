@@ -86,9 +86,7 @@ ProcessId parse_process(std::string_view value)
 void read_line(Record& record, std::string_view line)
 {
     const std::string_view word = take_until(line, ' ');
-    if (word == "launcher")
-        record.launcher = parse_process(line);
-    else if (word == "init")
+    if (word == "init")
         record.init = parse_process(line);
     else if (word == "cgroup")
         record.cgroups.push_back(line);
@@ -108,6 +106,13 @@ void read_line(Record& record, std::string_view line)
         record.running = true;
     else if (word == "cleared")
         record.cleared = true;
+}
+
+/// Its launcher holds a lock on the journal.
+bool is_being_started(std::string_view name)
+{
+    const auto journal = os::open(state_path(name, "journal").c_str(), O_RDONLY);
+    return journal.ok() && os::lock(journal.value().get(), LOCK_SH | LOCK_NB).number() == EWOULDBLOCK;
 }
 
 /// Gives back the bridges of `ended`, which may still be on record as being started, by us, if its start has failed.
@@ -130,6 +135,32 @@ Result<void> release_bridges(const Record& ended)
             (void)TRY(release_bridge(netlink, bridge, host_ends));
     }
     return {};
+}
+
+/// The kernel objects that a journal names.
+Result<void> undo(const Record& record)
+{
+    for (Text cgroup : record.cgroups)
+        TRY(remove_cgroup(cgroup));
+    return record.bridges.empty() ? Result<void>() : release_bridges(record);
+}
+
+/// Removes a container's directory.
+Result<void> forget(Text name)
+{
+    const Text directory = state_path(name);
+    const auto remove_file = [&](std::string_view file) {
+        return os::unlinkat(AT_FDCWD, compose("%/%", {directory, file}).c_str());
+    };
+    // The journal goes last: without it nobody knows what the rest is.
+    for (const char* file : {"control", "spec", "exit", "log.0", "log.1", "journal"})
+        (void)remove_file(file);
+    auto removed = os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
+    if (removed.number() != ENOTEMPTY)
+        return removed;
+    for (Text file : TRY(list_directory(directory)))
+        TRY(remove_file(file));
+    return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
 }
 
 }  // namespace
@@ -177,7 +208,7 @@ Result<Record> read_record(std::string_view name)
     std::string_view rest = journal.ok() ? std::string_view(journal.value()) : std::string_view();
     while (!rest.empty())
         read_line(record, take_until(rest, '\n'));
-    if (record.running ? is_alive(record.init) : is_alive(record.launcher))
+    if (record.running ? is_alive(record.init) : is_being_started(name))
         record.phase = record.running ? Phase::Running : Phase::Starting;
     return record;
 }
@@ -209,7 +240,6 @@ Result<List<Record>> read_records()
 Result<Journal> Journal::claim(Text name, const StateLock& lock)
 {
     const Text directory = state_path(name);
-    const ProcessId self = TRY(identify(::getpid()));
     auto made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);
     if (made.number() == EEXIST) {
         Record record = TRY(read_record(name));
@@ -218,8 +248,7 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
                          "start", name)
                 .advise("see `vial list`; `vial restart` starts it anew");
         }
-        TRY(clear(record, lock));
-        TRY(forget(name, lock));
+        TRY(remove(record, lock));
         made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);
     }
     if (!made.ok())
@@ -229,28 +258,38 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
         (void)os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
         return file.error();
     }
-    Journal journal(name, file.take());
-    auto noted = journal.note(compose("launcher % %\n", {Decimal(self.pid), Decimal(self.start_time)}));
-    if (!noted.ok()) {
-        (void)forget(name, lock);
-        return noted.error();
+    Journal journal;
+    journal.record_.name = name;
+    journal.fd_ = file.take();
+    const auto locked = os::lock(journal.fd_.get(), LOCK_EX);
+    if (!locked.ok()) {
+        (void)forget(name);
+        return locked.error();
     }
     return journal;
 }
 
 Result<void> Journal::note(std::string_view lines)
 {
-    return os::write_all(fd_.get(), lines).as("write to", state_path(name_, "journal"));
+    TRY(os::write_all(fd_.get(), lines).as("write to", state_path(record_.name, "journal")));
+    while (!lines.empty())
+        read_line(record_, take_until(lines, '\n'));
+    return {};
+}
+
+Result<void> Journal::remove_container()
+{
+    const StateLock lock = TRY(StateLock::take());
+    if (TRY(os::fstat(fd_.get())).st_nlink == 0)
+        return {};
+    return remove(record_, lock);
 }
 
 Result<void> clear(Record& record, const StateLock&)
 {
     if (record.cleared)
         return {};
-    for (Text cgroup : record.cgroups)
-        TRY(remove_cgroup(cgroup));
-    if (!record.bridges.empty())
-        TRY(release_bridges(record));
+    TRY(undo(record));
     const Text journal = state_path(record.name, "journal");
     if (const auto file = os::open(journal.c_str(), O_WRONLY | O_APPEND); file.ok())
         TRY(os::write_all(file.value().get(), "cleared now\n"));
@@ -259,15 +298,11 @@ Result<void> clear(Record& record, const StateLock&)
     return {};
 }
 
-Result<void> forget(Text name, const StateLock&)
+Result<void> remove(const Record& record, const StateLock&)
 {
-    const Text directory = state_path(name);
-    // The journal goes last: without it nobody knows what the rest is.
-    for (Text file : TRY(list_directory(directory)))
-        if (file != "journal")
-            TRY(os::unlinkat(AT_FDCWD, compose("%/%", {directory, file}).c_str()));
-    (void)os::unlinkat(AT_FDCWD, compose("%/journal", {directory}).c_str());
-    return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
+    if (!record.cleared)
+        TRY(undo(record));
+    return forget(record.name);
 }
 
 namespace {
@@ -293,9 +328,7 @@ Result<List<Record>> look_around()
     for (Record& record : records) {
         if (!is_litter(record))
             continue;
-        const bool cleared = clear(record, lock).ok();
-        if (cleared && (!record.running || record.foreground))
-            (void)forget(record.name, lock);
+        (void)(record.running && !record.foreground ? clear(record, lock) : remove(record, lock));
     }
     return read_records();
 }

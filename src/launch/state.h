@@ -6,7 +6,7 @@
 /// There is no daemon. The launcher notes each thing in the container's journal *before* it makes it, so that
 /// whoever comes next can undo exactly that, whether the launcher failed, was killed, or left long ago:
 ///
-///     journal   lines of `word value`, see read_line in state.cc
+///     journal   lines of `word value`, see read_line in state.cc; locked for as long as its launcher is there
 ///     spec      the spec as started, in TOML; 0600, it may hold secrets
 ///     control   PID 1's socket
 ///     log.0 log.1   the log's two segments
@@ -47,7 +47,7 @@ Result<ProcessId> identify(pid_t pid);
 bool is_alive(const ProcessId& process);
 
 enum class Phase : std::uint8_t {
-    Starting,  ///< its launcher is at work
+    Starting,  ///< its launcher is at work, and holds the journal's lock
     Running,
     Ended,  ///< PID 1 or its launcher has gone
 };
@@ -56,7 +56,7 @@ enum class Phase : std::uint8_t {
 struct Record {
     Text name;
     Phase phase = Phase::Ended;
-    ProcessId launcher, init;
+    ProcessId init;
     bool running = false;  ///< it got as far as running
     bool foreground = false;
     bool has_init = true;           ///< vial is its PID 1
@@ -76,16 +76,21 @@ Result<List<Record>> read_records();
 /// Writes the journal of a container that is being started.
 class Journal {
 public:
-    /// Takes `name`: exactly one of two that try gets it. What an ended container of that name left is cleared first.
+    Journal() = default;
+    /// Takes `name`: exactly one of two that try gets it. What an ended container of that name left is removed first.
     static Result<Journal> claim(Text name, const StateLock&);
 
     /// Appends whole lines.
     Result<void> note(std::string_view lines);
-    Text name() const { return name_; }
+    /// What was noted so far. Its phase is not looked at.
+    const Record& record() const { return record_; }
+
+    /// Removes the container, whose processes must have gone. Nothing happens where somebody else has done so already, and
+    /// maybe taken the name since.
+    Result<void> remove_container();
 
 private:
-    Journal(Text name, Fd fd) : name_(std::move(name)), fd_(std::move(fd)) {}
-    Text name_;
+    Record record_;
     Fd fd_;
 };
 
@@ -93,8 +98,8 @@ private:
 /// Interfaces go with their network namespace, mounts with their mount namespace, loop devices with their mount.
 Result<void> clear(Record& record, const StateLock&);
 
-/// Removes the container's directory: nothing of it is left. It must have been cleared.
-Result<void> forget(Text name, const StateLock&);
+/// The same, and removes the container's directory: nothing of it is left.
+Result<void> remove(const Record& record, const StateLock&);
 
 /// Clears whatever ended since somebody last looked, and returns all records. Failures to clear are not the looker's:
 /// they are tried again next time.

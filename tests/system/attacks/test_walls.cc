@@ -4,6 +4,7 @@
 
 #include "ground.h"
 
+#include <cstdlib>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -174,6 +175,30 @@ TEST_CASE("the same walls around what comes in by exec")
         CHECK(tried.code == Refused);
     }
     done({"stop", "walls-exec"});
+}
+
+TEST_CASE("who may trace everybody inside finds in a visitor of `exec` nothing that a service could not have")
+{
+    const NothingLeft nothing_left;
+    const std::string where = empty_directory("stalked");
+    REQUIRE(run({"cp", "-a", root() + "/.", where}).code == 0);
+    REQUIRE(run({"cp", payload("stalker"), where + "/stalker"}).code == 0);
+    done({"start", spec("stalked", "root = \"" + where +
+                                       "\"\ncommand = [\"/stalker\", \"5\"]\n"
+                                       "[security]\nseccomp = \"off\"\n"
+                                       "capabilities = [\"CAP_SYS_PTRACE\", \"CAP_DAC_OVERRIDE\"]\n")});
+    // Each visitor is there for a moment only: enough of them come that some are met.
+    for (int visit = 0; visit < 2000 && field(listed("stalked"), {"state"}) == "\"running\""; ++visit)
+        (void)ctl({"exec", "stalked", "--", "/bin/true"});
+    const std::string said = ctl({"logs", "stalked"}).out;
+    CAPTURE(said);
+    const std::size_t at = said.find("permitted ");
+    REQUIRE(at != said.npos);
+    // CAP_SETGID, CAP_SETUID and CAP_SETPCAP are what it becomes a service with.
+    constexpr unsigned long long may = 1ULL << 19 | 1ULL << 1 | 1ULL << 6 | 1ULL << 7 | 1ULL << 8;
+    CHECK((std::strtoull(said.c_str() + at + 10, nullptr, 16) & ~may) == 0);
+    CHECK(contains(said, "leads 0"));
+    done({"stop", "stalked"});
 }
 
 TEST_CASE("no descriptor of the launcher's comes in, however many it was given")
