@@ -109,6 +109,49 @@ Text concat(std::initializer_list<std::string_view> parts)
     return whole;
 }
 
+void Builder::add_all(const char* pattern, values::Kinds kinds, std::va_list given)
+{
+    while (true) {
+        const char* end = pattern;
+        while (*end != '\0' && (*end != '%' || kinds == 0))
+            ++end;
+        *this += std::string_view(pattern, static_cast<std::size_t>(end - pattern));
+        pattern = *end == '\0' ? end : end + 1;
+        switch (kinds & 3) {
+        case values::Literal:
+            *this += std::string_view(va_arg(given, const char*));
+            break;
+        case values::View:
+            *this += va_arg(given, std::string_view);
+            break;
+        case values::Number:
+            *this += Decimal(va_arg(given, std::int64_t));
+            break;
+        default:
+            return;
+        }
+        kinds >>= 2;
+    }
+}
+
+void Builder::add_values(const char* pattern, values::Kinds kinds, ...)
+{
+    std::va_list given;
+    va_start(given, kinds);
+    add_all(pattern, kinds, given);
+    va_end(given);
+}
+
+Text compose_values(const char* pattern, values::Kinds kinds, ...)
+{
+    Builder whole;
+    std::va_list given;
+    va_start(given, kinds);
+    whole.add_all(pattern, kinds, given);
+    va_end(given);
+    return whole;
+}
+
 Text compose(const char* pattern, std::initializer_list<std::string_view> values)
 {
     Builder whole;
@@ -120,6 +163,11 @@ Text compose(const char* pattern, std::initializer_list<std::string_view> values
             whole += *pattern;
     }
     return whole;
+}
+
+Text decimal(std::int64_t number)
+{
+    return compose("", number);
 }
 
 // --- JSON strings and UTF-8 ---
@@ -409,7 +457,7 @@ std::string_view signal_name(int number, char (&scratch)[16])
 Text human_size(std::int64_t bytes)
 {
     if (bytes < 1024)
-        return concat({Decimal(bytes)});
+        return decimal(bytes);
     // What is divided are 1024ths of the unit, so that a tenth can still be told.
     std::size_t unit = 0;
     for (; bytes >= 1024 * 1024; bytes >>= 10)
@@ -420,17 +468,17 @@ Text human_size(std::int64_t bytes)
         ++unit;
     }
     constexpr std::string_view units = "KMGTPE";
-    return compose("%.%%", {Decimal(tenths / 10), Decimal(tenths % 10), units.substr(unit, 1)});
+    return compose("%.%%", tenths / 10, tenths % 10, units.substr(unit, 1));
 }
 
 Text human_duration(std::int64_t milliseconds)
 {
     const std::int64_t seconds = std::max<std::int64_t>(milliseconds, 0) / 1000;
     const auto two = [](std::int64_t larger, const char* unit, std::int64_t smaller, const char* small_unit) {
-        return concat({Decimal(larger), unit, smaller < 10 ? "0" : "", Decimal(smaller), small_unit});
+        return compose("", larger, unit, smaller < 10 ? "0" : "", smaller, small_unit);
     };
     if (seconds < 60)
-        return compose("%s", {Decimal(seconds)});
+        return compose("%s", seconds);
     if (seconds < 3600)
         return two(seconds / 60, "m", seconds % 60, "s");
     if (seconds < 86400)

@@ -8,6 +8,8 @@
 
 #include "base/list.h"
 
+#include <concepts>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -35,6 +37,44 @@ private:
     Text(const char* kept, std::size_t size) : std::string_view(kept, size) {}
 };
 
+/// What a pattern's values are passed as: the call of one function with whatever there is costs the caller a few
+/// bytes a value, which an array of views to be filled does not.
+namespace values {
+
+/// Two bits for each value, the first in the lowest.
+using Kinds = unsigned;
+enum Kind : Kinds { End, Literal, View, Number };
+
+inline const char* pass(const char* text)
+{
+    return text;
+}
+inline std::string_view pass(std::string_view text)
+{
+    return text;
+}
+inline std::int64_t pass(std::integral auto number)
+{
+    return static_cast<std::int64_t>(number);
+}
+
+template <typename Passed>
+inline constexpr Kind kind = std::is_same_v<Passed, const char*>        ? Literal
+                             : std::is_same_v<Passed, std::string_view> ? View
+                                                                        : Number;
+
+template <typename... Values>
+consteval Kinds kinds_of()
+{
+    static_assert(sizeof...(Values) <= 16);
+    Kinds kinds = 0;
+    unsigned shift = 0;
+    ((kinds |= kind<decltype(pass(std::declval<const Values&>()))> << shift, shift += 2), ...);
+    return kinds;
+}
+
+}  // namespace values
+
 /// A text that is being made. What it is worth stays good; the NUL behind it, until more is appended.
 class Builder : ListBytes {
 public:
@@ -46,6 +86,13 @@ public:
     Builder& operator+=(std::string_view text);
     Builder& operator+=(char letter) { return *this += std::string_view(&letter, 1); }
     Builder& operator+=(std::initializer_list<std::string_view> parts);
+    /// Appends what `compose` would make.
+    template <typename... Values>
+    [[gnu::always_inline]] void compose(const char* pattern, const Values&... given)
+    {
+        add_values(pattern, values::kinds_of<Values...>(), values::pass(given)...);
+    }
+    void add_all(const char* pattern, values::Kinds kinds, std::va_list given);
     /// So many blanks.
     void pad(std::size_t count);
     /// Room for `count` bytes behind the text; `took` says how many of them were filled.
@@ -63,6 +110,9 @@ public:
     std::string_view view() const { return {static_cast<const char*>(data), size()}; }
     operator std::string_view() const { return view(); }
     operator Text() const { return empty() ? Text() : Text(static_cast<const char*>(data), size()); }
+
+private:
+    void add_values(const char* pattern, values::Kinds kinds, ...);
 };
 
 /// A number's digits, alive as long as the object: `concat({"pid ", Decimal(pid)})`.
@@ -79,8 +129,19 @@ private:
 };
 
 Text concat(std::initializer_list<std::string_view> parts);
-/// `pattern` with each `%` replaced by the next of the values: `compose("pid % of %", {Decimal(pid), name})`.
 Text compose(const char* pattern, std::initializer_list<std::string_view> values);
+
+Text compose_values(const char* pattern, values::Kinds kinds, ...);
+/// `pattern` with each `%` replaced by the next of the values, texts or whole numbers; those that are left over come
+/// behind it: `compose("pid % of ", pid, name)`.
+template <typename... Values>
+[[gnu::always_inline]] inline Text compose(const char* pattern, const Values&... given)
+{
+    return compose_values(pattern, values::kinds_of<Values...>(), values::pass(given)...);
+}
+
+/// A number's digits.
+Text decimal(std::int64_t number);
 
 /// Appends to a fixed buffer; what does not fit is left out and remembered.
 class Writer {

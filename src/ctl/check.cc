@@ -32,7 +32,7 @@ int check(const Arguments& arguments)
             continue;
         }
         for (Text key : spec->not_yet)
-            print_error(compose("%: not supported yet: %", {word, key}));
+            print_error(compose("%: not supported yet: %", word, key));
         if (!spec->not_yet.empty())
             code = static_cast<int>(ExitCode::Usage);
     }
@@ -58,7 +58,7 @@ int show(const Arguments& arguments)
     }
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
-    print(arguments.has("json") ? compose("%\n", {show_spec_json(*spec)}) : show_spec(*spec));
+    print(arguments.has("json") ? compose("%\n", show_spec_json(*spec)) : show_spec(*spec));
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
 

@@ -38,7 +38,7 @@ Result<Fd> connect_to(Text name)
 Result<Text> ask(Text name, std::string_view request)
 {
     const Fd socket = TRY(connect_to(name));
-    TRY(os::write_all(socket.get(), compose("%\n", {request})).as("ask PID 1 of", name));
+    TRY(os::write_all(socket.get(), compose("%\n", request)).as("ask PID 1 of", name));
     Builder answer;
     std::size_t line_start = 0;
     const std::int64_t deadline = os::boottime_ms() + patience;

@@ -32,10 +32,10 @@ constexpr const Command* commands[] = {
 
 constexpr Option help_option{"help", 'h', nullptr, "show this help"};
 
-int usage_error(const Command* command, std::initializer_list<std::string_view> message)
+int usage_error(const Command* command, std::string_view message)
 {
-    print_error(concat(message));
-    print_error(command == nullptr ? Text("try `vial --help`") : compose("try `vial % --help`", {command->name}));
+    print_error(message);
+    print_error(command == nullptr ? Text("try `vial --help`") : compose("try `vial % --help`", command->name));
     // `run` and `exec` give the payload's codes: their own failures have one that is none of those.
     return command != nullptr && command->takes_payload && command->run != nullptr ? payload_not_reached
                                                                                    : static_cast<int>(ExitCode::Usage);
@@ -59,10 +59,10 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
     const auto take = [&](const Option& option, bool attached, std::string_view value) -> Text {
         if (option.value == nullptr) {
             if (attached)
-                return compose("option --% takes no value", {option.name});
+                return compose("option --% takes no value", option.name);
         } else if (!attached) {
             if (next.empty())
-                return compose("option --% needs a value (%)", {option.name, option.value});
+                return compose("option --% needs a value (%)", option.name, option.value);
             value = next.front();
             next = next.subspan(1);
         }
@@ -76,13 +76,13 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
         const std::string_view name = take_until(value, '=');
         const Option* option = find_option(command, name, 0);
         if (option == nullptr)
-            return compose("unknown option --%", {name});
+            return compose("unknown option --%", name);
         return take(*option, attached, value);
     }
     for (std::size_t at = 1; at < word.size(); ++at) {
         const Option* option = find_option(command, {}, word[at]);
         if (option == nullptr)
-            return compose("unknown option -%", {word.substr(at, 1)});
+            return compose("unknown option -%", word.substr(at, 1));
         const bool rest = option->value != nullptr && at + 1 < word.size();
         Text wrong = take(*option, rest, rest ? word.substr(at + 1) : std::string_view());
         if (!wrong.empty() || rest)
@@ -100,17 +100,17 @@ void pad(Builder& text, std::size_t start, std::size_t width)
 void show_help(const Command& command)
 {
     Builder text;
-    text += {"usage: vial ", command.name, " ", command.usage, "\n", command.summary, "\n\n"};
+    text.compose("usage: vial % %\n%\n\n", command.name, command.usage, command.summary);
     const auto show = [&](const Option& option) {
         const std::size_t start = text.size();
         if (option.letter != 0)
-            text += {"  -", std::string_view(&option.letter, 1), ", --", option.name};
+            text.compose("  -%, --%", std::string_view(&option.letter, 1), option.name);
         else
-            text += {"      --", option.name};
+            text.compose("      --%", option.name);
         if (option.value != nullptr)
-            text += {"=", option.value};
+            text.compose("=%", option.value);
         pad(text, start, 28);
-        text += {option.help, "\n"};
+        text.compose("%\n", option.help);
     };
     for (const Option& option : command.options)
         show(option);
@@ -124,9 +124,9 @@ void show_overview()
                  "containers for small Linux machines\n\n");
     for (const Command* command : commands) {
         const std::size_t start = text.size();
-        text += {"  ", command->name};
+        text.compose("  %", command->name);
         pad(text, start, 12);
-        text += {command->summary, command->run == nullptr ? "  (not supported yet)\n" : "\n"};
+        text.compose("%%\n", command->summary, command->run == nullptr ? "  (not supported yet)" : "");
     }
     text += "\n`vial COMMAND --help` tells more; vial(1) and vial.conf(5) tell all.\n";
     print(text);
@@ -147,8 +147,8 @@ int unknown_command(std::string_view name)
         names[at] = commands[at]->name;
     const std::string_view near = nearest(name, names, std::size(names));
     if (near.empty())
-        return usage_error(nullptr, {"unknown command '", name, "'"});
-    return usage_error(nullptr, {"unknown command '", name, "'; did you mean '", near, "'?"});
+        return usage_error(nullptr, compose("unknown command '%'", name));
+    return usage_error(nullptr, compose("unknown command '%'; did you mean '%'?", name, near));
 }
 
 }  // namespace
@@ -179,7 +179,7 @@ int run_command_line(const char* program, std::span<char* const> words)
     // Descriptors that somebody forgot in us must reach no container; PID 1's own numbers rely on it too.
     (void)os::close_from(3);
     if (words.empty())
-        return usage_error(nullptr, {"no command given"});
+        return usage_error(nullptr, "no command given");
     const std::string_view first = words.front();
     if (first == "--help" || first == "-h" || first == "help") {
         show_overview();
@@ -191,7 +191,7 @@ int run_command_line(const char* program, std::span<char* const> words)
     }
     const Command* command = find_command(first);
     if (command == nullptr)
-        return first.front() == '-' ? usage_error(nullptr, {"unknown option ", first}) : unknown_command(first);
+        return first.front() == '-' ? usage_error(nullptr, compose("unknown option %", first)) : unknown_command(first);
 
     Arguments arguments;
     arguments.program = program;
@@ -213,7 +213,7 @@ int run_command_line(const char* program, std::span<char* const> words)
         }
         const Text wrong = read_option(*command, arguments, word, words);
         if (!wrong.empty())
-            return usage_error(command, {command->name, ": ", wrong});
+            return usage_error(command, compose("%: %", command->name, wrong));
     }
     if (!arguments.dashes)
         arguments.before_dashes = arguments.words.size();
@@ -222,7 +222,7 @@ int run_command_line(const char* program, std::span<char* const> words)
         return output_failed() ? 1 : 0;
     }
     if (command->run == nullptr) {
-        print_error(compose("not supported yet: %", {command->name}));
+        print_error(compose("not supported yet: %", command->name));
         return static_cast<int>(ExitCode::Failed);
     }
     return command->run(arguments);

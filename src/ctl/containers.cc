@@ -26,7 +26,7 @@ constexpr std::int64_t look_interval = 10;  // where there are no pidfds (before
 Text spec_path(std::string_view file_or_name)
 {
     if (file_or_name.find('/') == std::string_view::npos && !os::lstat(AT_FDCWD, Text(file_or_name).c_str()).ok()) {
-        Text path = compose("%/%.conf", {spec_directory, file_or_name});
+        Text path = compose("%/%.conf", spec_directory, file_or_name);
         if (os::lstat(AT_FDCWD, path.c_str()).ok())
             return path;
     }
@@ -39,7 +39,7 @@ Result<void> require_root(const char* command)
 {
     if (has_admin_capability())
         return {};
-    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)", {command}))
+    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)", command))
         .advise("run it as root; containers of ordinary users are not supported yet");
 }
 
@@ -66,7 +66,7 @@ std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& ar
     if (reading.problems.empty())
         return std::move(reading.spec);
     for (const Diagnostic& problem : reading.problems)
-        (void)os::write_all(STDERR_FILENO, compose("%\n", {format(problem, path.empty() ? "vial" : path)}));
+        (void)os::write_all(STDERR_FILENO, compose("%\n", format(problem, path.empty() ? "vial" : path)));
     return std::nullopt;
 }
 
@@ -102,10 +102,10 @@ Text Outcome::words() const
     if (!known)
         return "killed, code unknown";
     if (oom)
-        return compose("killed by the OOM killer (%)", {Decimal(code)});
+        return compose("killed by the OOM killer (%)", code);
     if (!signal.empty())
-        return compose("killed by SIG% (%)", {signal, Decimal(code)});
-    return compose("exited with %", {Decimal(code)});
+        return compose("killed by SIG% (%)", signal, code);
+    return compose("exited with %", code);
 }
 
 Outcome read_outcome(Text name)

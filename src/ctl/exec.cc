@@ -62,11 +62,11 @@ Result<List<Namespace>> open_namespaces(pid_t pid)
     };
     List<Namespace> found;
     for (const auto& [name, flag] : all) {
-        auto its = os::open(compose("/proc/%/ns/%", {Decimal(pid), name}).c_str(), O_RDONLY);
+        auto its = os::open(compose("/proc/%/ns/%", pid, name).c_str(), O_RDONLY);
         if (its.number() == ENOENT)
             continue;  // this kernel does not have the kind
         Fd fd = TRY(std::move(its));
-        const Fd mine = TRY(os::open(compose("/proc/self/ns/%", {name}).c_str(), O_RDONLY));
+        const Fd mine = TRY(os::open(compose("/proc/self/ns/%", name).c_str(), O_RDONLY));
         const struct stat its_stat = TRY(os::fstat(fd.get()));
         const struct stat my_stat = TRY(os::fstat(mine.get()));
         if (its_stat.st_ino != my_stat.st_ino || its_stat.st_dev != my_stat.st_dev)

@@ -21,12 +21,12 @@ const char* phase_name(Phase phase)
 
 Text ago(std::int64_t at)
 {
-    return at == 0 ? Text("-") : compose("% ago", {human_duration(os::realtime_ms() - at)});
+    return at == 0 ? Text("-") : compose("% ago", human_duration(os::realtime_ms() - at));
 }
 
 Text number_or_null(bool known, std::int64_t number)
 {
-    return known ? concat({Decimal(number)}) : Text("null");
+    return known ? decimal(number) : Text("null");
 }
 
 Text as_json(const Record& record, const Outcome& outcome)
@@ -34,11 +34,11 @@ Text as_json(const Record& record, const Outcome& outcome)
     const bool ended = record.phase == Phase::Ended;
     return compose("{\"name\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_"
                    "killed\":%,\"ended_at\":%}",
-                   {json_string(record.name), phase_name(record.phase),
-                    number_or_null(!ended && record.init.pid != 0, record.init.pid), Decimal(record.started_at),
-                    number_or_null(ended && outcome.known, outcome.code),
-                    ended && !outcome.signal.empty() ? json_string(outcome.signal) : Text("null"),
-                    ended && outcome.oom ? "true" : "false", number_or_null(ended && outcome.at != 0, outcome.at)});
+                   json_string(record.name), phase_name(record.phase),
+                   number_or_null(!ended && record.init.pid != 0, record.init.pid), record.started_at,
+                   number_or_null(ended && outcome.known, outcome.code),
+                   ended && !outcome.signal.empty() ? json_string(outcome.signal) : Text("null"),
+                   ended && outcome.oom ? "true" : "false", number_or_null(ended && outcome.at != 0, outcome.at));
 }
 
 int list(const Arguments& arguments)
@@ -61,10 +61,10 @@ int list(const Arguments& arguments)
         if (json.size() > 1)
             json += ",";
         json += as_json(record, outcome);
-        table.row({record.name, phase_name(record.phase), ended ? Text("-") : concat({Decimal(record.init.pid)}),
+        table.row({record.name, phase_name(record.phase), ended ? Text("-") : decimal(record.init.pid),
                    ago(record.started_at), ended ? ago(outcome.at) : Text("-"), ended ? outcome.words() : Text("-")});
     }
-    print(arguments.has("json") ? compose("%]\n", {json}) : table.text());
+    print(arguments.has("json") ? compose("%]\n", json) : table.text());
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
 

@@ -69,7 +69,7 @@ int logs(const Arguments& arguments)
         }
         if (reader.dropped() > 0)
             print_error(
-                compose("%: % were dropped by PID 1", {name, human_size(static_cast<std::int64_t>(reader.dropped()))}));
+                compose("%: % were dropped by PID 1", name, human_size(static_cast<std::int64_t>(reader.dropped()))));
         return {};
     }();
     if (!done.ok())

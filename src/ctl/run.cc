@@ -32,7 +32,7 @@ Text command_setting(std::span<const char* const> words)
 {
     Builder setting("command=[");
     for (const char* word : words)
-        setting += {setting.back() == '[' ? "" : ", ", toml_string(word)};
+        setting.compose("%%", setting.back() == '[' ? "" : ", ", toml_string(word));
     setting += ']';
     return setting;
 }
@@ -44,7 +44,7 @@ Text absolute(std::string_view path)
         return Text(path);
     char here[4096];
     const auto directory = os::getcwd(here);
-    return directory.ok() ? compose("%/%", {directory.value(), path}) : Text(path);
+    return directory.ok() ? compose("%/%", directory.value(), path) : Text(path);
 }
 
 std::optional<Spec> wanted(const Arguments& arguments)
@@ -69,12 +69,12 @@ std::optional<Spec> wanted(const Arguments& arguments)
             print_error("run: --root needs a command: `vial run --root DIR -- COMMAND`");
             return std::nullopt;
         }
-        settings.push_back(compose("root=%", {toml_string(absolute(arguments.value("root")))}));
+        settings.push_back(compose("root=%", toml_string(absolute(arguments.value("root")))));
         if (!arguments.has("name"))
-            settings.push_back(compose("name=\"run-%\"", {Decimal(::getpid())}));
+            settings.push_back(compose("name=\"run-%\"", ::getpid()));
     }
     if (arguments.has("name"))
-        settings.push_back(compose("name=%", {toml_string(arguments.value("name"))}));
+        settings.push_back(compose("name=%", toml_string(arguments.value("name"))));
     if (!words.empty())
         settings.push_back(command_setting(words));
     return load_spec(file, arguments, settings);

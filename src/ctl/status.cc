@@ -35,12 +35,12 @@ Text size_or_dash(std::int64_t bytes)
 
 Text number_or_dash(std::int64_t value)
 {
-    return value < 0 ? Text("-") : concat({Decimal(value)});
+    return value < 0 ? Text("-") : decimal(value);
 }
 
 Text milliseconds_of(std::int64_t microseconds)
 {
-    return microseconds < 0 ? Text("-") : compose("%ms", {Decimal(microseconds / 1000)});
+    return microseconds < 0 ? Text("-") : compose("%ms", microseconds / 1000);
 }
 
 /// How a service's last run ended, in words.
@@ -50,19 +50,18 @@ Text ending(json::Raw last)
         return "-";
     const std::int64_t code = number(last, "code");
     if (json::boolean(json::member(last, "oom")).value_or(false))
-        return compose("killed by the OOM killer (%)", {Decimal(code)});
+        return compose("killed by the OOM killer (%)", code);
     const Text signal = text(last, "signal");
-    return signal == "-" ? compose("exited with %", {Decimal(code)})
-                         : compose("killed by SIG% (%)", {signal, Decimal(code)});
+    return signal == "-" ? compose("exited with %", code) : compose("killed by SIG% (%)", signal, code);
 }
 
 /// PID 1's lines as one object: `{"container":{...},"services":[...]}`.
 Text joined(std::string_view answer)
 {
     Builder json;
-    json += {"{\"container\":", take_until(answer, '\n'), ",\"services\":["};
+    json.compose("{\"container\":%,\"services\":[", take_until(answer, '\n'));
     for (bool first = true; !answer.empty(); first = false)
-        json += {first ? "" : ",", take_until(answer, '\n')};
+        json.compose("%%", first ? "" : ",", take_until(answer, '\n'));
     json += "]}\n";
     return json;
 }
@@ -71,17 +70,12 @@ void show_status(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
     Builder head;
-    head += {record.name,
-             ": ",
-             text(container, "state"),
-             " for ",
-             human_duration(number(container, "uptime_ms", 0)),
-             ", PID ",
-             Decimal(record.init.pid)};
+    head.compose("%: % for %, PID %", record.name, text(container, "state"),
+                 human_duration(number(container, "uptime_ms", 0)), record.init.pid);
     if (const std::int64_t kills = number(container, "oom_kills", 0); kills > 0)
-        head += {", the OOM killer struck ", Decimal(kills), kills == 1 ? " time" : " times"};
+        head.compose(", the OOM killer struck % time%", kills, kills == 1 ? "" : "s");
     if (const std::int64_t dropped = number(container, "log_dropped", 0); dropped > 0)
-        head += {", ", human_size(dropped), " of its log dropped"};
+        head.compose(", % of its log dropped", human_size(dropped));
     head += '\n';
     print(head);
     Table table({"SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "LAST RUN"});
@@ -105,14 +99,13 @@ void show_stats(const Record& record, std::string_view answer)
     const std::int64_t task_limit = number(tasks, "limit");
     Table table({"CONTAINER", record.name});
     table.row({"uptime", human_duration(number(container, "uptime_ms", 0))});
-    table.row(
-        {"memory", compose("% of %, peak %, OOM kills %",
-                           {size_or_dash(number(memory, "current")), limit < 0 ? Text("unlimited") : human_size(limit),
-                            size_or_dash(number(memory, "peak")), number_or_dash(number(memory, "oom_kills"))})});
-    table.row({"cpu", compose("%, throttled %", {milliseconds_of(number(cpu, "usage_usec")),
-                                                 milliseconds_of(number(cpu, "throttled_usec"))})});
-    table.row({"tasks", compose("% of %", {number_or_dash(number(tasks, "current")),
-                                           task_limit < 0 ? Text("unlimited") : concat({Decimal(task_limit)})})});
+    table.row({"memory", compose("% of %, peak %, OOM kills %", size_or_dash(number(memory, "current")),
+                                 limit < 0 ? Text("unlimited") : human_size(limit),
+                                 size_or_dash(number(memory, "peak")), number_or_dash(number(memory, "oom_kills")))});
+    table.row({"cpu", compose("%, throttled %", milliseconds_of(number(cpu, "usage_usec")),
+                              milliseconds_of(number(cpu, "throttled_usec")))});
+    table.row({"tasks", compose("% of %", number_or_dash(number(tasks, "current")),
+                                task_limit < 0 ? Text("unlimited") : decimal(task_limit))});
     table.row({"orphans reaped", number_or_dash(number(container, "reaped"))});
     table.row({"signals passed on", number_or_dash(number(container, "forwarded"))});
     print(table.text());
@@ -134,14 +127,12 @@ int show_ended(const Record& record, bool as_json)
         const Decimal code(outcome.code);
         print(compose("{\"container\":{\"container\":%,\"state\":\"exited\",\"exit_code\":%,\"exit_signal\":%,\"oom_"
                       "killed\":%,\"ended_at\":%},\"services\":[]}\n",
-                      {json_string(record.name), outcome.known ? std::string_view(code) : "null",
-                       outcome.signal.empty() ? Text("null") : json_string(outcome.signal),
-                       outcome.oom ? "true" : "false", Decimal(outcome.at)}));
+                      json_string(record.name), outcome.known ? std::string_view(code) : "null",
+                      outcome.signal.empty() ? Text("null") : json_string(outcome.signal),
+                      outcome.oom ? "true" : "false", outcome.at));
     } else {
-        print(
-            compose("%: %%\n",
-                    {record.name, outcome.words(),
-                     outcome.at == 0 ? Text() : compose(", % ago", {human_duration(os::realtime_ms() - outcome.at)})}));
+        print(compose("%: %%\n", record.name, outcome.words(),
+                      outcome.at == 0 ? Text() : compose(", % ago", human_duration(os::realtime_ms() - outcome.at))));
     }
     return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
@@ -149,7 +140,7 @@ int show_ended(const Record& record, bool as_json)
 int tell(const Arguments& arguments, const char* request, void (*show)(const Record&, std::string_view))
 {
     if (arguments.words.size() != 1) {
-        print_error(compose("%: which container? see `vial list`", {request}));
+        print_error(compose("%: which container? see `vial list`", request));
         return static_cast<int>(ExitCode::Usage);
     }
     const auto done = [&]() -> Result<int> {

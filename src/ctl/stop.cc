@@ -29,7 +29,7 @@ template <typename Act>
 int for_each_name(const char* command, const Arguments& arguments, const Act& act)
 {
     if (arguments.words.empty()) {
-        print_error(compose("%: which container? see `vial list`", {command}));
+        print_error(compose("%: which container? see `vial list`", command));
         return static_cast<int>(ExitCode::Usage);
     }
     if (const auto root = require_root(command); !root.ok())
@@ -66,18 +66,18 @@ int kill(const Arguments& arguments)
     const std::string_view word = arguments.value("signal", "KILL");
     const auto signal = parse_signal(word);
     if (!signal) {
-        print_error(compose("kill: '%' is no signal", {word}));
+        print_error(compose("kill: '%' is no signal", word));
         return static_cast<int>(ExitCode::Usage);
     }
     const std::string_view service = arguments.value("service");
     return for_each_name("kill", arguments, [&](Text name) -> Result<void> {
         const Record record = TRY(find_running(name));
         if (*signal != SIGKILL && record.has_init) {
-            (void)TRY(ask(name, compose("signal %%%", {Decimal(*signal), service.empty() ? "" : " ", service})));
+            (void)TRY(ask(name, compose("signal %%%", *signal, service.empty() ? "" : " ", service)));
             return {};
         }
         if (!service.empty()) {
-            (void)TRY(ask(name, compose("signal % %", {Decimal(*signal), service})));
+            (void)TRY(ask(name, compose("signal % %", *signal, service)));
             return {};
         }
         TRY(signal_init(record, *signal));
@@ -95,7 +95,7 @@ int wait(const Arguments& arguments)
             TRY(wait_for_end(record, -1));
         const Outcome outcome = read_outcome(name);
         const Decimal code(outcome.code);
-        print(compose("%\n", {outcome.known ? std::string_view(code) : std::string_view("unknown")}));
+        print(compose("%\n", outcome.known ? std::string_view(code) : std::string_view("unknown")));
         return {};
     });
 }

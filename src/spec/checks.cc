@@ -31,8 +31,8 @@ private:
         const Index node = document_.find(0, table);
         return node == 0 || key.empty() ? node : document_.find(node, key);
     }
-    /// Reports where `node` stands, or about the whole where it is 0; `pattern` as in `fill`.
-    void say(Index node, std::string_view pattern, std::string_view first = {}, std::string_view second = {});
+    /// Reports where `node` stands, or about the whole where it is 0.
+    void say(Index node, std::string_view message);
     void name();
     void services();
     void namespaces();
@@ -45,12 +45,12 @@ private:
     Problems& problems_;
 };
 
-void Checker::say(Index node, std::string_view pattern, std::string_view first, std::string_view second)
+void Checker::say(Index node, std::string_view message)
 {
     if (node != 0)
-        document_.report(problems_, node, pattern, first, second);
+        document_.report(problems_, node, message);
     else
-        problems_.add(0, 0, fill(pattern, first, second));
+        problems_.add(0, 0, Text(message));
 }
 
 void Checker::name()
@@ -58,11 +58,11 @@ void Checker::name()
     const Index node = at("name", {});
     if (node == 0 && spec_.name.empty())
         return say(0, "'name' is missing");
-    if (node == 0 && !name_fault(spec_.name).empty())
-        return say(0, "the file's name makes no name for a container (%); set one: name = \"...\"",
-                   name_fault(spec_.name));
+    const char* fault = name_fault(spec_.name);
+    if (node == 0 && fault != nullptr)
+        return say(0, compose("the file's name makes no name for a container (%); set one: name = \"...\"", fault));
     if (is_cgroup_file(spec_.name))
-        say(node, "'%' is the name of a file in every cgroup; choose another name", spec_.name);
+        say(node, compose("'%' is the name of a file in every cgroup; choose another name", spec_.name));
 }
 
 void Checker::services()
@@ -73,7 +73,7 @@ void Checker::services()
     for (const ServiceSpec& service : spec_.services) {
         const Index table = tables != 0 ? document_.find(tables, service.name) : 0;
         if (document_.find(table, "command") == 0)
-            say(table, table != 0 ? "[service.%] has no 'command'" : "'command' is missing", service.name);
+            say(table, table != 0 ? compose("[service.%] has no 'command'", service.name) : "'command' is missing");
         mapped(service, table);
     }
     if (spec_.init)
@@ -97,13 +97,13 @@ void Checker::id_map(const List<IdRange>& map, std::string_view key)
             };
             if (overlap(range.inside, range.count, map[other].inside, map[other].count) ||
                 overlap(range.outside, range.count, map[other].outside, map[other].count))
-                return say(node, "%: two ranges overlap", key);
+                return say(node, compose("%: two ranges overlap", key));
         }
     }
     if (node == 0)
-        return say(at("user_namespace", {}), "a user namespace needs '%' in [user_namespace]", key);
+        return say(at("user_namespace", {}), compose("a user namespace needs '%' in [user_namespace]", key));
     if (!map.empty() && !maps_root)
-        say(node, "%: must map 0, who sets up the container", key);
+        say(node, compose("%: must map 0, who sets up the container", key));
 }
 
 void Checker::mapped(const ServiceSpec& service, Index node)
@@ -116,7 +116,7 @@ void Checker::mapped(const ServiceSpec& service, Index node)
                 return;
         }
         const Index given = document_.find(node, key);
-        say(given != 0 ? given : node, "%: % is not mapped in [user_namespace]", key, Decimal(id));
+        say(given != 0 ? given : node, compose("%: % is not mapped in [user_namespace]", key, id));
     };
     if (!spec_.namespaces.user)
         return;
@@ -149,7 +149,7 @@ void Checker::network(const NetworkSpec& network, Index node)
     if (network.kind == NetworkKind::None) {
         if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac ||
             network.mtu != 0)
-            say(node, "[network.%] of type \"none\" has no interface to set anything on", network.name);
+            say(node, compose("[network.%] of type \"none\" has no interface to set anything on", network.name));
         return;
     }
     int families[2] = {};
@@ -163,7 +163,7 @@ void Checker::network(const NetworkSpec& network, Index node)
         if (!reachable && document_.find(node, "address") == 0)
             say(gateway, "gateway: wants an 'address' in the same network");
         else if (!reachable && !network.addresses.empty())
-            say(gateway, "gateway: % is in none of the networks of 'address'", address_text(address, false));
+            say(gateway, compose("gateway: % is in none of the networks of 'address'", address_text(address, false)));
     }
 }
 

@@ -3,20 +3,6 @@
 
 namespace vial {
 
-Text fill(std::string_view pattern, std::string_view first, std::string_view second)
-{
-    Builder text;
-    for (const char letter : pattern) {
-        if (letter != '%') {
-            text += letter;
-            continue;
-        }
-        text += first;
-        first = second;
-    }
-    return text;
-}
-
 void Problems::add(int line, int column, Text message)
 {
     if (full())

@@ -15,9 +15,6 @@ struct Diagnostic {
     Text message;
 };
 
-/// `pattern` with each `%` replaced by the next of the arguments.
-Text fill(std::string_view pattern, std::string_view first = {}, std::string_view second = {});
-
 /// Collects diagnostics, sorted by place. Past `limit` only the fact that there are more is kept: a file that
 /// is no spec at all should not scroll the screen away.
 class Problems {

@@ -45,7 +45,7 @@ bool is_max(std::string_view text)
     return text == "max" || text == "unlimited" || text == "infinity";
 }
 
-std::string_view name_fault(std::string_view name)
+const char* name_fault(std::string_view name)
 {
     if (name.empty() || name.size() > 64)
         return "a name has 1 to 64 letters";
@@ -55,7 +55,7 @@ std::string_view name_fault(std::string_view name)
         if (!is_letter_or_digit(letter) && letter != '_' && letter != '.' && letter != '-')
             return "a name has only letters, digits, '_', '.' and '-'";
     }
-    return {};
+    return nullptr;
 }
 
 bool is_cgroup_file(std::string_view name)

@@ -15,8 +15,8 @@
 
 namespace vial {
 
-/// What is wrong with this as a container's or service's name; empty: nothing.
-std::string_view name_fault(std::string_view name);
+/// What is wrong with this as a container's or service's name; null: nothing.
+const char* name_fault(std::string_view name);
 /// Names that would collide with the files of a cgroup directory, where containers and services have theirs.
 bool is_cgroup_file(std::string_view name);
 /// What the kernel takes as a network interface's name, printable.

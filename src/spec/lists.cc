@@ -26,7 +26,7 @@ void read_environment_table(const ReadContext& context, Index node, List<Text>& 
         else if (value.key.empty() || value.key.find('=') != std::string_view::npos)
             context.complain(child, "this is no name for a variable");
         else
-            to.push_back(compose("%=%", {value.key, value.text}));
+            to.push_back(compose("%=%", value.key, value.text));
     }
 }
 
@@ -36,82 +36,68 @@ List<T>& list(void* member)
     return *static_cast<List<T>*>(member);
 }
 
-void complain_about(const ReadContext& context, Index node, std::string_view fault)
-{
-    context.complain(node, "%: %", toml_string(context.document[node].text.substr(0, 200)), fault);
-}
-
 /// Reads one element into the list `member`, whatever it is a list of.
-void read_element(const ReadContext& context, const SchemaKey& key, Index node, void* member)
+Taken read_element(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
     const toml::Node& value = context.document[node];
-    const char* look = look_of(key.type);
-    if (key.type == Type::Ids) {
-        std::uint32_t id = 0;
-        if (read_id(context, node, id))
-            list<std::uint32_t>(member).push_back(id);
-        return;
-    }
+    if (key.type == Type::Ids)
+        return read_id(context, node, list<std::uint32_t>(member).emplace_back());
     if (value.kind != Kind::String)
-        return context.expected(node, look);
+        return Taken::Wrong;
     const std::string_view text = value.text;
+    const char* fault = nullptr;
     switch (key.type) {
     case Type::PathsInside:
         if (!is_target(text))
-            return context.expected(node, look);
+            return Taken::Wrong;
         break;
     case Type::Names:
-        if (const auto fault = name_fault(text); !fault.empty())
-            return complain_about(context, node, fault);
+        fault = name_fault(text);
         break;
     case Type::Environment:
         if (text.find('=') == std::string_view::npos || text[0] == '=')
-            return context.expected(node, look);
+            return Taken::Wrong;
         break;
-    case Type::Mounts: {
-        MountSpec mount;
-        if (const char* fault = parse_mount(text, mount))
-            return complain_about(context, node, fault);
-        list<MountSpec>(member).push_back(std::move(mount));
-        return;
-    }
+    case Type::Mounts:
+        return good_unless(context, node, parse_mount(text, list<MountSpec>(member).emplace_back()));
     case Type::MountOptions:
-        if (const char* fault = parse_mount_option(text, *static_cast<MountSpec*>(member)))
-            complain_about(context, node, fault);
-        return;
-    case Type::IdMap:
-        if (const auto range = parse_id_range(text))
+        return good_unless(context, node, parse_mount_option(text, *static_cast<MountSpec*>(member)));
+    case Type::IdMap: {
+        const auto range = parse_id_range(text);
+        if (range)
             list<IdRange>(member).push_back(*range);
-        else
-            context.expected(node, look);
-        return;
+        return good_if(range.has_value());
+    }
     case Type::Networks:
     case Type::Addresses: {
         const bool with_prefix = key.type == Type::Networks;
         const auto address = with_prefix ? parse_network(text) : parse_address(text);
-        if (address)
+        if (address) {
             list<IpAddress>(member).push_back(*address);
-        else if (const auto bare = parse_address(text))
-            context.complain(node,
-                             bare->family == AF_INET ? "\"%\" has no prefix length; write \"%/24\""
-                                                     : "\"%\" has no prefix length; write \"%/64\"",
-                             text, text);
-        else
-            context.expected(node, look);
-        return;
+        } else if (const auto bare = parse_address(text)) {
+            context.complain(node, compose("\"%\" has no prefix length; write \"%/%\"", text, text,
+                                           bare->family == AF_INET ? 24 : 64));
+            return Taken::Told;
+        }
+        return good_if(address.has_value());
     }
-    case Type::Capabilities:
-        if (text == "ALL" || text == "all")
-            *static_cast<std::uint64_t*>(member) |= all_capabilities;
-        else if (const auto bit = parse_capability(text))
-            *static_cast<std::uint64_t*>(member) |= std::uint64_t{1} << *bit;
-        else
-            context.expected(node, look);
-        return;
+    case Type::Capabilities: {
+        const bool all = text == "ALL" || text == "all";
+        const auto bit = parse_capability(text);
+        *static_cast<std::uint64_t*>(member) |= all ? all_capabilities : std::uint64_t{1} << bit.value_or(0);
+        return good_if(all || bit);
+    }
     default:
         break;
     }
     list<Text>(member).push_back(text);
+    return good_unless(context, node, fault);
+}
+
+void take_element(const ReadContext& context, const SchemaKey& key, Index node, void* member)
+{
+    if (read_element(context, key, node, member) == Taken::Wrong)
+        context.expected(node, look_of(key.type));
 }
 
 }  // namespace
@@ -147,12 +133,12 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
     if (key.type == Type::Environment && value.kind == Kind::Table) {
         read_environment_table(context, node, list<Text>(member));
     } else if (alone) {
-        read_element(context, key, node, member);
+        take_element(context, key, node, member);
     } else if (value.kind != Kind::Array) {
         return context.expected(node, key.type == Type::Ids ? "an array of numbers or names" : "an array of strings");
     }
     for (Index child = value.kind == Kind::Array ? value.first : 0; child != 0; child = context.document[child].next)
-        read_element(context, key, child, member);
+        take_element(context, key, child, member);
     const toml::Node& program = context.document[value.first];
     if (key.type == Type::Command && (value.first == 0 || (program.kind == Kind::String && program.text.empty())))
         return context.complain(node, "this wants at least the program to run: [\"/bin/httpd\", \"-f\"]");

@@ -36,9 +36,10 @@ public:
         if (spec_.services.empty())
             spec_.services.push_back(std::move(main));
         else
-            document_.report(context_.problems, main_key_,
-                             "'%' stands at the top, but this spec has [service.NAME] tables: move it into one of them",
-                             document_[main_key_].key);
+            document_.report(
+                context_.problems, main_key_,
+                compose("'%' stands at the top, but this spec has [service.NAME] tables: move it into one of them",
+                        document_[main_key_].key));
     }
 
 private:
@@ -70,7 +71,7 @@ void Reader::table(Index node, Group group, void* base)
         if (key != nullptr)
             entry(*key, child, to);
         else
-            document_.report(context_.problems, child, "%", unknown_key(group, member.key, member.kind == Kind::Table));
+            document_.report(context_.problems, child, unknown_key(group, member.key, member.kind == Kind::Table));
     }
 }
 
@@ -111,8 +112,8 @@ void Reader::named_table(const SchemaKey& key, Index node)
     if (value.kind == Kind::Broken)
         return;
     if (value.kind != Kind::Table)
-        return context_.complain(node, "expected a table: [%.NAME]", key.name);
-    std::string_view fault;
+        return context_.complain(node, compose("expected a table: [%.NAME]", key.name()));
+    const char* fault = nullptr;
     if (key.group == Group::Service) {
         ServiceSpec service;
         service.name = value.key;
@@ -131,8 +132,8 @@ void Reader::named_table(const SchemaKey& key, Index node)
             fault = "every container has 'lo' anyway";
         spec_.networks.push_back(std::move(network));
     }
-    if (!fault.empty())
-        context_.complain(node, "%", fault);
+    if (fault != nullptr)
+        context_.complain(node, fault);
 }
 
 /// `[[mount]]`, after those of `mounts`.
@@ -148,7 +149,7 @@ void Reader::mount_list(Index node)
         MountSpec mount;
         table(child, Group::Mount, &mount);
         if (const char* fault = mount_fault(mount))
-            context_.complain(child, "%", fault);
+            context_.complain(child, fault);
         spec_.mounts.push_back(std::move(mount));
     }
 }
@@ -237,8 +238,8 @@ Text format(const Diagnostic& diagnostic, std::string_view file)
     if (diagnostic.line == 0 && (file.empty() || std::string_view(diagnostic.message).substr(0, 6) == "--set "))
         return diagnostic.message;
     if (diagnostic.line == 0)
-        return compose("%: %", {file, diagnostic.message});
-    return compose("%:%:%: %", {file, Decimal(diagnostic.line), Decimal(diagnostic.column), diagnostic.message});
+        return compose("%: %", file, diagnostic.message);
+    return compose("%:%:%: %", file, diagnostic.line, diagnostic.column, diagnostic.message);
 }
 
 Text toml_string(std::string_view text)

@@ -17,10 +17,21 @@ static_assert(std::is_standard_layout_v<Discarded>);
 
 constexpr std::int32_t any = 0x7fffffff;
 
-constexpr SchemaKey now(const char* name, Type type, std::size_t offset, std::int32_t low = 0, std::int32_t high = any,
-                        const char* words = "")
+/// A row as it is written below; the program has only what `pack` makes of all of them.
+struct Row {
+    const char* name;
+    Type type;
+    bool later;
+    Group group;
+    std::size_t offset;
+    std::int32_t low, high;
+    const char* words;
+};
+
+constexpr Row now(const char* name, Type type, std::size_t offset, std::int32_t low = 0, std::int32_t high = any,
+                  const char* words = "")
 {
-    return {name, type, false, Group::Count, static_cast<std::uint16_t>(offset), low, high, words};
+    return {name, type, false, Group::Count, offset, low, high, words};
 }
 
 constexpr std::size_t discarded(Type type)
@@ -42,18 +53,17 @@ constexpr std::size_t discarded(Type type)
 }
 
 /// `low`: of a Boolean the value that is true already today; -1: neither.
-constexpr SchemaKey later(const char* name, Type type, std::int32_t low = 0, std::int32_t high = any,
-                          const char* words = "")
+constexpr Row later(const char* name, Type type, std::int32_t low = 0, std::int32_t high = any, const char* words = "")
 {
-    return {name, type, true, Group::Count, static_cast<std::uint16_t>(discarded(type)), low, high, words};
+    return {name, type, true, Group::Count, discarded(type), low, high, words};
 }
 
-constexpr SchemaKey table(const char* name, Type type, Group group, std::size_t offset)
+constexpr Row table(const char* name, Type type, Group group, std::size_t offset)
 {
-    return {name, type, false, group, static_cast<std::uint16_t>(offset), 0, 0, ""};
+    return {name, type, false, group, offset, 0, 0, ""};
 }
 
-constexpr SchemaKey later_table(const char* name, Type type, Group group)
+constexpr Row later_table(const char* name, Type type, Group group)
 {
     return {name, type, true, group, 0, 0, 0, ""};
 }
@@ -62,7 +72,7 @@ constexpr SchemaKey later_table(const char* name, Type type, Group group)
 constexpr std::int32_t mebi = 1024;
 
 #define IN(member) offsetof(Spec, member)
-constexpr SchemaKey top_keys[] = {
+constexpr Row top_keys[] = {
     now("name", Type::Name, IN(name)),
     now("root", Type::Path, IN(root)),
     now("read_only", Type::Boolean, IN(read_only)),
@@ -92,7 +102,7 @@ constexpr SchemaKey top_keys[] = {
     table("service", Type::NamedTables, Group::Service, IN(services)),
 };
 
-constexpr SchemaKey namespaces_keys[] = {
+constexpr Row namespaces_keys[] = {
     later("mount", Type::Boolean, true),
     later("pid", Type::Boolean, true),
     now("net", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, network)),
@@ -106,20 +116,20 @@ constexpr SchemaKey namespaces_keys[] = {
     later_table("join", Type::Table, Group::Join),
 };
 
-constexpr SchemaKey user_namespace_keys[] = {
+constexpr Row user_namespace_keys[] = {
     now("uid_map", Type::IdMap, IN(uid_map)),
     now("gid_map", Type::IdMap, IN(gid_map)),
     later("auto", Type::Boolean, false),
 };
 #undef IN
 
-constexpr SchemaKey join_keys[] = {
+constexpr Row join_keys[] = {
     later("mount", Type::Path), later("pid", Type::Path),    later("net", Type::Path),  later("ipc", Type::Path),
     later("uts", Type::Path),   later("cgroup", Type::Path), later("user", Type::Path), later("time", Type::Path),
 };
 
 #define IN(member) offsetof(ServiceSpec, member)
-constexpr SchemaKey service_keys[] = {
+constexpr Row service_keys[] = {
     now("command", Type::Command, IN(command)),
     now("user", Type::Id, IN(user)),
     now("group", Type::Id, IN(group)),
@@ -148,7 +158,7 @@ constexpr SchemaKey service_keys[] = {
 };
 #undef IN
 
-constexpr SchemaKey health_keys[] = {
+constexpr Row health_keys[] = {
     later("command", Type::Command),
     later("interval", Type::Duration),
     later("timeout", Type::Duration),
@@ -157,7 +167,7 @@ constexpr SchemaKey health_keys[] = {
 };
 
 #define IN(member) offsetof(MountSpec, member)
-constexpr SchemaKey mount_keys[] = {
+constexpr Row mount_keys[] = {
     now("type", Type::Choice, IN(kind), 0, any, "bind|tmpfs"),
     now("source", Type::Path, IN(source)),
     now("target", Type::Path, IN(target)),
@@ -166,7 +176,7 @@ constexpr SchemaKey mount_keys[] = {
 #undef IN
 
 #define IN(member) offsetof(NetworkSpec, member)
-constexpr SchemaKey network_keys[] = {
+constexpr Row network_keys[] = {
     now("type", Type::Choice, IN(kind), 0, 2, "veth|none|macvlan|ipvlan|physical|host"),
     now("bridge", Type::Interface, IN(bridge)),
     now("address", Type::Networks, IN(addresses)),
@@ -178,7 +188,7 @@ constexpr SchemaKey network_keys[] = {
 #undef IN
 
 #define IN(member) offsetof(LimitsSpec, member)
-constexpr SchemaKey limits_keys[] = {
+constexpr Row limits_keys[] = {
     now("memory", Type::Limit, IN(memory), 1),
     later("memory_high", Type::Limit, 1),
     now("swap", Type::Limit, IN(swap)),
@@ -197,7 +207,7 @@ constexpr SchemaKey limits_keys[] = {
 #undef IN
 
 #define IN(member) offsetof(SecuritySpec, member)
-constexpr SchemaKey security_keys[] = {
+constexpr Row security_keys[] = {
     now("capabilities", Type::Capabilities, IN(capabilities)),
     later("ambient", Type::Capabilities),
     now("no_new_privileges", Type::Boolean, IN(no_new_privileges)),
@@ -210,30 +220,104 @@ constexpr SchemaKey security_keys[] = {
 };
 #undef IN
 
-constexpr SchemaKey log_keys[] = {
+constexpr Row log_keys[] = {
     now("size", Type::Size, offsetof(LogSpec, size), 4, 1024 * mebi),
     later("path", Type::Path),
     later("prefix", Type::Text),
     later("timestamps", Type::Boolean, false),
 };
 
-constexpr std::span<const SchemaKey> groups[] = {
+constexpr std::span<const Row> groups[] = {
     top_keys,     service_keys, health_keys,   mount_keys, namespaces_keys, join_keys, user_namespace_keys,
     network_keys, limits_keys,  security_keys, log_keys,
 };
-static_assert(std::size(groups) == static_cast<std::size_t>(Group::Count));
+constexpr std::size_t group_count = static_cast<std::size_t>(Group::Count);
+static_assert(std::size(groups) == group_count);
+
+struct Totals {
+    std::size_t rows = 0;
+    std::size_t letters = 1;  // the empty text
+};
+
+consteval Totals totals()
+{
+    Totals sum;
+    for (const auto& group : groups) {
+        for (const Row& row : group) {
+            ++sum.rows;
+            sum.letters += std::string_view(row.name).size() + 1;
+            sum.letters += *row.words != '\0' ? std::string_view(row.words).size() + 1 : 0;
+        }
+    }
+    return sum;
+}
+
+/// All rows without a single pointer: a quarter of the size.
+struct Packed {
+    SchemaKey keys[totals().rows];
+    std::uint8_t first[group_count + 1];  ///< of each group's rows
+    SchemaRange ranges[24];
+    char letters[totals().letters];
+};
+
+consteval Packed pack()
+{
+    Packed packed{};
+    std::size_t key_count = 0, range_count = 0, letter_count = 0;
+    const auto put = [&](std::string_view text) {
+        const std::size_t start = letter_count;
+        for (const char letter : text)
+            packed.letters[letter_count++] = letter;
+        packed.letters[letter_count++] = '\0';
+        return static_cast<std::uint16_t>(start);
+    };
+    const auto range_of = [&](const Row& row) {
+        const bool has_words = *row.words != '\0';
+        for (std::size_t at = 0; at < range_count && !has_words; ++at)
+            if (packed.ranges[at].low == row.low && packed.ranges[at].high == row.high && packed.ranges[at].words == 0)
+                return static_cast<std::uint8_t>(at);
+        packed.ranges[range_count] = {row.low, row.high, has_words ? put(row.words) : std::uint16_t{0}};
+        return static_cast<std::uint8_t>(range_count++);
+    };
+    put("");
+    for (std::size_t group = 0; group < group_count; ++group) {
+        for (const Row& row : groups[group])
+            packed.keys[key_count++] = {
+                put(row.name), static_cast<std::uint16_t>(row.offset), row.type, row.later, row.group, range_of(row)};
+        packed.first[group + 1] = static_cast<std::uint8_t>(key_count);
+    }
+    return packed;
+}
+
+constexpr Packed schema = pack();
 
 }  // namespace
 
+const char* SchemaKey::name() const
+{
+    return schema.letters + name_at;
+}
+
+const SchemaRange& SchemaKey::range() const
+{
+    return schema.ranges[range_at];
+}
+
+const char* SchemaKey::words() const
+{
+    return schema.letters + range().words;
+}
+
 std::span<const SchemaKey> schema_keys(Group group)
 {
-    return groups[static_cast<std::size_t>(group)];
+    const std::uint8_t* first = schema.first + static_cast<std::size_t>(group);
+    return {schema.keys + first[0], schema.keys + first[1]};
 }
 
 const SchemaKey* find_key(Group group, std::string_view name)
 {
     for (const SchemaKey& key : schema_keys(group)) {
-        if (key.name == name)
+        if (name == key.name())
             return &key;
     }
     return nullptr;
@@ -245,26 +329,26 @@ Text unknown_key(Group group, std::string_view name, bool is_table)
     std::string_view candidates[64];
     std::size_t count = 0;
     for (const SchemaKey& key : schema_keys(group))
-        candidates[count++] = key.name;
+        candidates[count++] = key.name();
     if (group == Group::Top) {
         for (const SchemaKey& key : schema_keys(Group::Service))
-            candidates[count++] = key.name;
+            candidates[count++] = key.name();
     }
     std::string_view near = nearest(name, candidates, count);
     for (std::size_t index = 0; near.empty() && index < count; ++index) {
         if (candidates[index].size() > 2 && name.substr(0, candidates[index].size()) == candidates[index])
             near = candidates[index];
     }
-    Text text = compose("%%'", {is_table ? "unknown table '" : "unknown key '", name});
+    Text text = compose("%%'", is_table ? "unknown table '" : "unknown key '", name);
     if (!near.empty())
-        return compose("%; did you mean '%'?", {text, near});
+        return compose("%; did you mean '%'?", text, near);
     // A frequent slip in TOML: whatever follows a [header] belongs to it.
     if (find_key(Group::Top, name) != nullptr || find_key(Group::Service, name) != nullptr)
-        return compose("%; it stands at the top of the file, before the first [table]", {text});
+        return compose("%; it stands at the top of the file, before the first [table]", text);
     for (const SchemaKey& table : schema_keys(Group::Top)) {
         if (table.group != Group::Count && find_key(table.group, name) != nullptr)
-            return compose("%; it belongs in [%%",
-                           {text, table.name, table.type == Type::NamedTables ? ".NAME]" : "]"});
+            return compose("%; it belongs in [%%", text, table.name(),
+                           table.type == Type::NamedTables ? ".NAME]" : "]");
     }
     return text;
 }

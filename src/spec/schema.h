@@ -81,15 +81,24 @@ struct Discarded {
     alignas(std::int64_t) unsigned char number[sizeof(std::int64_t)] = {};
 };
 
-struct SchemaKey {
-    const char* name;
-    Type type;
-    bool later;            ///< read and checked, but its facility is to come
-    Group group;           ///< of a table: which rows are its members
-    std::uint16_t offset;  ///< of the member, from the start of the group's struct, or of Discarded
-    std::int32_t low;      ///< the range of a number; of a later Boolean or Choice: the value that may be given already
+struct SchemaRange {
+    std::int32_t low;  ///< the range of a number; of a later Boolean or Choice: the value that may be given already
     std::int32_t high;
-    const char* words;  ///< Choice: `no|on-failure|always`
+    std::uint16_t words;  ///< see SchemaKey::words
+};
+
+/// There are many, so they hold no pointers.
+struct SchemaKey {
+    std::uint16_t name_at;
+    std::uint16_t offset;  ///< of the member, from the start of the group's struct, or of Discarded
+    Type type;
+    bool later;   ///< read and checked, but its facility is to come
+    Group group;  ///< of a table: which rows are its members
+    std::uint8_t range_at;
+
+    const char* name() const;
+    const SchemaRange& range() const;
+    const char* words() const;  ///< Choice: `no|on-failure|always`
 };
 
 std::span<const SchemaKey> schema_keys(Group group);

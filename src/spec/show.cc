@@ -26,7 +26,7 @@ Text text_of_size(Bytes size)
     std::size_t unit = 0;
     for (; unit < units.size() && size >= 1024 && size % 1024 == 0; ++unit)
         size /= 1024;
-    return concat({Decimal(size), unit == 0 ? "" : units.substr(unit - 1, 1)});
+    return compose("", size, unit == 0 ? "" : units.substr(unit - 1, 1));
 }
 
 /// An array, filled element by element. TOML and JSON agree on its syntax and on that of the strings vial writes.
@@ -38,7 +38,7 @@ public:
         text_ += text;
     }
     void add_string(std::string_view text) { add(toml_string(text)); }
-    Text text() const { return compose("[%]", {text_}); }
+    Text text() const { return compose("[%]", text_); }
     bool empty() const { return text_.empty(); }
 
 private:
@@ -55,12 +55,12 @@ Text list_of_mount_options(const MountSpec& mount)
             list.add_string(option.name);
     }
     if (!bind && mount.size != unlimited)
-        list.add_string(compose("size=%", {text_of_size(mount.size)}));
+        list.add_string(compose("size=%", text_of_size(mount.size)));
     if (!bind) {
         Builder mode;
         for (int shift = 9; shift >= 0; shift -= 3)
             mode += static_cast<char>('0' + (mount.mode >> shift & 7));
-        list.add_string(compose("mode=%", {mode}));
+        list.add_string(compose("mode=%", mode));
     }
     return list.text();
 }
@@ -95,7 +95,7 @@ Text text_of_overlay(const OverlaySpec& overlay)
         return "none";
     if (overlay.kind == OverlayKind::Directory)
         return overlay.directory;
-    return overlay.size == unlimited ? "tmpfs" : compose("tmpfs:%", {text_of_size(overlay.size)});
+    return overlay.size == unlimited ? "tmpfs" : compose("tmpfs:%", text_of_size(overlay.size));
 }
 
 Text list_of_texts(const List<Text>& texts)
@@ -139,14 +139,14 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Duration: {
         const auto milliseconds = as<Milliseconds>(member);
         const bool whole = milliseconds % 1000 == 0;
-        return compose("\"%%", {Decimal(whole ? milliseconds / 1000 : milliseconds), whole ? "s\"" : "ms\""});
+        return compose("\"%%", whole ? milliseconds / 1000 : milliseconds, whole ? "s\"" : "ms\"");
     }
     case Type::ClockOffset:
-        return concat({Decimal(as<std::int64_t>(member))});
+        return decimal(as<std::int64_t>(member));
     case Type::Integer:
-        return as<std::uint32_t>(member) == 0 ? "" : concat({Decimal(as<std::uint32_t>(member))});
+        return as<std::uint32_t>(member) == 0 ? "" : decimal(as<std::uint32_t>(member));
     case Type::Id:
-        return concat({Decimal(as<std::uint32_t>(member))});
+        return decimal(as<std::uint32_t>(member));
     case Type::Ids: {
         Array list;
         for (const std::uint32_t id : as<List<std::uint32_t>>(member))
@@ -154,7 +154,7 @@ Text value_text(const SchemaKey& key, const void* member)
         return list.text();
     }
     case Type::Choice:
-        return toml_string(nth_word(key.words, as<std::uint8_t>(member)));
+        return toml_string(nth_word(key.words(), as<std::uint8_t>(member)));
     case Type::Signal: {
         char scratch[16];
         return toml_string(signal_name(as<int>(member), scratch));
@@ -166,7 +166,7 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::IdMap: {
         Array list;
         for (const IdRange& range : as<List<IdRange>>(member))
-            list.add_string(compose("% % %", {Decimal(range.inside), Decimal(range.outside), Decimal(range.count)}));
+            list.add_string(compose("% % %", range.inside, range.outside, range.count));
         return list.empty() ? "" : list.text();
     }
     case Type::Networks:
@@ -178,12 +178,10 @@ Text value_text(const SchemaKey& key, const void* member)
         const auto cpu = as<std::int32_t>(member);
         if (cpu == 0)
             return "\"max\"";
-        const bool whole = cpu % 10 == 0;
-        return concat(
-            {"\"", Decimal(cpu / 10), whole ? "" : ".", whole ? std::string_view() : Decimal(cpu % 10), "%\""});
+        return cpu % 10 == 0 ? compose("\"%%%\"", cpu / 10, "%") : compose("\"%.%%\"", cpu / 10, cpu % 10, "%");
     }
     case Type::Tasks:
-        return as<std::int64_t>(member) == unlimited ? "\"max\"" : concat({Decimal(as<std::int64_t>(member))});
+        return as<std::int64_t>(member) == unlimited ? "\"max\"" : decimal(as<std::int64_t>(member));
     case Type::Capabilities:
         return list_of_capabilities(as<std::uint64_t>(member));
     case Type::Seccomp:
@@ -231,12 +229,12 @@ void Printer::open(std::string_view name, std::string_view within, bool list)
     if (json_) {
         comma();
         if (!name.empty())
-            text_ += {toml_string(name), ":"};
+            text_.compose("%:", toml_string(name));
         text_ += '{';
         return;
     }
     const Text quoted = is_bare(name) ? Text(name) : toml_string(name);
-    text_ += {list ? "\n[[" : "\n[", within, within.empty() ? "" : ".", quoted, list ? "]]\n" : "]\n"};
+    text_.compose("\n%%%%%\n", list ? "[[" : "[", within, within.empty() ? "" : ".", quoted, list ? "]]" : "]");
 }
 
 void Printer::close(char bracket)
@@ -253,12 +251,9 @@ void Printer::keys(Group group, const void* base)
         const Text value = value_text(key, static_cast<const char*>(base) + key.offset);
         if (value.empty())
             continue;
-        if (json_) {
+        if (json_)
             comma();
-            text_ += {"\"", key.name, "\":", value};
-        } else {
-            text_ += {key.name, " = ", value, "\n"};
-        }
+        text_.compose(json_ ? "\"%\":%" : "% = %\n", key.name(), value);
     }
 }
 
@@ -272,7 +267,7 @@ Text Printer::whole(const Spec& spec)
     for (const SchemaKey& key : schema_keys(Group::Top)) {
         if (key.type != Type::Table)
             continue;
-        open(key.name);
+        open(key.name());
         keys(key.group, reinterpret_cast<const char*>(&spec) + key.offset);
         close();
     }
@@ -305,9 +300,9 @@ Text Printer::whole(const Spec& spec)
     }
     close();
     if (json_)
-        return compose("%,\"not_supported_yet\":%}", {text_, list_of_texts(spec.not_yet)});
+        return compose("%,\"not_supported_yet\":%}", text_, list_of_texts(spec.not_yet));
     for (Text key : spec.not_yet)
-        text_ += {"\n# not supported yet: ", key};
+        text_.compose("\n# not supported yet: %", key);
     if (!spec.not_yet.empty())
         text_ += '\n';
     return text_;

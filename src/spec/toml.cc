@@ -31,7 +31,7 @@ Text Document::path(Index node) const
         const std::string_view key = nodes[node].key;
         if (key.empty())
             continue;
-        text = text.empty() ? Text(key) : compose("%.%", {key, text});
+        text = text.empty() ? Text(key) : compose("%.%", key, text);
     }
     return text;
 }
@@ -44,7 +44,7 @@ void Document::report_at(Problems& problems, std::uint16_t source, std::size_t a
         // Cut, for the value may be a whole page.
         const std::string_view setting = sources[source];
         const bool cut = setting.size() > 40;
-        problems.add(0, 0, compose("--set %%%", {setting.substr(0, cut ? 37 : 40), cut ? "...: " : ": ", message}));
+        problems.add(0, 0, compose("--set %%%", setting.substr(0, cut ? 37 : 40), cut ? "...: " : ": ", message));
         return;
     }
     int line = 1, column = 1;
@@ -59,10 +59,9 @@ void Document::report_at(Problems& problems, std::uint16_t source, std::size_t a
     problems.add(line, column, Text(message));
 }
 
-void Document::report(Problems& problems, Index node, std::string_view pattern, std::string_view first,
-                      std::string_view second) const
+void Document::report(Problems& problems, Index node, std::string_view message) const
 {
-    report_at(problems, nodes[node].source, nodes[node].at, fill(pattern, first, second));
+    report_at(problems, nodes[node].source, nodes[node].at, message);
 }
 
 void read(Document& document, std::string_view text, Problems& problems)

@@ -70,9 +70,8 @@ struct Document {
     Index find(Index table, std::string_view key) const;
     /// The name as a person would write it: `service.web.health`.
     Text path(Index node) const;
-    /// Reports a problem where `node` stands; `pattern` as in `fill`.
-    void report(Problems& problems, Index node, std::string_view pattern, std::string_view first = {},
-                std::string_view second = {}) const;
+    /// Reports a problem where `node` stands.
+    void report(Problems& problems, Index node, std::string_view message) const;
     void report_at(Problems& problems, std::uint16_t source, std::size_t at, std::string_view message) const;
 
     List<Node> nodes;

@@ -6,10 +6,10 @@
 
 namespace vial::toml {
 
-bool Parser::fail(std::size_t at, std::string_view pattern, std::string_view word)
+bool Parser::fail(std::size_t at, std::string_view message)
 {
     if (problems_ != nullptr)
-        document_.report_at(*problems_, source_, at, fill(pattern, word));
+        document_.report_at(*problems_, source_, at, message);
     return false;
 }
 
@@ -20,8 +20,8 @@ bool Parser::fail_here(std::string_view expected)
     if (at_newline())
         found = "the end of the line";
     else if (!at_end())
-        found = compose("'%'", {text_.substr(at_, utf8_length(text_.substr(at_)))});
-    return fail(at_, concat({"expected ", expected, ", found %"}), found);
+        found = compose("'%'", text_.substr(at_, utf8_length(text_.substr(at_))));
+    return fail(at_, compose("expected %, found %", expected, found));
 }
 
 void Parser::blanks()
@@ -145,7 +145,7 @@ bool Parser::header()
         if (document_[child].made == Made::List)
             child = document_[child].last;
         if (document_[child].made == Made::Value)
-            return fail(key.at[index], "'%' has a value already, which cannot be added to", key.part[index]);
+            return fail(key.at[index], compose("'%' has a value already, which cannot be added to", key.part[index]));
         table = child;
     }
     const std::string_view name = key.part[key.count - 1];
@@ -155,7 +155,7 @@ bool Parser::header()
         if (child == 0)
             child = add(table, Kind::Array, Made::List, name, start);
         else if (document_[child].made != Made::List)
-            return fail(at, "'%' is something else already, not an array of tables", name);
+            return fail(at, compose("'%' is something else already, not an array of tables", name));
         if (child != 0)
             child = add(child, Kind::Table, Made::Header, {}, start);
     } else if (child == 0) {
@@ -164,7 +164,7 @@ bool Parser::header()
         document_.nodes[child].made = Made::Header;
         document_.nodes[child].at = static_cast<std::uint32_t>(start);
     } else {
-        return fail(at, "'%' is defined already", name);
+        return fail(at, compose("'%' is defined already", name));
     }
     if (child == 0)
         return false;
@@ -189,13 +189,14 @@ bool Parser::pair(Index table, std::uint32_t section)
                 return false;
             document_.nodes[child].section = section;
         } else if (document_[child].made != Made::Dotted || document_[child].section != section) {
-            return fail(key.at[index], "'%' is defined already, and a dotted key cannot add to it", key.part[index]);
+            return fail(key.at[index],
+                        compose("'%' is defined already, and a dotted key cannot add to it", key.part[index]));
         }
         table = child;
     }
     const std::string_view name = key.part[key.count - 1];
     if (document_.find(table, name) != 0)
-        return fail(key.at[key.count - 1], "'%' is defined already", name);
+        return fail(key.at[key.count - 1], compose("'%' is defined already", name));
     const Index node = add(table, Kind::Broken, Made::Value, name, key.at[key.count - 1]);
     return node != 0 && value(node);
 }
@@ -319,7 +320,7 @@ void Parser::setting()
     Index node = 0;
     for (std::size_t index = 0; index < key.count; ++index) {
         if (document_[node].kind != Kind::Table) {
-            fail(0, "'%' is no table; give it as a whole", key.part[index - 1]);
+            fail(0, compose("'%' is no table; give it as a whole", key.part[index - 1]));
             return;
         }
         Index child = document_.find(node, key.part[index]);

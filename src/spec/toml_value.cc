@@ -57,7 +57,7 @@ bool Parser::scalar(Index node)
     if (number == "inf" || number == "nan")
         return fail(start, "numbers with fractions are not supported");
     if (number.empty() || !is_digit(number[0]))
-        return fail(start, "text stands in quotes: write \"%\"", token);
+        return fail(start, compose("text stands in quotes: write \"%\"", token));
     if (number.find(':') != std::string_view::npos || number.find('-', 1) == 4)
         return fail(start, "dates and times are not supported");
     if (!integer(token, to.number))
@@ -96,7 +96,7 @@ bool Parser::integer(std::string_view token, std::int64_t& number)
         if (digit >= base) {
             if (base == 10 && (letter == '.' || letter == 'e' || letter == 'E'))
                 return fail(start, "numbers with fractions are not supported");
-            return fail(start, "'%' is not a number; text stands in quotes", token);
+            return fail(start, compose("'%' is not a number; text stands in quotes", token));
         }
         if (sum > (most - digit) / base)
             return fail(start, "this number is too large");
@@ -104,7 +104,7 @@ bool Parser::integer(std::string_view token, std::int64_t& number)
         after_digit = true;
     }
     if (!after_digit)
-        return fail(start, "'%' is not a number; text stands in quotes", token);
+        return fail(start, compose("'%' is not a number; text stands in quotes", token));
     number = static_cast<std::int64_t>(negative ? 0 - sum : sum);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "spec/grammar.h"
 #include "spec/read.h"
 
+#include <algorithm>
 #include <iterator>
 #include <optional>
 
@@ -18,44 +19,42 @@ namespace {
 constexpr std::int64_t duration_limit = 1'000'000'000;  // seconds, some 31 years
 
 /// What a value of each Type looks like, in the order of the enumeration. Of lists: one element.
-constexpr const char* looks[] = {
-    "a table",
-    "tables with names of their own",
-    "an array of tables",
-    "a string or a whole number",
-    "true or false",
-    "a string",
-    "a string",
-    "a string",
-    "an absolute path",
-    "an absolute path without '..'",
-    "a size like \"16M\"",
-    "a size like \"16M\", or \"max\"",
-    "a duration like \"10s\"",
-    "a duration like \"10s\"",
-    "a whole number",
-    "a string",
-    "a signal like \"TERM\"",
-    "a name",
-    "a name",
-    "\"start\", \"notify\", \"fd\", \"exec\" or \"tcp:PORT\"",
-    "a number or a name",
-    "a number or a name",
-    "\"NAME=VALUE\"",
-    "\"tmpfs\", \"tmpfs:16M\", \"none\" or an absolute path",
-    "\"SOURCE:TARGET[:OPTIONS]\" or \"tmpfs:TARGET[:OPTIONS]\"",
-    "a mount option",
-    "a range of ids like \"0 100000 65536\"",
-    "the name of a network interface (1-15 letters)",
-    "an address with its prefix length like \"10.0.3.2/24\"",
-    "an address like \"10.0.3.1\"",
-    "a MAC address of one device like \"02:00:00:00:00:01\"",
-    "a percentage of one processor like \"150%\", or \"max\"",
-    "a whole number above 0, or \"max\"",
-    "a capability like \"NET_ADMIN\"",
-    "\"default\", \"off\" or an absolute path",
-};
-static_assert(std::size(looks) == static_cast<std::size_t>(Type::Seccomp) + 1);
+constexpr char looks[] = "a table|"
+                         "tables with names of their own|"
+                         "an array of tables|"
+                         "a string or a whole number|"
+                         "true or false|"
+                         "a string|"
+                         "a string|"
+                         "a string|"
+                         "an absolute path|"
+                         "an absolute path without '..'|"
+                         "a size like \"16M\"|"
+                         "a size like \"16M\", or \"max\"|"
+                         "a duration like \"10s\"|"
+                         "a duration like \"10s\"|"
+                         "a whole number|"
+                         "a string|"
+                         "a signal like \"TERM\"|"
+                         "a name|"
+                         "a name|"
+                         "\"start\", \"notify\", \"fd\", \"exec\" or \"tcp:PORT\"|"
+                         "a number or a name|"
+                         "a number or a name|"
+                         "\"NAME=VALUE\"|"
+                         "\"tmpfs\", \"tmpfs:16M\", \"none\" or an absolute path|"
+                         "\"SOURCE:TARGET[:OPTIONS]\" or \"tmpfs:TARGET[:OPTIONS]\"|"
+                         "a mount option|"
+                         "a range of ids like \"0 100000 65536\"|"
+                         "the name of a network interface (1-15 letters)|"
+                         "an address with its prefix length like \"10.0.3.2/24\"|"
+                         "an address like \"10.0.3.1\"|"
+                         "a MAC address of one device like \"02:00:00:00:00:01\"|"
+                         "a percentage of one processor like \"150%\", or \"max\"|"
+                         "a whole number above 0, or \"max\"|"
+                         "a capability like \"NET_ADMIN\"|"
+                         "\"default\", \"off\" or an absolute path";
+static_assert(std::count(looks, std::end(looks), '|') == static_cast<int>(Type::Seccomp));
 
 std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
 {
@@ -76,9 +75,9 @@ std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_ne
 
 }  // namespace
 
-const char* look_of(Type type)
+std::string_view look_of(Type type)
 {
-    return looks[static_cast<std::size_t>(type)];
+    return nth_word(looks, static_cast<std::size_t>(type));
 }
 
 /// Those that a number may stand for, if only `true` or the seconds of a duration.
@@ -102,7 +101,7 @@ bool takes_number(Type type)
 }
 
 /// A user or group, by number. A name is remembered: looking it up in the container's files is to come.
-bool read_id(const ReadContext& context, Index node, std::uint32_t& id)
+Taken read_id(const ReadContext& context, Index node, std::uint32_t& id)
 {
     const toml::Node& value = context.document[node];
     std::optional<std::int64_t> number;
@@ -112,25 +111,29 @@ bool read_id(const ReadContext& context, Index node, std::uint32_t& id)
         number = parse_number(value.text);
     if (number && *number >= 0 && *number < 0xffffffff) {  // the last one means "no id"
         id = static_cast<std::uint32_t>(*number);
-        return true;
+        return Taken::Good;
     }
-    if (number || value.kind != Kind::String || !is_user_name(value.text)) {
-        context.expected(node, look_of(Type::Id));
-        return false;
-    }
+    if (number || value.kind != Kind::String || !is_user_name(value.text))
+        return Taken::Wrong;
     context.remember(node, " by name");
-    return true;
+    return Taken::Good;
 }
 
-void ReadContext::complain(Index node, std::string_view pattern, std::string_view first, std::string_view second) const
+Taken good_unless(const ReadContext& context, Index node, const char* fault)
+{
+    if (fault == nullptr)
+        return Taken::Good;
+    context.complain(node, compose("%: %", toml_string(context.document[node].text.substr(0, 200)), fault));
+    return Taken::Told;
+}
+
+void ReadContext::complain(Index node, std::string_view message) const
 {
     Index named = node;
     while (document[named].key.empty() && named != 0)
         named = document[named].parent;
-    Text message = fill(pattern, first, second);
-    if (document[node].source == 0 && named != 0)  // a setting names its key already
-        message = compose("%: %", {document[named].key, message});
-    document.report(problems, node, "%", message);
+    const bool told = document[node].source != 0 || named == 0;  // a setting names its key already
+    document.report(problems, node, told ? message : compose("%: %", document[named].key, message));
 }
 
 void ReadContext::expected(Index node, std::string_view what) const
@@ -150,13 +153,13 @@ void ReadContext::expected(Index node, std::string_view what) const
         found = value.text.size() <= 60 ? toml_string(value.text) : "a long string";
         break;
     case Kind::Integer:
-        found = compose("the number %", {Decimal(value.number)});
+        found = compose("the number %", value.number);
         break;
     case Kind::Boolean:
         found = value.number != 0 ? "true" : "false";
         break;
     }
-    complain(node, "expected %, found %", what, found);
+    complain(node, compose("expected %, found %", what, found));
 }
 
 void ReadContext::remember(Index node, std::string_view detail) const
@@ -164,7 +167,7 @@ void ReadContext::remember(Index node, std::string_view detail) const
     while (document[node].key.empty() && node != 0)
         node = document[node].parent;
     if (!inside_later)
-        not_yet.push_back(concat({document.path(node), detail}));
+        not_yet.push_back(compose("", document.path(node), detail));
 }
 
 namespace {
@@ -175,22 +178,10 @@ T& as(void* member)
     return *static_cast<T*>(member);
 }
 
-/// How a value was taken. Whatever is stored of a wrong one does not matter: the spec will not be used.
-enum class Taken : std::uint8_t {
-    Wrong,
-    Told,  ///< wrong, and already reported in better words than "expected ..."
-    Good,
-    Later,  ///< good, but asks for something that is to come
-};
-
-Taken good_if(bool good)
-{
-    return good ? Taken::Good : Taken::Wrong;
-}
-
 Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
     const toml::Node& value = context.document[node];
+    const SchemaRange& range = key.range();
     const bool is_number = value.kind == Kind::Integer;
     switch (key.type) {
     case Type::Boolean:
@@ -199,14 +190,14 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     case Type::Limit: {
         const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
         as<Bytes>(member) = is_max(value.text) ? unlimited : size.value_or(0);
-        return good_if((size && *size >= key.low) || is_max(value.text));
+        return good_if((size && *size >= range.low) || is_max(value.text));
     }
     case Type::Size: {
         const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
         as<Bytes>(member) = size.value_or(0);
-        if (!size || (*size >= std::int64_t{key.low} * 1024 && *size <= std::int64_t{key.high} * 1024))
+        if (!size || (*size >= std::int64_t{range.low} * 1024 && *size <= std::int64_t{range.high} * 1024))
             return good_if(size.has_value());
-        context.complain(node, "expected a size from %K to %M", Decimal(key.low), Decimal(key.high / 1024));
+        context.complain(node, compose("expected a size from %K to %M", range.low, range.high / 1024));
         return Taken::Told;
     }
     case Type::Duration:
@@ -221,9 +212,9 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     }
     case Type::Integer:
         as<std::uint32_t>(member) = static_cast<std::uint32_t>(value.number);
-        if (!is_number || (value.number >= key.low && value.number <= key.high))
+        if (!is_number || (value.number >= range.low && value.number <= range.high))
             return good_if(is_number);
-        context.complain(node, "expected a number from % to %", Decimal(key.low), Decimal(key.high));
+        context.complain(node, compose("expected a number from % to %", range.low, range.high));
         return Taken::Told;
     case Type::Signal: {
         const std::int64_t signal = is_number ? value.number : parse_signal(value.text).value_or(0);
@@ -231,7 +222,7 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         return good_if(signal >= 1 && signal <= 64);
     }
     case Type::Id:
-        return read_id(context, node, as<std::uint32_t>(member)) ? Taken::Good : Taken::Told;
+        return read_id(context, node, as<std::uint32_t>(member));
     case Type::Cpu: {
         const auto cpu = parse_cpu(value.text);
         as<std::int32_t>(member) = cpu.value_or(0);
@@ -245,18 +236,16 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
 
 Taken take_choice(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
-    const int index = word_index(key.words, context.document[node].text);
-    if (index >= key.high)
+    const int index = word_index(key.words(), context.document[node].text);
+    if (index >= key.range().high)
         return Taken::Later;
     as<std::uint8_t>(member) = static_cast<std::uint8_t>(index);
     if (index >= 0)
         return Taken::Good;
     Builder all("one of ");
-    std::string_view words = key.words;
-    while (!words.empty()) {
-        all += {"\"", take_until(words, '|'), "\""};
-        all += words.empty() ? "" : ", ";
-    }
+    std::string_view words = key.words();
+    for (const char* between = ""; !words.empty(); between = ", ")
+        all.compose("%\"%\"", between, take_until(words, '|'));
     context.expected(node, all);
     return Taken::Told;
 }
@@ -303,17 +292,14 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
         return good_if(is_path(text));
     if (key.type == Type::Interface)
         return good_if(is_interface_name(text));
-    const std::string_view fault = key.type == Type::Name ? name_fault(text) : std::string_view();
-    if (fault.empty())
-        return Taken::Good;
-    context.complain(node, "%: %", toml_string(text.substr(0, 80)), fault);
-    return Taken::Told;
+    return good_unless(context, node, key.type == Type::Name ? name_fault(text) : nullptr);
 }
 
 /// Whether a value of a key that is to come says no more than what vial does today.
 bool harmless(const SchemaKey& key, const toml::Node& value)
 {
-    return key.type == Type::Boolean ? value.number == key.low : key.type == Type::Ready && value.text == "start";
+    return key.type == Type::Boolean ? value.number == key.range().low
+                                     : key.type == Type::Ready && value.text == "start";
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ TEST_CASE("vial.conf(5) has every key, and no other")
         for (const SchemaKey& key : schema_keys(part.group)) {
             if (!key.later && key.type <= Type::FreeTable)
                 continue;  // tables have their own part
-            (key.later ? schema.later : schema.now).insert(std::string(concat({part.prefix, key.name})));
+            (key.later ? schema.later : schema.now).insert(std::string(concat({part.prefix, key.name()})));
         }
     }
     CHECK(names.now.size() > 30);
@@ -109,15 +109,15 @@ TEST_CASE("the rows of the schema are sound")
         CHECK_FALSE(schema_keys(group).empty());
         std::set<std::string_view> seen;
         for (const SchemaKey& key : schema_keys(group)) {
-            CHECK_MESSAGE(seen.insert(key.name).second, key.name);
-            CHECK(find_key(group, key.name) == &key);
-            CHECK_MESSAGE((key.type == Type::Choice) == (*key.words != '\0'), key.name);
-            CHECK_MESSAGE((key.group != Group::Count) == (key.type < Type::FreeTable), key.name);
+            CHECK_MESSAGE(seen.insert(key.name()).second, key.name());
+            CHECK(find_key(group, key.name()) == &key);
+            CHECK_MESSAGE((key.type == Type::Choice) == (*key.words() != '\0'), key.name());
+            CHECK_MESSAGE((key.group != Group::Count) == (key.type < Type::FreeTable), key.name());
         }
     }
     // A key must not mean one thing at the top and another as the only service's.
     for (const SchemaKey& key : schema_keys(Group::Service)) {
-        const SchemaKey* top = find_key(Group::Top, key.name);
-        CHECK_MESSAGE((top == nullptr || top->later), key.name);
+        const SchemaKey* top = find_key(Group::Top, key.name());
+        CHECK_MESSAGE((top == nullptr || top->later), key.name());
     }
 }

@@ -76,11 +76,11 @@ TEST_CASE("show fills in every default")
     for (const Group group : {Group::Top, Group::Service, Group::Namespaces, Group::UserNamespace, Group::Limits,
                               Group::Security, Group::Log}) {
         for (const SchemaKey& key : schema_keys(group)) {
-            if (key.later || key.type <= Type::FreeTable || key.type == Type::Mounts || unset.count(key.name) != 0)
+            if (key.later || key.type <= Type::FreeTable || key.type == Type::Mounts || unset.count(key.name()) != 0)
                 continue;
-            CHECK_MESSAGE(text.find(concat({"\n", key.name, " = "})) + text.find(concat({key.name, " = "})) !=
+            CHECK_MESSAGE(text.find(concat({"\n", key.name(), " = "})) + text.find(concat({key.name(), " = "})) !=
                               2 * std::string::npos,
-                          key.name);
+                          key.name());
         }
     }
 }
