@@ -13,10 +13,9 @@ void Fd::close(int number)
         ::close(number);
 }
 
-void Fd::reset(int number)
+Result<Fd> relabel(Result<Fd> result, const char* step, std::string_view object)
 {
-    close(number_);
-    number_ = number;
+    return result.failed() ? Error::relabel(result.error(), step, object) : result;
 }
 
 }  // namespace vial

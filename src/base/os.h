@@ -180,8 +180,11 @@ std::int64_t boottime_ms();  ///< CLOCK_BOOTTIME: what intervals count on
 std::int64_t realtime_ms();  ///< CLOCK_REALTIME: what people read
 
 /// The kernel does not know the call (ENOSYS), or a filter pretends so (EPERM does not count).
-template <typename T>
-bool missing(const Result<T>& result)
+inline bool missing(const Result<void>& result)
+{
+    return result.number() == ENOSYS;
+}
+inline bool missing(const Opened& result)
 {
     return result.number() == ENOSYS;
 }

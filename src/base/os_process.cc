@@ -63,7 +63,7 @@ Result<pid_t> clone(const CloneArguments& arguments)
         pid = CALL("clone", old_clone(arguments.flags));
         if (pid > 0 && arguments.pidfd != nullptr) {
             // Nobody has waited for the child yet, so the number is still its own.
-            if (auto opened_late = pidfd_open(static_cast<pid_t>(pid)); opened_late.ok())
+            if (Opened opened_late = pidfd_open(static_cast<pid_t>(pid)); opened_late.ok())
                 pidfd = opened_late.value().release();
         }
     }

@@ -39,29 +39,13 @@ Error::Detail* Error::make(int number, const char* reason, const char* step, std
     return detail;
 }
 
-Error& Error::as(const char* step, std::string_view object)
+Error Error::relabel(Error error, const char* step, std::string_view object)
 {
-    detail_->step = step;
-    keep_end(detail_->object, sizeof detail_->object, object);
-    return *this;
-}
-
-Error& Error::because(const char* reason)
-{
-    detail_->reason = reason;
-    return *this;
-}
-
-Error& Error::advise(const char* advice)
-{
-    detail_->advice = advice;
-    return *this;
-}
-
-Error& Error::exits(ExitCode code)
-{
-    detail_->exit = code;
-    return *this;
+    if (!error.none()) {
+        error.detail_->step = step;
+        keep_end(error.detail_->object, sizeof error.detail_->object, object);
+    }
+    return error;
 }
 
 std::string_view describe(const Error& error, char* buffer, std::size_t size)

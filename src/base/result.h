@@ -32,6 +32,10 @@ enum class ExitCode : int {
     PayloadMissing = 127,  ///< the program is not there
 };
 
+class Fd;
+template <typename T>
+class Result;
+
 inline constexpr std::size_t errors_alive = 16;
 
 class [[nodiscard]] Error {
@@ -56,18 +60,34 @@ public:
     const Detail* operator->() const { return detail_; }
 
     /// The same failure, told in the words of a caller who knows better what was tried.
-    Error& as(const char* step, std::string_view object);
-    Error& because(const char* reason);
-    Error& advise(const char* advice);
-    Error& exits(ExitCode code);
+    Error& as(const char* step, std::string_view object) { return *this = relabel(*this, step, object); }
+    Error& because(const char* reason)
+    {
+        detail_->reason = reason;
+        return *this;
+    }
+    Error& advise(const char* advice)
+    {
+        detail_->advice = advice;
+        return *this;
+    }
+    Error& exits(ExitCode code)
+    {
+        detail_->exit = code;
+        return *this;
+    }
 
 private:
     template <typename T>
     friend class Result;
     template <typename T, bool>
     friend struct ResultStore;
+    friend class Opened;
+    friend Result<Fd> relabel(Result<Fd> result, const char* step, std::string_view object);
     Error() = default;
     static Detail* make(int number, const char* reason, const char* step, std::string_view object);
+    /// Gives the error back, so that it stays in its register; does nothing to none.
+    static Error relabel(Error error, const char* step, std::string_view object);
     bool none() const { return detail_ == nullptr; }
 
     Detail* detail_ = nullptr;  ///< null only in a Result that is no failure
@@ -85,10 +105,10 @@ struct ResultStore {
     ResultStore(T&& given) : value(std::move(given)) {}
     ResultStore(Error given) : error(given) {}
 
+    Error error;
     union {
         T value;
     };
-    Error error;
 };
 
 template <typename T>
@@ -112,10 +132,10 @@ struct ResultStore<T, false> {
             value.~T();
     }
 
+    Error error;
     union {
         T value;
     };
-    Error error;
 };
 
 template <typename T>
@@ -125,6 +145,7 @@ public:
     Result(Error error) : outcome_(error) {}
 
     bool ok() const { return outcome_.error.none(); }
+    bool failed() const { return !ok(); }
     explicit operator bool() const { return ok(); }
 
     T& value() { return outcome_.value; }
@@ -141,8 +162,7 @@ public:
     /// Relabels a failure; does nothing to a success.
     Result&& as(const char* step, std::string_view object) &&
     {
-        if (!ok())
-            error().as(step, object);
+        error() = Error::relabel(error(), step, object);
         return std::move(*this);
     }
 
@@ -157,6 +177,7 @@ public:
     Result(Error error) : error_(error) {}
 
     bool ok() const { return error_.none(); }
+    bool failed() const { return !ok(); }
     explicit operator bool() const { return ok(); }
     void take() const {}
 
@@ -164,12 +185,7 @@ public:
     const Error& error() const { return error_; }
     int number() const { return ok() ? 0 : error_->number; }
 
-    Result as(const char* step, std::string_view object)
-    {
-        if (!ok())
-            error_.as(step, object);
-        return *this;
-    }
+    Result as(const char* step, std::string_view object) { return Error::relabel(error_, step, object); }
 
 private:
     Error error_;
@@ -177,12 +193,12 @@ private:
 
 #define VIAL_JOIN_(a, b) a##b
 #define VIAL_JOIN(a, b) VIAL_JOIN_(a, b)
-#define VIAL_TRY(expression, result)   \
-    __extension__({                    \
-        auto result = (expression);    \
-        if (!result.ok()) [[unlikely]] \
-            return result.error();     \
-        result.take();                 \
+#define VIAL_TRY(expression, result)      \
+    __extension__({                       \
+        auto result = (expression);       \
+        if (result.failed()) [[unlikely]] \
+            return result.error();        \
+        result.take();                    \
     })
 
 /// The value of `expression`, or an early return with its error.

@@ -140,7 +140,7 @@ Outcome read_outcome(Text name)
 Result<bool> wait_for_end(const Record& record, std::int64_t timeout)
 {
     const std::int64_t deadline = timeout < 0 ? INT64_MAX : os::boottime_ms() + timeout;
-    auto process = os::pidfd_open(record.init.pid);
+    Opened process = os::pidfd_open(record.init.pid);
     // The number is checked after the descriptor was opened: from then on it is the same process.
     while (is_alive(record.init)) {
         const std::int64_t left = timeout < 0 ? -1 : deadline - os::boottime_ms();
@@ -158,7 +158,7 @@ Result<bool> wait_for_end(const Record& record, std::int64_t timeout)
 
 Result<void> signal_init(const Record& record, int signal)
 {
-    const auto process = os::pidfd_open(record.init.pid);
+    const Opened process = os::pidfd_open(record.init.pid);
     if (!is_alive(record.init))
         return {};
     const auto sent =

@@ -57,7 +57,7 @@ Result<List<Namespace>> open_namespaces(pid_t pid)
     };
     List<Namespace> found;
     for (const auto& [name, flag] : all) {
-        auto its = os::open(compose("/proc/%/ns/%", pid, name).c_str(), O_RDONLY);
+        Opened its = os::open(compose("/proc/%/ns/%", pid, name).c_str(), O_RDONLY);
         if (its.number() == ENOENT)
             continue;  // this kernel does not have the kind
         Fd fd = TRY(std::move(its));
@@ -211,7 +211,7 @@ Result<os::Exited> execute(const Arguments& arguments, const Record& record)
 /// Executes this command again, from where the container cannot harm it. Returns only to fail.
 Error execute_sealed(const Arguments& arguments)
 {
-    const auto self = open_self_read_only(MountNamespace::Shared);
+    const Opened self = open_self_read_only(MountNamespace::Shared);
     if (!self.ok())
         return self.error();
     List<const char*> words{sealed_name, "exec"};

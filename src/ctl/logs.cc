@@ -42,8 +42,8 @@ Result<int> logs(const Arguments& arguments)
     TRY(require_root(arguments));
     const Text name = arguments.words.front();
     const Record record = TRY(find_container(name));
-    const auto first = os::open(state_path(name, "log.0").c_str(), O_RDONLY);
-    const auto second = os::open(state_path(name, "log.1").c_str(), O_RDONLY);
+    const Opened first = os::open(state_path(name, "log.0").c_str(), O_RDONLY);
+    const Opened second = os::open(state_path(name, "log.1").c_str(), O_RDONLY);
     if (!first.ok() || !second.ok())
         return Error(record.foreground ? "its output goes to the terminal of `vial run`"
                                        : "vial keeps none with init = false",

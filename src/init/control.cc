@@ -86,7 +86,7 @@ void Control::hear_listener(Pid1& init)
         listen(false);
         return;
     }
-    auto accepted = os::accept(listener_);
+    Opened accepted = os::accept(listener_);
     if (!accepted.ok()) {
         const int number = accepted.number();
         if (number != EAGAIN && number != ECONNABORTED) {

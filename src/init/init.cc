@@ -32,7 +32,7 @@ constexpr std::uint64_t own_capabilities = capability(5) | capability(6) | capab
 void occupy_standard_descriptors()
 {
     for (;;) {
-        auto opened = os::open("/dev/null", O_RDWR);
+        Opened opened = os::open("/dev/null", O_RDWR);
         if (!opened.ok())
             opened = os::open("/", O_PATH);
         if (!opened.ok() || opened.value().get() > 2)
@@ -145,12 +145,12 @@ Result<void> Pid1::open(char* pages)
         TRY(os::watch(epoll, channel_, EPOLLRDHUP, event_token(Source::Channel)));
     TRY(control.open(epoll, plan.control, pages + Log::page));
 
-    if (auto null = os::open("/dev/null", O_RDWR); null.ok())
+    if (Opened null = os::open("/dev/null", O_RDWR); null.ok())
         null_ = null.value().release();
     // Opened while /proc is still what the launcher made it.
-    if (auto directory = os::open("/proc/self/fd", O_PATH | O_DIRECTORY); directory.ok())
+    if (Opened directory = os::open("/proc/self/fd", O_PATH | O_DIRECTORY); directory.ok())
         own_descriptors_ = directory.value().release();
-    if (auto file = os::open("/proc/self/net/dev", O_RDONLY); file.ok())
+    if (Opened file = os::open("/proc/self/net/dev", O_RDONLY); file.ok())
         interfaces = file.value().release();
 
     for (ServiceIndex index = 0; !foreground() && index < plan.service_count; index++) {

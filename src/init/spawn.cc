@@ -220,7 +220,7 @@ void Pid1::kill(ServiceIndex index)
     char number[16] = {};
     Writer(number, sizeof number - 1).decimal(service.leaf_processes);
     for (int round = 0; round < 8; round++) {
-        const auto list = os::openat(own_descriptors_, number, O_RDONLY);
+        const Opened list = os::openat(own_descriptors_, number, O_RDONLY);
         if (!list.ok() || !kill_listed(list.value().get()))
             return;
     }

@@ -43,7 +43,7 @@ Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing)
             continue;
         }
 
-        auto next = os::openat(here, name.c_str(), O_PATH | O_NOFOLLOW);
+        Opened next = os::openat(here, name.c_str(), O_PATH | O_NOFOLLOW);
         if (next.number() == ENOENT && missing != Missing::Fail) {
             if (last && missing == Missing::CreateFile)
                 TRY(os::openat(here, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644).as("create", path));
@@ -72,7 +72,7 @@ Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing)
 
 Result<Fd> open_real_directory(const Fd& root, const char* name)
 {
-    auto directory = os::openat(root.get(), name, O_PATH | O_NOFOLLOW | O_DIRECTORY);
+    Opened directory = os::openat(root.get(), name, O_PATH | O_NOFOLLOW | O_DIRECTORY);
     if (directory.ok())
         return directory;
     Error error = directory.error();

@@ -153,7 +153,7 @@ Result<void> set_limit(const Limit& limit, const Group* group, std::string_view 
     const Text what = compose("% %", {limit.key, name});
     if (group == nullptr)
         return Error("this host has no control group for it", "set", what).advise(limit.advice);
-    auto file = os::openat(group->directory.get(), limit.file[group->hierarchy.unified], O_RDWR);
+    Opened file = os::openat(group->directory.get(), limit.file[group->hierarchy.unified], O_RDWR);
     if (!file.ok())
         return Error("this kernel does not have it", "set", what).advise(limit.advice);
     auto written = os::write_all(file.value().get(), value).as("set", what);
@@ -335,7 +335,7 @@ Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf)
     for (Text directory : directories) {
         const Text below = compose("%/%/", {directory, leaf});
         // `tasks` exists on version 1 only, and there it is the cheap one.
-        auto tasks = os::open(compose("%tasks", {below}).c_str(), O_WRONLY);
+        Opened tasks = os::open(compose("%tasks", {below}).c_str(), O_WRONLY);
         files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs", {below}).c_str(), O_WRONLY)));
     }
     return files;

@@ -44,7 +44,7 @@ constexpr int attempts = 64;  // others take free devices too, between the quest
 Result<Fd> open_loop(int number, int flags, Text& path)
 {
     path = compose("/dev/loop%", {Decimal(number)});
-    auto device = os::open(path.c_str(), flags);
+    Opened device = os::open(path.c_str(), flags);
     if (device.number() != ENOENT)
         return device;
     TRY(os::mknodat(AT_FDCWD, path.c_str(), S_IFBLK | 0600, makedev(loop_major, static_cast<unsigned>(number))));
@@ -74,7 +74,7 @@ Result<void> configure(const Fd& device, const Fd& image, bool read_only)
 
 Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& node)
 {
-    auto control = os::open("/dev/loop-control", O_RDWR);
+    Opened control = os::open("/dev/loop-control", O_RDWR);
     if (!control.ok())
         return control.error()
             .as("open /dev/loop-control for", name)
@@ -132,7 +132,7 @@ Result<ImageRoot> open_image(Text path, bool read_only, unsigned flags)
     root.tree.flags = flags | (read_only ? MountReadOnly : 0U);
     root.tree.type = type;
     if (has_detached_mounts()) {
-        auto mounted = mount_detached(device, type, read_only, root.tree.flags);
+        Opened mounted = mount_detached(device, type, read_only, root.tree.flags);
         if (!mounted.ok()) {
             Error error = mounted.error();
             error.as("mount", path);

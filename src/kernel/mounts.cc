@@ -102,7 +102,7 @@ Result<Fd> find_mount(std::int64_t id, std::string_view point)
 {
     const Fd bases[] = {TRY(top_of_root()), TRY(os::open("/", O_PATH | O_DIRECTORY))};
     for (const Fd& base : bases) {
-        auto found = open_beneath(base, point);
+        Opened found = open_beneath(base, point);
         if (found.ok() && TRY(mount_id(found.value().get())) == id)
             return found;
     }
@@ -126,7 +126,7 @@ Result<void> set_flags_below(std::int64_t id, unsigned flags)
             continue;
         below.push_back(line->id);
         const Text point = unescape(line->point);
-        auto target = find_mount(line->id, point);
+        Opened target = find_mount(line->id, point);
         if (target.number() == ENOENT && line->id != id)
             continue;  // covered by another mount: out of everybody's reach
         if (!target.ok())
@@ -192,7 +192,7 @@ bool has_detached_mounts()
 
 Result<void> require_proc()
 {
-    const auto proc = os::open("/proc/self/fd", O_PATH | O_DIRECTORY);
+    const Opened proc = os::open("/proc/self/fd", O_PATH | O_DIRECTORY);
     if (!proc.ok())
         return Error("/proc is not mounted", "start a container").advise("mount -t proc proc /proc");
     return {};

@@ -199,7 +199,7 @@ NetlinkVerdict read_verdict(const NetlinkReply& reply)
 
 Result<NetlinkSocket> NetlinkSocket::open()
 {
-    auto socket = os::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+    Opened socket = os::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
     if (socket.number() == EPROTONOSUPPORT || socket.number() == EAFNOSUPPORT)
         return socket.error().because("this kernel has no rtnetlink (CONFIG_NET)");
     NetlinkSocket opened(TRY(std::move(socket)));

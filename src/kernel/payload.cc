@@ -177,7 +177,7 @@ std::string_view search_path(char* const* environment)
 Error attempt(const char* path, const Payload& payload, bool& there)
 {
     Error error = os::execute(path, payload.arguments, payload.environment);
-    const auto file = os::open(path, O_PATH);
+    const Opened file = os::open(path, O_PATH);
     there = file.ok();
     if (!there)
         return error;

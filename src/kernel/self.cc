@@ -53,7 +53,7 @@ Result<Fd> open_self_read_only(MountNamespace here)
         return std::move(tree.fd);
     }
     if (here == MountNamespace::Private) {
-        auto bound = bind_self();
+        Opened bound = bind_self();
         if (bound.ok())
             return bound;
     }
@@ -64,7 +64,7 @@ bool is_sealed(const char* first_argument)
 {
     if (std::string_view(first_argument) != sealed_name)
         return false;
-    const auto running = os::open(self_path, O_RDONLY);
+    const Opened running = os::open(self_path, O_RDONLY);
     struct statvfs mount {};
     if (!running.ok() || ::fstatvfs(running.value().get(), &mount) != 0)
         return false;

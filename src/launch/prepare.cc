@@ -25,7 +25,7 @@ Result<void> open_root(Prepared& prepared)
     const unsigned flags = MountNoDev;
     // With an overlay the image stays as it is; what changes goes elsewhere.
     const bool read_only = spec.read_only || spec.overlay.kind != OverlayKind::None;
-    const auto found = os::open(spec.root.c_str(), O_PATH);
+    const Opened found = os::open(spec.root.c_str(), O_PATH);
     if (!found.ok())
         return Error(found.number(), "open the root filesystem", spec.root);
     const struct stat what = TRY(os::fstat(found.value().get()));

@@ -118,7 +118,7 @@ Result<Fd> mount_root(Prepared& prepared)
 /// /proc, /sys or /dev of the image.
 Result<Fd> own_directory(const Spec& spec, const Fd& root, const char* name)
 {
-    auto directory = open_real_directory(root, name);
+    Opened directory = open_real_directory(root, name);
     if (!directory.ok())
         directory.error().as("mount on", compose("/% of %", {name, spec.root}));
     return directory;
@@ -146,7 +146,7 @@ Result<void> mount_scratch(const Spec& spec, const Fd& root, const char* path, u
     for (const MountSpec& mount : spec.mounts)
         if (mount.target == path)
             return {};
-    const auto target = open_beneath(root, path);
+    const Opened target = open_beneath(root, path);
     if (target.number() == ENOENT)
         return {};
     if (!target.ok())
@@ -164,7 +164,7 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
         if (!S_ISDIR(TRY(os::fstat(tree.fd.get())).st_mode))
             missing = Missing::CreateFile;
     }
-    auto target = open_beneath(root, mount.target, missing);
+    Opened target = open_beneath(root, mount.target, missing);
     if (!target.ok()) {
         Error error = target.error();
         error.as("mount on", mount.target);

@@ -111,7 +111,7 @@ void read_line(Record& record, std::string_view line)
 /// Its launcher holds a lock on the journal.
 bool is_being_started(std::string_view name)
 {
-    const auto journal = os::open(state_path(name, "journal").c_str(), O_RDONLY);
+    const Opened journal = os::open(state_path(name, "journal").c_str(), O_RDONLY);
     return journal.ok() && os::lock(journal.value().get(), LOCK_SH | LOCK_NB).number() == EWOULDBLOCK;
 }
 
@@ -253,7 +253,7 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
     }
     if (!made.ok())
         return made.error();
-    auto file = os::open(state_path(name, "journal").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
+    Opened file = os::open(state_path(name, "journal").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
     if (!file.ok()) {
         (void)os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR);
         return file.error();
@@ -291,7 +291,7 @@ Result<void> clear(Record& record, const StateLock&)
         return {};
     TRY(undo(record));
     const Text journal = state_path(record.name, "journal");
-    if (const auto file = os::open(journal.c_str(), O_WRONLY | O_APPEND); file.ok())
+    if (const Opened file = os::open(journal.c_str(), O_WRONLY | O_APPEND); file.ok())
         TRY(os::write_all(file.value().get(), "cleared now\n"));
     (void)os::unlinkat(AT_FDCWD, state_path(record.name, "control").c_str());
     record.cleared = true;

@@ -32,7 +32,7 @@ public:
 
     Result<void> cover(const Fd& base, std::string_view path)
     {
-        const auto target = open_beneath(base, path);
+        const Opened target = open_beneath(base, path);
         if (target.number() == ENOENT)
             return {};
         if (!target.ok())
@@ -64,7 +64,7 @@ private:
 
 Result<void> make_read_only(const Fd& base, std::string_view path)
 {
-    const auto target = open_beneath(base, path);
+    const Opened target = open_beneath(base, path);
     if (target.number() == ENOENT)
         return {};
     if (!target.ok())

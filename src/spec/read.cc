@@ -205,7 +205,7 @@ Result<Text> load_spec_file(const char* path)
 {
     const auto refuse = [&](const char* reason) { return Error(reason, "read", path).exits(ExitCode::Usage); };
     // O_NONBLOCK: a FIFO must not keep us waiting for a writer.
-    auto file = os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    Opened file = os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file)
         return file.error().as("read", path).exits(ExitCode::Usage);
     const auto status = os::fstat(file.value().get());

@@ -198,7 +198,7 @@ public:
             descriptors.services.push_back(i < leaves.size() ? leaves[i] : ServiceDescriptors());
             environments.push_back({"PATH=/bin:/usr/bin"});
         }
-        auto plan = make_plan(spec, flags, descriptors, environments);
+        Opened plan = make_plan(spec, flags, descriptors, environments);
         REQUIRE(plan.ok());
 
         os::CloneArguments arguments;
@@ -853,7 +853,7 @@ public:
     std::string read(const char* name) const { return read_whole(file(name)); }
     Fd open(const char* name, int flags) const
     {
-        auto fd = os::open(file(name).c_str(), flags);
+        Opened fd = os::open(file(name).c_str(), flags);
         REQUIRE(fd.ok());
         return fd.take();
     }
@@ -971,9 +971,9 @@ TEST_CASE("pid1-48: a process put in from outside is asked to end, too, and hold
 {
     Container container(shell("read -r line < /proc/self/comm; exec sleep 1000"));
     container.run();
-    const auto space = os::open(("/proc/" + std::to_string(container.pid()) + "/ns/pid").c_str(), O_RDONLY);
+    const Opened space = os::open(("/proc/" + std::to_string(container.pid()) + "/ns/pid").c_str(), O_RDONLY);
     REQUIRE(space.ok());
-    const auto own = os::open("/proc/self/ns/pid", O_RDONLY);
+    const Opened own = os::open("/proc/self/ns/pid", O_RDONLY);
     REQUIRE(os::setns(space.value().get(), CLONE_NEWPID).ok());
     sigset_t all, before;
     ::sigfillset(&all);

@@ -38,7 +38,7 @@ std::string text_of(const Result<T>& result)
 
 Fd this_network()
 {
-    auto opened = os::open("/proc/self/ns/net", O_RDONLY);
+    Opened opened = os::open("/proc/self/ns/net", O_RDONLY);
     return opened.ok() ? opened.take() : Fd();
 }
 

@@ -88,9 +88,32 @@ TEST_CASE("a descriptor has one owner, who closes it")
     ::close(number);
 }
 
+TEST_CASE("what was opened has an owner")
+{
+    const int lowest = os::duplicate(2).take().get();
+    {
+        const Opened kept = os::duplicate(2);
+        REQUIRE(kept.ok());
+        CHECK(kept.value().get() == lowest);
+        CHECK(is_open(lowest));
+    }
+    CHECK(!is_open(lowest));
+    Fd taken;
+    {
+        Opened given = os::duplicate(2);
+        taken = given.take();
+    }
+    CHECK(is_open(lowest));
+    taken = os::duplicate(-1).value_or(Fd());
+    CHECK(!is_open(lowest));
+    const Result<Fd> failed = os::duplicate(-1).as("open", "it");
+    CHECK(!failed.take());
+    CHECK(std::string(failed.error()->object) == "it");
+}
+
 TEST_CASE("an error names the call's object")
 {
-    const auto missing = os::open("/nowhere/at/all", O_RDONLY);
+    const Opened missing = os::open("/nowhere/at/all", O_RDONLY);
     CHECK(missing.number() == ENOENT);
     CHECK(std::string(missing.error()->step) == "open");
     CHECK(std::string(missing.error()->object) == "/nowhere/at/all");
@@ -104,10 +127,10 @@ TEST_CASE("a test may refuse any call")
 {
     {
         Refuse refuse("openat", EMFILE);
-        CHECK(os::open("/dev/null", O_RDONLY).number() == EMFILE);
+        CHECK(Opened(os::open("/dev/null", O_RDONLY)).number() == EMFILE);
         CHECK(os::read_file(AT_FDCWD, "/proc/self/comm").number() == EMFILE);
     }
-    CHECK(os::open("/dev/null", O_RDONLY).ok());
+    CHECK(Opened(os::open("/dev/null", O_RDONLY)).ok());
     {
         Refuse refuse("mount_setattr", ENOSYS);
         CHECK(os::missing(os::mount_setattr(-1, "", 0, mount_attr{})));
