@@ -178,7 +178,7 @@ Text value_text(const SchemaKey& key, const void* member)
         const auto cpu = as<std::int32_t>(member);
         if (cpu == 0)
             return "\"max\"";
-        return cpu % 10 == 0 ? compose("\"%%%\"", cpu / 10, "%") : compose("\"%.%%\"", cpu / 10, cpu % 10, "%");
+        return cpu % 10 == 0 ? compose("", "\"", cpu / 10, "%\"") : compose("", "\"", cpu / 10, ".", cpu % 10, "%\"");
     }
     case Type::Tasks:
         return as<std::int64_t>(member) == unlimited ? "\"max\"" : decimal(as<std::int64_t>(member));
