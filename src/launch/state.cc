@@ -150,7 +150,7 @@ Result<void> forget(Text name)
 {
     const Text directory = state_path(name);
     const auto remove_file = [&](std::string_view file) {
-        return os::unlinkat(AT_FDCWD, compose("%/%", {directory, file}).c_str());
+        return os::unlinkat(AT_FDCWD, compose("%/%", directory, file).c_str());
     };
     // The journal goes last: without it nobody knows what the rest is.
     for (const char* file : {"control", "spec", "exit", "log.0", "log.1", "journal"})
@@ -191,7 +191,7 @@ bool is_alive(const ProcessId& process)
 
 Text state_path(std::string_view name, std::string_view file)
 {
-    return compose("%/%%%", {state_root, name, file.empty() ? "" : "/", file});
+    return compose("%/%%%", state_root, name, file.empty() ? "" : "/", file);
 }
 
 Result<Record> read_record(std::string_view name)
