@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::int64_t ending_time = 1000;  // milliseconds
 
-constexpr Option options[] = {json_option};
-
 std::int64_t number(json::Raw object, std::string_view key, std::int64_t fallback = -1)
 {
     return json::number(json::member(object, key)).value_or(fallback);
@@ -120,7 +118,7 @@ void show_stats(const Record& record, std::string_view answer)
     print(services.text());
 }
 
-int show_ended(const Record& record, bool as_json)
+void show_ended(const Record& record, bool as_json)
 {
     const Outcome outcome = read_outcome(record.name);
     if (as_json) {
@@ -134,53 +132,41 @@ int show_ended(const Record& record, bool as_json)
         print(compose("%: %%\n", record.name, outcome.words(),
                       outcome.at == 0 ? Text() : compose(", % ago", human_duration(os::realtime_ms() - outcome.at))));
     }
-    return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
 
-int tell(const Arguments& arguments, const char* request, void (*show)(const Record&, std::string_view))
+Result<int> tell(const Arguments& arguments, void (*show)(const Record&, std::string_view))
 {
-    if (arguments.words.size() != 1) {
-        print_error(compose("%: which container? see `vial list`", request));
-        return static_cast<int>(ExitCode::Usage);
+    TRY(require_root(arguments));
+    const Record record = TRY(find_container(arguments.words.front()));
+    const bool as_json = arguments.has(Option::Json);
+    if (record.phase == Phase::Ended)
+        return show_ended(record, as_json), 0;
+    if (!record.has_init)
+        return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
+    const auto answer = ask(record.name, arguments.command);
+    if (!answer.ok()) {
+        // It may be ending: its socket closes a moment before PID 1 has gone.
+        if (!TRY(wait_for_end(record, ending_time)))
+            return answer.error();
+        show_ended(TRY(find_container(record.name)), as_json);
+    } else if (as_json) {
+        print(joined(answer.value()));
+    } else {
+        show(record, answer.value());
     }
-    const auto done = [&]() -> Result<int> {
-        TRY(require_root(request));
-        const Record record = TRY(find_container(arguments.words.front()));
-        const bool as_json = arguments.has("json");
-        if (record.phase == Phase::Ended)
-            return show_ended(record, as_json);
-        if (!record.has_init)
-            return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
-        const auto answer = ask(record.name, request);
-        if (!answer.ok()) {
-            // It may be ending: its socket closes a moment before PID 1 has gone.
-            if (!TRY(wait_for_end(record, ending_time)))
-                return answer.error();
-            return show_ended(TRY(find_container(record.name)), as_json);
-        }
-        if (as_json)
-            print(joined(answer.value()));
-        else
-            show(record, answer.value());
-        return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
-    }();
-    return done.ok() ? done.value() : print_error({}, done.error());
-}
-
-int status(const Arguments& arguments)
-{
-    return tell(arguments, "status", show_status);
-}
-
-int stats(const Arguments& arguments)
-{
-    return tell(arguments, "stats", show_stats);
+    return 0;
 }
 
 }  // namespace
 
-constexpr Command status_command{"status", "[--json] NAME", "show a container and its services",
-                                 options,  false,           status};
-constexpr Command stats_command{"stats", "[--json] NAME", "show what a container uses", options, false, stats};
+Result<int> status(const Arguments& arguments)
+{
+    return tell(arguments, show_status);
+}
+
+Result<int> stats(const Arguments& arguments)
+{
+    return tell(arguments, show_stats);
+}
 
 }  // namespace vial
