@@ -111,7 +111,7 @@ void read_line(Record& record, std::string_view line)
 /// Its launcher holds a lock on the journal.
 bool is_being_started(std::string_view name)
 {
-    const auto journal = os::open(state_path(name, "journal").c_str(), O_RDONLY);
+    const Opened journal = os::open(state_path(name, "journal").c_str(), O_RDONLY);
     return journal.ok() && os::lock(journal.value().get(), LOCK_SH | LOCK_NB).number() == EWOULDBLOCK;
 }
 
