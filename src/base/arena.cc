@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "base/arena.h"
 
-#include <cstdlib>
+#include "base/os.h"
+
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace vial {
 
@@ -21,8 +23,11 @@ void* allocate(std::size_t size)
         // What was left of the chunk before is lost: the pages of it that nobody touched cost nothing.
         left = size > chunk_size ? size : chunk_size;
         void* chunk = ::mmap(nullptr, left, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (chunk == MAP_FAILED)
-            std::abort();
+        if (chunk == MAP_FAILED) {
+            constexpr std::string_view message = "vial: there is no memory\n";
+            (void)os::write(STDERR_FILENO, message.data(), message.size());
+            ::_exit(static_cast<int>(ExitCode::Failed));
+        }
         next = static_cast<char*>(chunk);
     }
     void* taken = next;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/fd.h"
 
-#include <unistd.h>
+#include "base/os_call.h"
 
 namespace vial {
 
@@ -9,8 +9,9 @@ void Fd::close(int number)
 {
     // Linux frees the number even where close(2) fails, so there is nothing to retry: by then it may
     // already be somebody else's.
+    static constexpr os::Call call{nullptr, SYS_close};
     if (number >= 0)
-        ::close(number);
+        (void)os::tell(call, number);
 }
 
 Result<Fd> relabel(Result<Fd> result, const char* step, std::string_view object)

@@ -18,10 +18,9 @@ public:
     Fd(const Fd&) = delete;
     Fd& operator=(const Fd&) = delete;
     Fd(Fd&& other) noexcept : number_(other.release()) {}
-    Fd& operator=(Fd&& other) noexcept
+    [[gnu::always_inline]] Fd& operator=(Fd&& other) noexcept
     {
-        if (this != &other)
-            reset(other.release());
+        reset(other.release());
         return *this;
     }
     [[gnu::always_inline]] ~Fd() { close_visible(number_); }
@@ -77,6 +76,9 @@ private:
 class [[nodiscard]] Opened {
 public:
     Opened(Result<Fd> result) : error_(result.error()), fd_(result.take()) {}
+    Opened(Opened&&) noexcept = default;
+    [[gnu::always_inline]] Opened& operator=(Opened&&) noexcept = default;
+    [[gnu::always_inline]] ~Opened() {}
 
     bool ok() const { return error_.none(); }
     explicit operator bool() const { return ok(); }

@@ -25,8 +25,8 @@
 
 namespace vial::os {
 
-/// For tests: called with each call's name before it is made; a non-zero answer is its errno.
-using Refusal = int (*)(const char* call);
+/// For tests: called with each call's number (SYS_...) before it is made; another answer than zero is its errno.
+using Refusal = int (*)(long call);
 void refuse(Refusal refusal);
 
 // Files.

@@ -20,19 +20,29 @@ extern const char etext[];
 
 namespace {
 
+constexpr std::size_t mask_size = _NSIG / 8;  ///< of the kernel's set of signals; the libcs' sets are longer
+
 Result<void> control(int epoll, int operation, int fd, std::uint32_t events, std::uint64_t token)
 {
     epoll_event event{};
     event.events = events;
     event.data.u64 = token;
-    return done(CALL("epoll_ctl", ::epoll_ctl(epoll, operation, fd, &event)), "watch a descriptor");
+    static constexpr Call call{"watch a descriptor", SYS_epoll_ctl};
+    return tell(call, epoll, operation, fd, &event);
+}
+
+void set_mask(const sigset_t& blocked)
+{
+    static constexpr Call call{nullptr, SYS_rt_sigprocmask};
+    (void)tell(call, SIG_SETMASK, &blocked, nullptr, mask_size);
 }
 
 }  // namespace
 
 Result<Fd> epoll()
 {
-    return opened(CALL("epoll_create1", ::epoll_create1(EPOLL_CLOEXEC)), "make an event queue");
+    static constexpr Call call{"make an event queue", SYS_epoll_create1};
+    return opened(call, EPOLL_CLOEXEC);
 }
 
 Result<void> watch(int epoll, int fd, std::uint32_t events, std::uint64_t token)
@@ -52,16 +62,14 @@ Result<void> unwatch(int epoll, int fd)
 
 Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, bool block)
 {
-    return counted(uninterrupted([&] {
-                       return CALL("epoll_wait",
-                                   ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), block ? -1 : 0));
-                   }),
-                   "wait for events");
+    static constexpr Call call{"wait for events", SYS_epoll_pwait, 0, true};
+    return ask(call, epoll, events.data(), static_cast<int>(events.size()), block ? -1 : 0, nullptr);
 }
 
 Result<Fd> signal_descriptor(const sigset_t& signals)
 {
-    return opened(CALL("signalfd", ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)), "receive signals");
+    static constexpr Call call{"receive signals", SYS_signalfd4};
+    return opened(call, -1, &signals, mask_size, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 sigset_t every_signal()
@@ -73,31 +81,29 @@ sigset_t every_signal()
 
 void block_signals()
 {
-    const sigset_t all = every_signal();
-    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    set_mask(every_signal());
 }
 
 void reset_signal_actions()
 {
     // Not through sigaction(3): a libc keeps a few numbers for itself, and somebody else's libc may have left those ignored.
     // All zeros is SIG_DFL without flags or mask, whatever the architecture's layout.
-    const unsigned long standard[8] = {};
-    constexpr unsigned long mask_size = (_NSIG - 1) / 8;
+    static constexpr unsigned long standard[8] = {};
+    static constexpr Call call{nullptr, SYS_rt_sigaction};
     for (int number = 1; number < _NSIG; number++)
-        ::syscall(SYS_rt_sigaction, number, standard, nullptr, mask_size);  // KILL and STOP refuse, rightly
+        (void)tell(call, number, standard, nullptr, mask_size);  // KILL and STOP refuse, rightly
 }
 
 void restore_signals()
 {
     reset_signal_actions();
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    set_mask({});
 }
 
 Result<Fd> timer()
 {
-    return opened(CALL("timerfd_create", ::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)), "make a timer");
+    static constexpr Call call{"make a timer", SYS_timerfd_create};
+    return opened(call, CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 }
 
 Result<void> arm(int timer, std::int64_t at)
@@ -112,13 +118,16 @@ Result<void> arm(int timer, std::int64_t at)
             when.it_value.tv_nsec = 1;
         }
     }
-    return done(CALL("timerfd_settime", ::timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, nullptr)), "set a timer");
+    static constexpr Call call{"set a timer", SYS_timerfd_settime};
+    if constexpr (kernel_words)
+        return tell(call, timer, TFD_TIMER_ABSTIME, &when, nullptr);
+    TRY(ask_library(call, "", [&] { return ::timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, nullptr); }));
+    return {};
 }
 
 Result<void*> map_memory(std::size_t size)
 {
-    void* start = refused("mmap") ? MAP_FAILED
-                                  : ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* start = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         return Error(errno, "reserve memory");
     return start;
@@ -126,7 +135,8 @@ Result<void*> map_memory(std::size_t size)
 
 void discard_memory(void* start, std::size_t size)
 {
-    ::madvise(start, size, MADV_DONTNEED);
+    static constexpr Call call{nullptr, SYS_madvise};
+    (void)tell(call, start, size, MADV_DONTNEED);
 }
 
 void forget_code()
@@ -135,7 +145,7 @@ void forget_code()
     constexpr std::uintptr_t page = 4096;
     const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(__executable_start) & ~(page - 1);
     const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(etext) & ~(page - 1);
-    ::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+    discard_memory(reinterpret_cast<void*>(start), end - start);
 }
 
 }  // namespace vial::os

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "base/os_call.h"
-#include "base/syscall_numbers.h"
 
 #include <cstddef>
 #include <fcntl.h>
@@ -26,13 +25,14 @@ constexpr std::uint64_t into_cgroup = 0x200000000;
 /// at 32 bits.
 constexpr std::uint64_t clone3_only = ~std::uint64_t{0xffffff00};
 
-long old_clone(std::uint64_t flags)
+Result<std::size_t> old_clone(std::uint64_t flags)
 {
+    static constexpr Call call{"create the process", SYS_clone};
     const auto word = static_cast<unsigned long>(flags) | SIGCHLD;
 #if defined(__s390__)
-    return ::syscall(SYS_clone, 0, word, 0, 0, 0);
+    return ask(call, nullptr, word, nullptr, nullptr, nullptr);
 #else
-    return ::syscall(SYS_clone, word, 0, 0, 0, 0);
+    return ask(call, word, nullptr, nullptr, nullptr, nullptr);
 #endif
 }
 
@@ -58,57 +58,63 @@ Result<pid_t> clone(const CloneArguments& arguments)
         size = sizeof block;
     }
 
-    long pid = CALL("clone3", ::syscall(__NR_clone3, &block, size));
-    if (pid < 0 && errno == ENOSYS && (arguments.flags & clone3_only) == 0) {
-        pid = CALL("clone", old_clone(arguments.flags));
-        if (pid > 0 && arguments.pidfd != nullptr) {
+    static constexpr Call call{"create the process", __NR_clone3};
+    auto created = ask(call, &block, size);
+    if (created.number() == ENOSYS && (arguments.flags & clone3_only) == 0) {
+        created = old_clone(arguments.flags);
+        if (created.ok() && created.value() > 0 && arguments.pidfd != nullptr) {
             // Nobody has waited for the child yet, so the number is still its own.
-            if (Opened opened_late = pidfd_open(static_cast<pid_t>(pid)); opened_late.ok())
-                pidfd = opened_late.value().release();
+            pidfd = pidfd_open(static_cast<pid_t>(created.value())).value_or(Fd()).release();
         }
     }
-    TRY(done(pid, "create the process"));
+    const auto pid = static_cast<pid_t>(TRY(created));
     if (pid > 0 && arguments.pidfd != nullptr)
         arguments.pidfd->reset(pidfd);
-    return static_cast<pid_t>(pid);
+    return pid;
 }
 
 Result<void> unshare(int flags)
 {
-    return done(CALL("unshare", ::syscall(SYS_unshare, flags)), "make new namespaces");
+    static constexpr Call call{"make new namespaces", SYS_unshare};
+    return tell(call, long{flags});
 }
 
 Result<void> setns(int fd, int flags)
 {
-    return done(CALL("setns", ::syscall(SYS_setns, fd, flags)), "join a namespace");
+    static constexpr Call call{"join a namespace", SYS_setns};
+    return tell(call, fd, flags);
 }
 
 Result<Fd> pidfd_open(pid_t pid)
 {
-    return opened(CALL("pidfd_open", ::syscall(__NR_pidfd_open, pid, 0U)), "open the process");
+    static constexpr Call call{"open the process", __NR_pidfd_open};
+    return opened(call, pid, 0U);
 }
 
 Result<void> pidfd_send_signal(int pidfd, int signal)
 {
-    return done(CALL("pidfd_send_signal", ::syscall(__NR_pidfd_send_signal, pidfd, signal, nullptr, 0U)),
-                "signal the process");
+    static constexpr Call call{"signal the process", __NR_pidfd_send_signal};
+    return tell(call, pidfd, signal, nullptr, 0U);
 }
 
 Result<void> kill(pid_t pid, int signal)
 {
-    return done(CALL("kill", ::kill(pid, signal)), "signal the process");
+    static constexpr Call call{"signal the process", SYS_kill};
+    return tell(call, pid, signal);
 }
 
 Error execute(int fd, char* const arguments[], char* const environment[])
 {
-    (void)CALL("execveat", ::syscall(SYS_execveat, fd, "", arguments, environment, AT_EMPTY_PATH));
-    return Error(errno, "execute", arguments[0] != nullptr ? arguments[0] : "");
+    static constexpr Call call{"execute", SYS_execveat};
+    return tell(call, fd, "", arguments, environment, AT_EMPTY_PATH)
+        .as(call.step, arguments[0] != nullptr ? arguments[0] : "")
+        .error();
 }
 
 Error execute(const char* path, char* const arguments[], char* const environment[])
 {
-    (void)CALL("execve", ::execve(path, arguments, environment));
-    return Error(errno, "execute", path);
+    static constexpr Call call{"execute", SYS_execve, 1};
+    return tell(call, path, arguments, environment).error();
 }
 
 int Exited::exit_code() const
@@ -120,22 +126,23 @@ Result<Exited> wait(pid_t pid, int options)
 {
     siginfo_t report{};  // WNOHANG leaves si_pid as it was
     const idtype_t whom = pid == 0 ? P_ALL : P_PID;
-    TRY(done(uninterrupted(
-                 [&] { return CALL("waitid", ::waitid(whom, static_cast<id_t>(pid), &report, options | WEXITED)); }),
-             "wait for a process"));
+    static constexpr Call call{"wait for a process", SYS_waitid, 0, true};
+    TRY(tell(call, whom, pid, &report, options | WEXITED, nullptr));
     return Exited{report.si_pid, report.si_code, report.si_status};
 }
 
 Result<void> prctl(int option, unsigned long a, unsigned long b, const char* step)
 {
-    return done(CALL("prctl", ::prctl(option, a, b, 0UL, 0UL)), step);
+    const Call call{step, SYS_prctl};
+    return tell(call, option, a, b, 0UL, 0UL);
 }
 
 Result<CapabilitySets> capget()
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
-    TRY(done(CALL("capget", ::syscall(SYS_capget, &header, halves)), "read the capabilities"));
+    static constexpr Call call{"read the capabilities", SYS_capget};
+    TRY(tell(call, &header, halves));
     const auto whole = [&](__u32 __user_cap_data_struct::*set) {
         return std::uint64_t{halves[1].*set} << 32 | halves[0].*set;
     };
@@ -152,40 +159,40 @@ Result<void> capset(const CapabilitySets& sets)
         halves[half].permitted = static_cast<__u32>(sets.permitted >> 32 * half);
         halves[half].inheritable = static_cast<__u32>(sets.inheritable >> 32 * half);
     }
-    return done(CALL("capset", ::syscall(SYS_capset, &header, halves)), "change the capabilities");
+    static constexpr Call call{"change the capabilities", SYS_capset};
+    return tell(call, &header, halves);
 }
 
 Result<bool> in_bounding_set(unsigned capability)
 {
-    const long outcome = CALL("prctl", ::prctl(PR_CAPBSET_READ, capability, 0UL, 0UL, 0UL));
-    TRY(done(outcome, "read the capability bounding set"));
-    return outcome != 0;
+    static constexpr Call call{"read the capability bounding set", SYS_prctl};
+    return TRY(ask(call, PR_CAPBSET_READ, static_cast<unsigned long>(capability), 0UL, 0UL, 0UL)) != 0;
 }
 
 Result<void> new_session_keyring()
 {
-    constexpr long join_session_keyring = 1;
-    return done(CALL("keyctl", ::syscall(SYS_keyctl, join_session_keyring, nullptr, 0, 0, 0)), "make a keyring");
+    constexpr int join_session_keyring = 1;
+    static constexpr Call call{"make a keyring", SYS_keyctl};
+    return tell(call, join_session_keyring, nullptr);
 }
 
 Result<void> sethostname(std::string_view name)
 {
-    if (CALL("sethostname", ::sethostname(name.data(), name.size())) < 0)
-        return Error(errno, "set the hostname", name);
-    return {};
+    static constexpr Call call{"set the hostname", SYS_sethostname};
+    return tell(call, name.data(), static_cast<int>(name.size())).as(call.step, name);
 }
 
 Result<void> setrlimit(int resource, const rlimit& limit)
 {
-    // glibc has an enumeration for the resource, musl an int. Not setrlimit(2), which musl makes in all threads.
-    using Resource = decltype(RLIMIT_FSIZE);
-    return done(CALL("setrlimit", ::prlimit(0, static_cast<Resource>(resource), &limit, nullptr)),
-                "set a resource limit");
+    // Not setrlimit(2), where 32 bits were once enough for a limit.
+    static constexpr Call call{"set a resource limit", SYS_prlimit64};
+    return tell(call, 0, resource, &limit, nullptr);
 }
 
 Result<void> setsid()
 {
-    return done(CALL("setsid", ::setsid()), "make a session");
+    static constexpr Call call{"make a session", SYS_setsid};
+    return tell(call);
 }
 
 // The libcs' own setresuid and the like signal every thread of the process and abort where one of them
@@ -194,28 +201,31 @@ Result<void> setsid()
 Result<void> setresuid(uid_t user)
 {
 #ifdef SYS_setresuid32
-    return done(CALL("setresuid", ::syscall(SYS_setresuid32, user, user, user)), "change the user");
+    static constexpr Call call{"change the user", SYS_setresuid32};
 #else
-    return done(CALL("setresuid", ::syscall(SYS_setresuid, user, user, user)), "change the user");
+    static constexpr Call call{"change the user", SYS_setresuid};
 #endif
+    return tell(call, user, user, user);
 }
 
 Result<void> setresgid(gid_t group)
 {
 #ifdef SYS_setresgid32
-    return done(CALL("setresgid", ::syscall(SYS_setresgid32, group, group, group)), "change the group");
+    static constexpr Call call{"change the group", SYS_setresgid32};
 #else
-    return done(CALL("setresgid", ::syscall(SYS_setresgid, group, group, group)), "change the group");
+    static constexpr Call call{"change the group", SYS_setresgid};
 #endif
+    return tell(call, group, group, group);
 }
 
 Result<void> setgroups(std::span<const gid_t> groups)
 {
 #ifdef SYS_setgroups32
-    return done(CALL("setgroups", ::syscall(SYS_setgroups32, groups.size(), groups.data())), "set the groups");
+    static constexpr Call call{"set the groups", SYS_setgroups32};
 #else
-    return done(CALL("setgroups", ::syscall(SYS_setgroups, groups.size(), groups.data())), "set the groups");
+    static constexpr Call call{"set the groups", SYS_setgroups};
 #endif
+    return tell(call, static_cast<int>(groups.size()), groups.data());
 }
 
 }  // namespace vial::os

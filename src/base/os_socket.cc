@@ -10,32 +10,32 @@ namespace vial::os {
 
 Result<Fd> socket(int domain, int type, int protocol)
 {
-    return opened(CALL("socket", ::socket(domain, type | SOCK_CLOEXEC, protocol)), "make a socket");
+    static constexpr Call call{"make a socket", SYS_socket};
+    return opened(call, domain, type | SOCK_CLOEXEC, protocol);
 }
 
 Result<void> bind(int fd, const sockaddr* address, socklen_t length, std::string_view object)
 {
-    if (CALL("bind", ::bind(fd, address, length)) < 0)
-        return Error(errno, "bind a socket to", object);
-    return {};
+    static constexpr Call call{"bind a socket to", SYS_bind};
+    return tell(call, fd, address, length).as(call.step, object);
 }
 
 Result<void> connect(int fd, const sockaddr* address, socklen_t length, std::string_view object)
 {
-    if (CALL("connect", ::connect(fd, address, length)) < 0)
-        return Error(errno, "connect to", object);
-    return {};
+    static constexpr Call call{"connect to", SYS_connect};
+    return tell(call, fd, address, length).as(call.step, object);
 }
 
 Result<void> listen(int fd, int backlog)
 {
-    return done(CALL("listen", ::listen(fd, backlog)), "listen on a socket");
+    static constexpr Call call{"listen on a socket", SYS_listen};
+    return tell(call, fd, backlog);
 }
 
 Result<Fd> accept(int fd)
 {
-    return opened(uninterrupted([&] { return CALL("accept4", ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC)); }),
-                  "accept a connection");
+    static constexpr Call call{"accept a connection", SYS_accept4, 0, true};
+    return opened(call, fd, nullptr, nullptr, SOCK_CLOEXEC);
 }
 
 namespace {
@@ -66,8 +66,9 @@ Result<std::size_t> send_with(int fd, const void* data, std::size_t size, std::s
         message.msg_control = control.bytes;
         message.msg_controllen = static_cast<socklen_t>(CMSG_SPACE(passed.size_bytes()));
     }
-    return counted(uninterrupted([&] { return CALL("sendmsg", ::sendmsg(fd, &message, flags | MSG_NOSIGNAL)); }),
-                   "send a message");
+    // Both structures are the kernel's where what a libc leaves unnamed in them is zero.
+    static constexpr Call call{"send a message", SYS_sendmsg, 0, true};
+    return ask(call, fd, &message, flags | MSG_NOSIGNAL);
 }
 
 }  // namespace
@@ -97,14 +98,14 @@ Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, st
         // Not CMSG_SPACE: its padding could be room for one descriptor more, which nobody would close.
         message.msg_controllen = static_cast<socklen_t>(CMSG_LEN(std::min(passed.size(), most_passed) * sizeof(int)));
     }
-    const long outcome =
-        uninterrupted([&] { return CALL("recvmsg", ::recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC)); });
-    const cmsghdr* header = outcome < 0 || passed.empty() ? nullptr : CMSG_FIRSTHDR(&message);
+    static constexpr Call call{"receive a message", SYS_recvmsg, 0, true};
+    const std::size_t size_received = TRY(ask(call, fd, &message, flags | MSG_CMSG_CLOEXEC));
+    const cmsghdr* header = passed.empty() ? nullptr : CMSG_FIRSTHDR(&message);
     if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         count = std::min<std::size_t>((header->cmsg_len - CMSG_LEN(0)) / sizeof(int), passed.size());
         std::memcpy(passed.data(), CMSG_DATA(header), count * sizeof(int));
     }
-    return counted(outcome, "receive a message");
+    return size_received;
 }
 
 Result<std::size_t> receive(int fd, void* data, std::size_t size, Fd* passed, int flags)
@@ -117,17 +118,27 @@ Result<std::size_t> receive(int fd, void* data, std::size_t size, Fd* passed, in
     return got;
 }
 
+namespace {
+
+Result<std::size_t> ask_poll(std::span<struct pollfd> entries, const timespec* length)
+{
+    static constexpr Call call{"wait for events", SYS_ppoll};
+    if constexpr (kernel_words)
+        return ask(call, entries.data(), static_cast<unsigned>(entries.size()), length, nullptr);
+    return ask_library(call, "", [&] { return ::ppoll(entries.data(), entries.size(), length, nullptr); });
+}
+
+}  // namespace
+
 Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout)
 {
     const std::int64_t end = timeout < 0 ? 0 : boottime_ms() + timeout;
     for (std::int64_t left = timeout;;) {
         const timespec length{static_cast<time_t>(left / 1000), static_cast<long>(left % 1000 * 1000000)};
-        const long outcome =
-            CALL("ppoll", ::ppoll(entries.data(), entries.size(), timeout < 0 ? nullptr : &length, nullptr));
-        if (outcome >= 0)
-            return static_cast<int>(outcome);
-        if (errno != EINTR)
-            return Error(errno, "wait for events");
+        const timespec* wait = timeout < 0 ? nullptr : &length;
+        auto ready = ask_poll(entries, wait);
+        if (ready.number() != EINTR)
+            return static_cast<int>(TRY(ready));
         if (timeout >= 0)
             left = std::max<std::int64_t>(0, end - boottime_ms());
     }

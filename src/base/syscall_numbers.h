@@ -69,3 +69,14 @@
 #ifndef __NR_open_tree_attr
 #define __NR_open_tree_attr (VIAL_FIRST_SYSCALL + 467)
 #endif
+
+// Where a time once had 32 bits, musl has the old calls under names that say so; they are only made through the libc.
+#if !defined(SYS_clock_gettime) && defined(SYS_clock_gettime32)
+#define SYS_clock_gettime SYS_clock_gettime32
+#endif
+#if !defined(SYS_timerfd_settime) && defined(SYS_timerfd_settime32)
+#define SYS_timerfd_settime SYS_timerfd_settime32
+#endif
+#if !defined(SYS_ppoll) && defined(SYS_ppoll_time32)
+#define SYS_ppoll SYS_ppoll_time32
+#endif

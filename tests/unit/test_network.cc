@@ -427,7 +427,7 @@ namespace {
 
 int calls_until_refusal;
 
-int refuse_one(const char*)
+int refuse_one(long)
 {
     return --calls_until_refusal == 0 ? ENOBUFS : 0;
 }

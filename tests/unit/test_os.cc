@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/os.h"
+#include "base/syscall_numbers.h"
 
 #include "child.h"
 
@@ -38,16 +39,16 @@ struct Scratch {
     }
 };
 
-const char* refused_call = "";
+long refused_call = 0;
 int refused_number = 0;
 
 /// While it lives, one call fails with the given errno.
 struct Refuse {
-    Refuse(const char* call, int number)
+    Refuse(long call, int number)
     {
         refused_call = call;
         refused_number = number;
-        os::refuse([](const char* name) { return std::strcmp(name, refused_call) == 0 ? refused_number : 0; });
+        os::refuse([](long asked) { return asked == refused_call ? refused_number : 0; });
     }
     ~Refuse() { os::refuse(nullptr); }
 };
@@ -126,13 +127,13 @@ TEST_CASE("an error names the call's object")
 TEST_CASE("a test may refuse any call")
 {
     {
-        Refuse refuse("openat", EMFILE);
+        Refuse refuse(SYS_openat, EMFILE);
         CHECK(Opened(os::open("/dev/null", O_RDONLY)).number() == EMFILE);
         CHECK(os::read_file(AT_FDCWD, "/proc/self/comm").number() == EMFILE);
     }
     CHECK(Opened(os::open("/dev/null", O_RDONLY)).ok());
     {
-        Refuse refuse("mount_setattr", ENOSYS);
+        Refuse refuse(__NR_mount_setattr, ENOSYS);
         CHECK(os::missing(os::mount_setattr(-1, "", 0, mount_attr{})));
     }
 }
@@ -187,7 +188,7 @@ TEST_CASE("a sealed memory file never changes again")
 TEST_CASE("everything from a number on is closed, with close_range and without")
 {
     for (const int number : {0, ENOSYS}) {
-        Refuse refuse("close_range", number);
+        Refuse refuse(__NR_close_range, number);
         const auto ended = in_child([] {
             // Numbers with gaps, more than one buffer of directory entries takes.
             for (int target = 100; target < 400; target += 3) {
@@ -220,7 +221,7 @@ TEST_CASE("descriptors are duplicated for exec and away from 0 to 2")
 TEST_CASE("a child is made by clone3, and by clone where the kernel has no clone3")
 {
     for (const int number : {0, ENOSYS}) {
-        Refuse refuse("clone3", number);
+        Refuse refuse(__NR_clone3, number);
         Fd pidfd;
         const pid_t parent = ::getpid();
         const pid_t pid = os::clone({0, -1, &pidfd}).value();
@@ -234,7 +235,7 @@ TEST_CASE("a child is made by clone3, and by clone where the kernel has no clone
         CHECK(ended.exit_code() == 7);
         CHECK(os::pidfd_send_signal(pidfd.get(), 0).number() == ESRCH);
     }
-    Refuse refuse("clone3", ENOSYS);
+    Refuse refuse(__NR_clone3, ENOSYS);
     CHECK(os::clone({CLONE_INTO_CGROUP, 0, nullptr}).number() == ENOSYS);
     CHECK(os::clone({CLONE_NEWTIME, -1, nullptr}).number() == ENOSYS);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/payload.h"
 
+#include "base/syscall_numbers.h"
 #include "child.h"
 
 #include <cstring>
@@ -231,8 +232,7 @@ TEST_CASE("the payload starts clean: signals, descriptors, session, directory, e
     CHECK(signals == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 
     for (const int number : {0, ENOSYS}) {  // with close_range and without
-        os::refuse(number == 0 ? nullptr
-                               : +[](const char* call) { return std::strcmp(call, "close_range") == 0 ? ENOSYS : 0; });
+        os::refuse(number == 0 ? nullptr : +[](long call) { return call == __NR_close_range ? ENOSYS : 0; });
         const std::string open = output_of(
             "fd=0; while test $fd -lt 99; do test -e /proc/$$/fd/$fd && echo -n \"$fd \"; fd=$((fd + 1)); done; :",
             payload);
