@@ -45,7 +45,7 @@ Result<int> list(const Arguments& arguments)
 {
     TRY(require_root(arguments));
     const List<Record> records = TRY(look_around());
-    Table table({"NAME", "STATE", "PID", "STARTED", "ENDED", "RESULT"});
+    Table table("NAME|STATE|PID|STARTED|ENDED|RESULT");
     Builder json("[");
     for (const Record& record : records) {
         const bool ended = record.phase == Phase::Ended;
@@ -53,8 +53,12 @@ Result<int> list(const Arguments& arguments)
         if (json.size() > 1)
             json += ",";
         json += as_json(record, outcome);
-        table.row({record.name, phase_name(record.phase), ended ? Text("-") : decimal(record.init.pid),
-                   ago(record.started_at), ended ? ago(outcome.at) : Text("-"), ended ? outcome.words() : Text("-")});
+        table.cell(record.name);
+        table.cell(phase_name(record.phase));
+        table.cell(ended ? Text("-") : decimal(record.init.pid));
+        table.cell(ago(record.started_at));
+        table.cell(ended ? ago(outcome.at) : "-");
+        table.cell(ended ? outcome.words() : "-");
     }
     print(arguments.has(Option::Json) ? compose("%]\n", json) : table.text());
     return 0;

@@ -26,21 +26,6 @@ Text text(json::Raw object, std::string_view key)
     return json::string(json::member(object, key)).value_or("-");
 }
 
-Text size_or_dash(std::int64_t bytes)
-{
-    return bytes < 0 ? Text("-") : human_size(bytes);
-}
-
-Text number_or_dash(std::int64_t value)
-{
-    return value < 0 ? Text("-") : decimal(value);
-}
-
-Text milliseconds_of(std::int64_t microseconds)
-{
-    return microseconds < 0 ? Text("-") : compose("%ms", microseconds / 1000);
-}
-
 /// How a service's last run ended, in words.
 Text ending(json::Raw last)
 {
@@ -51,6 +36,58 @@ Text ending(json::Raw last)
         return compose("killed by the OOM killer (%)", code);
     const Text signal = text(last, "signal");
     return signal == "-" ? compose("exited with %", code) : compose("killed by SIG% (%)", signal, code);
+}
+
+/// The member that `path` names (`memory.current`), for people. `kind`: `t` a text, `n` a number, `b` bytes, `u`
+/// microseconds, `d` milliseconds, `p` the same where there is a process, `e` an ending; as a capital: where there
+/// is none, there is no limit.
+Text member_text(json::Raw object, char kind, std::string_view path)
+{
+    const bool nobody = kind == 'p' && number(object, "pid") < 0;
+    while (!path.empty())
+        object = json::member(object, take_until(path, '.'));
+    if (kind == 't')
+        return json::string(object).value_or("-");
+    if (kind == 'e')
+        return ending(object);
+    const std::int64_t value = nobody ? -1 : json::number(object).value_or(-1);
+    if (value < 0)
+        return kind < 'a' ? "unlimited" : "-";
+    switch (kind | 0x20) {
+    case 'n':
+        return decimal(value);
+    case 'b':
+        return human_size(value);
+    case 'u':
+        return compose("%ms", value / 1000);
+    default:
+        return human_duration(value);
+    }
+}
+
+/// `pattern` with each `{KIND PATH}` replaced by that member of `object`.
+Text filled(json::Raw object, std::string_view pattern)
+{
+    Builder text;
+    while (!pattern.empty()) {
+        text += take_until(pattern, '{');
+        std::string_view path = take_until(pattern, '}');
+        const std::string_view kind = take_until(path, ' ');
+        if (!kind.empty())
+            text += member_text(object, kind[0], path);
+    }
+    return text;
+}
+
+void show_table(std::string_view heads, std::string_view cells, std::string_view answer)
+{
+    Table table(heads);
+    while (!answer.empty()) {
+        const json::Raw line = take_until(answer, '\n');
+        for (std::string_view rest = cells; !rest.empty();)
+            table.cell(filled(line, take_until(rest, '|')));
+    }
+    print(table.text());
 }
 
 /// PID 1's lines as one object: `{"container":{...},"services":[...]}`.
@@ -76,46 +113,23 @@ void show_status(const Record& record, std::string_view answer)
         head.compose(", % of its log dropped", human_size(dropped));
     head += '\n';
     print(head);
-    Table table({"SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "LAST RUN"});
-    while (!answer.empty()) {
-        const json::Raw line = take_until(answer, '\n');
-        const std::int64_t pid = number(line, "pid");
-        table.row({text(line, "service"), text(line, "state"), number_or_dash(pid),
-                   pid < 0 ? Text("-") : human_duration(number(line, "uptime_ms", 0)),
-                   number_or_dash(number(line, "restarts")), ending(json::member(line, "last_exit"))});
-    }
-    print(table.text());
+    show_table("SERVICE|STATE|PID|UPTIME|RESTARTS|LAST RUN",
+               "{t service}|{t state}|{n pid}|{p uptime_ms}|{n restarts}|{e last_exit}", answer);
 }
 
 void show_stats(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
-    const json::Raw memory = json::member(container, "memory");
-    const json::Raw cpu = json::member(container, "cpu");
-    const json::Raw tasks = json::member(container, "tasks");
-    const std::int64_t limit = number(memory, "limit");
-    const std::int64_t task_limit = number(tasks, "limit");
-    Table table({"CONTAINER", record.name});
-    table.row({"uptime", human_duration(number(container, "uptime_ms", 0))});
-    table.row({"memory", compose("% of %, peak %, OOM kills %", size_or_dash(number(memory, "current")),
-                                 limit < 0 ? Text("unlimited") : human_size(limit),
-                                 size_or_dash(number(memory, "peak")), number_or_dash(number(memory, "oom_kills")))});
-    table.row({"cpu", compose("%, throttled %", milliseconds_of(number(cpu, "usage_usec")),
-                              milliseconds_of(number(cpu, "throttled_usec")))});
-    table.row({"tasks", compose("% of %", number_or_dash(number(tasks, "current")),
-                                task_limit < 0 ? Text("unlimited") : decimal(task_limit))});
-    table.row({"orphans reaped", number_or_dash(number(container, "reaped"))});
-    table.row({"signals passed on", number_or_dash(number(container, "forwarded"))});
-    print(table.text());
-    Table services({"SERVICE", "STATE", "PID", "RESTARTS", "MEMORY", "CPU"});
-    while (!answer.empty()) {
-        const json::Raw line = take_until(answer, '\n');
-        services.row({text(line, "service"), text(line, "state"), number_or_dash(number(line, "pid")),
-                      number_or_dash(number(line, "restarts")),
-                      size_or_dash(number(json::member(line, "memory"), "current")),
-                      milliseconds_of(number(json::member(line, "cpu"), "usage_usec"))});
-    }
-    print(services.text());
+    constexpr std::string_view rows = "uptime|{d uptime_ms}|"
+                                      "memory|{b memory.current} of {B memory.limit}, peak {b memory.peak}, OOM kills "
+                                      "{n memory.oom_kills}|"
+                                      "cpu|{u cpu.usage_usec}, throttled {u cpu.throttled_usec}|"
+                                      "tasks|{n tasks.current} of {N tasks.limit}|"
+                                      "orphans reaped|{n reaped}|"
+                                      "signals passed on|{n forwarded}";
+    show_table(concat("CONTAINER|", record.name), rows, container);
+    show_table("SERVICE|STATE|PID|RESTARTS|MEMORY|CPU",
+               "{t service}|{t state}|{n pid}|{n restarts}|{b memory.current}|{u cpu.usage_usec}", answer);
 }
 
 void show_ended(const Record& record, bool as_json)
