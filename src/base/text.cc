@@ -55,6 +55,11 @@ Decimal::Decimal(std::int64_t number) : start_(digits_ + sizeof digits_)
         *--start_ = '-';
 }
 
+bool operator==(std::string_view text, const char* word)
+{
+    return text == std::string_view(word);
+}
+
 Text::Text(std::string_view passing) : Text(concat(passing)) {}
 
 char* Builder::room(std::size_t count)

@@ -36,6 +36,9 @@ private:
     Text(const char* kept, std::size_t size) : std::string_view(kept, size) {}
 };
 
+/// Compares with a literal; its length need not be passed, which counts where there are many.
+bool operator==(std::string_view text, const char* word);
+
 /// What a pattern's values are passed as: the call of one function with whatever there is costs the caller a few
 /// bytes a value, which an array of views to be filled does not.
 namespace values {
