@@ -31,7 +31,6 @@ bool is_alone(int signal)
 bool Pid1::begin_end()
 {
     ending_ = true;
-    supervisor.stop_all(now);
 
     const Service* outcome = supervisor.outcome();
     const Ending last = outcome != nullptr ? outcome->last : Ending{};

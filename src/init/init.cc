@@ -73,15 +73,21 @@ Result<int> supervise(const Plan& plan)
 {
     // One piece: the services' two tables, then the log's page and the clients'.
     const std::size_t count = plan.service_count;
-    const std::size_t tables = round_to_pages(count * (sizeof(Service) + sizeof(ServiceRuntime)));
-    char* memory = static_cast<char*>(TRY(os::map_memory(tables + Log::page + Control::places * Control::page)));
+    const std::size_t size =
+        round_to_pages(count * (sizeof(Service) + sizeof(ServiceRuntime) + 2 * sizeof(std::uint32_t)));
+    char* memory = static_cast<char*>(TRY(os::map_memory(size + Log::page + Control::places * Control::page)));
     auto* services = reinterpret_cast<Service*>(memory);
     auto* runtimes = reinterpret_cast<ServiceRuntime*>(services + count);
+    auto* numbers = reinterpret_cast<std::uint32_t*>(runtimes + count);
     std::uninitialized_default_construct_n(services, count);
     std::uninitialized_default_construct_n(runtimes, count);
 
-    Pid1 init(plan, {services, count}, {runtimes, count});
-    TRY(init.open(memory + tables));
+    ServiceTables tables;
+    tables.services = {services, count};
+    tables.heap = {numbers, count};
+    tables.buckets = {numbers + count, count};
+    Pid1 init(plan, tables, {runtimes, count});
+    TRY(init.open(memory + size));
     return init.run();
 }
 
@@ -117,10 +123,10 @@ int run_init(int plan_fd)
     return code.ok() ? code.value() : refuse(plan, code.error());
 }
 
-Pid1::Pid1(const Plan& plan_, std::span<Service> services, std::span<ServiceRuntime> runtimes_)
+Pid1::Pid1(const Plan& plan_, const ServiceTables& tables, std::span<ServiceRuntime> runtimes_)
     : plan(plan_),
       runtimes(runtimes_),
-      supervisor(services, *this),
+      supervisor(tables, *this),
       channel_(plan_.channel),
       unsettled_(plan_.service_count)
 {
@@ -180,8 +186,12 @@ int Pid1::run()
         if (reap_again_)
             reap_again_ = reap();
         bool more = reap_again_;
-        if (!ending_)
+        if (!ending_) {
+            // A oneshot that is done may have an on_stop to run.
+            if (supervisor.finished() && !supervisor.closing())
+                supervisor.stop_all(now);
             more |= supervisor.advance(now);
+        }
         control.expire(*this);
         if (quit_ >= 0)
             return quit_;

@@ -43,7 +43,7 @@ constexpr std::uint64_t event_token(Source source, std::uint32_t index = 0)
 
 class Pid1 final : public ServiceActions {
 public:
-    Pid1(const Plan& plan, std::span<Service> services, std::span<ServiceRuntime> runtimes);
+    Pid1(const Plan& plan, const ServiceTables& tables, std::span<ServiceRuntime> runtimes);
 
     /// Takes all that is needed until the end: memory, descriptors, privileges. `pages`: one for the log, then
     /// those of the control clients.
@@ -52,10 +52,13 @@ public:
     int run();
 
     // spawn.cc: ServiceActions, and what becomes of a start.
-    ServicePolicy policy(ServiceIndex index) const override;
+    const ServicePolicy& policy(ServiceIndex index) const override;
     Result<pid_t> start(ServiceIndex index) override;
     void send_stop(ServiceIndex index) override;
+    void send_reload(ServiceIndex index) override;
     void kill(ServiceIndex index) override;
+    Result<pid_t> start_task(ServiceIndex index, Task task) override;
+    void kill_task(ServiceIndex index) override;
     void changed(ServiceIndex index, ServiceState before) override;
     /// `gone`: its process has been reaped already.
     void hear_exec_report(ServiceIndex index, bool gone);
@@ -101,6 +104,7 @@ private:
     [[noreturn]] void become(ServiceIndex index, int report);
     Ending ending_of(ServiceIndex index, int code, int signal);
 
+    mutable ServicePolicy policy_;
     int signals_ = -1;
     int timer_ = -1;
     int null_ = -1;

@@ -26,12 +26,16 @@ bool Pid1::reap()
         if (!waited.ok() || waited.value().pid == 0)
             return false;
         const os::Exited& exited = waited.value();
-        const Service* service = supervisor.find(exited.pid);
-        if (service == nullptr) {
+        const PidTable::Owner owner = supervisor.find(exited.pid);
+        if (!owner.found) {
             reaped++;
             continue;
         }
-        const ServiceIndex index = supervisor.index_of(*service);
+        const ServiceIndex index = owner.service;
+        if (owner.is_task) {
+            supervisor.task_ended(index, exited.exit_code() == 0, now);
+            continue;
+        }
         // How its exec went comes first, even if the end was noticed before it.
         hear_exec_report(index, true);
         supervisor.exited(index, ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status),

@@ -71,11 +71,23 @@ int become_only_service(const Plan& plan)
     return exec_exit_code(error);
 }
 
-ServicePolicy Pid1::policy(ServiceIndex index) const
+const ServicePolicy& Pid1::policy(ServiceIndex index) const
 {
     const PlanService& service = plan.all_services()[index];
-    return {static_cast<Restart>(service.restart), service.restart_delay, service.stop_timeout};
+    policy_.restart = static_cast<Restart>(service.restart);
+    policy_.restart_delay = service.restart_delay;
+    policy_.stop_timeout = service.stop_timeout;
+    return policy_;
 }
+
+void Pid1::send_reload(ServiceIndex) {}
+
+Result<pid_t> Pid1::start_task(ServiceIndex, Task)
+{
+    return 0;
+}
+
+void Pid1::kill_task(ServiceIndex) {}
 
 /// Forks. Whether the exec goes through is heard on a pipe that only the child can write to: the exec closes it,
 /// a failure writes one message to it, the exit code and why.

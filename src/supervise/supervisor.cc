@@ -1,70 +1,65 @@
 // SPDX-License-Identifier: MIT
 #include "supervise/supervisor.h"
 
+#include "supervise/delays.h"
+
 #include <algorithm>
 
 namespace vial {
 
-namespace {
-
-/// How long after the `count`th refused fork in a row the next one is tried: 0.1 s, doubled up to 12.8 s.
-Milliseconds refusal_delay(std::uint8_t count)
+Supervisor::Supervisor(const ServiceTables& tables, ServiceActions& actions)
+    : services_(tables.services),
+      actions_(actions),
+      needs_(tables.needs),
+      dependents_(tables.dependents),
+      deadlines_(tables.services, tables.heap),
+      pids_(tables.services, tables.buckets)
 {
-    return Milliseconds{100} << std::min<unsigned>(count, 7);
 }
 
-bool wants_restart(Restart restart, const Ending& ending)
+void Supervisor::touch(ServiceIndex index)
 {
-    return restart == Restart::Always || (restart == Restart::OnFailure && ending.code != 0);
-}
-
-std::int64_t after(std::int64_t now, Milliseconds delay)
-{
-    std::int64_t at;
-    return delay < 0 || __builtin_add_overflow(now, delay, &at) ? os::never : at;
-}
-
-}  // namespace
-
-std::string_view state_name(ServiceState state)
-{
-    constexpr std::string_view names[] = {"waiting", "starting", "ready", "stopping", "backoff", "stopped", "failed"};
-    return names[static_cast<unsigned>(state)];
+    Service& service = services_[index];
+    const bool active = is_active(service);
+    active_ = active_ + active - service.counted;
+    service.counted = active;
+    deadlines_.update(index);
 }
 
 void Supervisor::enter(ServiceIndex index, ServiceState state, std::int64_t now, std::int64_t deadline)
 {
     Service& service = services_[index];
     const ServiceState before = service.state;
-    active_ = active_ + is_active(state) - is_active(before);
-    waiting_ = waiting_ + (state == ServiceState::Waiting) - (before == ServiceState::Waiting);
     service.state = state;
     service.since = now;
-
-    const bool was_earliest = service.deadline == earliest_;
     service.deadline = deadline;
-    if (deadline < earliest_) {
-        earliest_ = deadline;
-    } else if (was_earliest && earliest_ != os::never) {
-        earliest_ = os::never;
-        for (const Service& each : services_)
-            earliest_ = std::min(earliest_, each.deadline);
-    }
+    touch(index);
+    push_neighbours(index, before);
+    if (state == ServiceState::Waiting)
+        push(index);
     if (state != before)
         actions_.changed(index, before);
 }
+
+// --- Wishes ---
 
 bool Supervisor::start(ServiceIndex index, std::int64_t now)
 {
     if (closing_)
         return false;
-    switch (services_[index].state) {
+    Service& service = services_[index];
+    switch (service.state) {
     case ServiceState::Stopping:
-        services_[index].again = true;
+        service.then = Afterwards::Again;
+        service.pull = true;
         break;
     case ServiceState::Backoff:
     case ServiceState::Stopped:
     case ServiceState::Failed:
+        // Whatever was, is forgotten.
+        service.reason = Reason::None;
+        service.recent = service.refusals = service.doublings = 0;
+        service.pull = true;
         if (first_failed_ == index)
             first_failed_ = none;
         enter(index, ServiceState::Waiting, now);
@@ -72,6 +67,7 @@ bool Supervisor::start(ServiceIndex index, std::int64_t now)
     case ServiceState::Waiting:
     case ServiceState::Starting:
     case ServiceState::Ready:
+    case ServiceState::Reloading:
         break;
     }
     return true;
@@ -80,26 +76,57 @@ bool Supervisor::start(ServiceIndex index, std::int64_t now)
 bool Supervisor::restart(ServiceIndex index, std::int64_t now)
 {
     const ServiceState state = services_[index].state;
-    if (!closing_ && (state == ServiceState::Starting || state == ServiceState::Ready)) {
-        begin_stop(index, true, now);
-        return true;
-    }
-    return start(index, now);
+    if (closing_ || (state != ServiceState::Starting && state != ServiceState::Ready &&
+                     state != ServiceState::Reloading && state != ServiceState::Stopping))
+        return start(index, now);
+    stop_one(index, Afterwards::Again, now);
+    services_[index].then = Afterwards::Again;
+    services_[index].spread = services_[index].pull = true;
+    push(index);
+    return true;
 }
 
 void Supervisor::stop(ServiceIndex index, std::int64_t now)
 {
-    switch (services_[index].state) {
+    services_[index].spread = true;
+    stop_one(index, Afterwards::Rest, now);
+    push(index);
+}
+
+void Supervisor::start_all(std::int64_t now)
+{
+    for (ServiceIndex index = 0; index < services_.size(); index++) {
+        start(index, now);
+        services_[index].pull = false;  // everything is on its way already
+    }
+}
+
+void Supervisor::stop_all(std::int64_t now)
+{
+    closing_ = true;
+    for (auto index = static_cast<ServiceIndex>(services_.size()); index-- > 0;)
+        stop_one(index, Afterwards::Rest, now);
+}
+
+/// A stop that somebody wishes: of this service alone.
+void Supervisor::stop_one(ServiceIndex index, Afterwards then, std::int64_t now)
+{
+    Service& service = services_[index];
+    switch (service.state) {
     case ServiceState::Waiting:
     case ServiceState::Backoff:
-        enter(index, ServiceState::Stopped, now);
+        // It will be started anyway where that is what follows.
+        if (then == Afterwards::Rest)
+            enter(index, ServiceState::Stopped, now);
         break;
     case ServiceState::Starting:
     case ServiceState::Ready:
-        begin_stop(index, false, now);
+    case ServiceState::Reloading:
+        begin_stop(index, then, Reason::None, now);
         break;
     case ServiceState::Stopping:
-        services_[index].again = false;
+        if (then == Afterwards::Rest)
+            service.then = then;
         break;
     case ServiceState::Stopped:
     case ServiceState::Failed:
@@ -107,118 +134,280 @@ void Supervisor::stop(ServiceIndex index, std::int64_t now)
     }
 }
 
-void Supervisor::start_all(std::int64_t now)
+bool Supervisor::reload(ServiceIndex index, std::int64_t now)
 {
-    for (ServiceIndex index = 0; index < services_.size(); index++)
-        start(index, now);
+    const Service& service = services_[index];
+    if ((service.state != ServiceState::Ready && service.state != ServiceState::Reloading) || service.pid == 0)
+        return false;
+    actions_.send_reload(index);
+    // Who cannot say that it is done with it is done with it.
+    if (actions_.policy(index).ready == Ready::Notify)
+        reloading(index, now);
+    return true;
 }
 
-void Supervisor::stop_all(std::int64_t now)
+// --- Starting ---
+
+/// Its turn has come in the queue: starts it, unless something it depends on holds it up, which pushes it
+/// back into the queue when that changes.
+void Supervisor::consider_start(ServiceIndex index, std::int64_t now)
 {
-    closing_ = true;
-    for (auto index = static_cast<ServiceIndex>(services_.size()); index-- > 0;)
-        stop(index, now);
+    Service& service = services_[index];
+    if (service.task != Task::None || service.wanted != Task::None)
+        return;
+    const std::span<const Dependency> needs = needs_.of(index);
+    const bool pull = service.pull;
+    service.pull = false;
+    for (const Dependency need : needs) {
+        const Service& other = services_[need.service()];
+        const bool gone = other.state == ServiceState::Stopped || other.state == ServiceState::Failed ||
+                          (other.state == ServiceState::Stopping &&
+                           (other.then == Afterwards::Rest || other.then == Afterwards::Fail));
+        if (pull && need.required() && gone)
+            start(need.service(), now);
+    }
+    for (const Dependency need : needs) {
+        const Service& other = services_[need.service()];
+        switch (other.state) {
+        case ServiceState::Waiting:
+        case ServiceState::Starting:
+        case ServiceState::Backoff:
+            return;
+        case ServiceState::Stopping:
+            if (need.required() || other.then == Afterwards::Again || other.then == Afterwards::Judge)
+                return;
+            break;
+        case ServiceState::Failed:
+            if (need.required())
+                return fail(index, Reason::Requirement, now);
+            break;
+        case ServiceState::Stopped:
+            // It was stopped just now, which is about to reach us too.
+            if (need.required() && other.spread)
+                return;
+            break;
+        case ServiceState::Ready:
+        case ServiceState::Reloading:
+            break;
+        }
+    }
+    launch(index, now);
 }
 
-void Supervisor::begin_stop(ServiceIndex index, bool again, std::int64_t now)
+void Supervisor::launch(ServiceIndex index, std::int64_t now)
 {
-    services_[index].again = again;
-    enter(index, ServiceState::Stopping, now, after(now, actions_.policy(index).stop_timeout));
-    actions_.send_stop(index);
+    Service& service = services_[index];
+    const ServicePolicy& policy = actions_.policy(index);
+    made_++;
+    service.up = false;
+    service.misses = 0;
+    auto pid = actions_.start(index);
+    if (pid.ok()) {
+        pids_.set(index, false, pid.value());
+        service.refusals = 0;
+        const bool waits = policy.ready != Ready::Start || policy.oneshot;
+        enter(index, ServiceState::Starting, now, waits ? after(now, policy.start_timeout) : os::never);
+    } else {
+        enter(index, ServiceState::Backoff, now, now + refusal_delay(service.refusals));
+        service.refusals = static_cast<std::uint8_t>(std::min(service.refusals + 1, 15)) & 15;
+    }
 }
 
 void Supervisor::started(ServiceIndex index, std::int64_t now)
 {
-    if (services_[index].state == ServiceState::Starting)
-        enter(index, ServiceState::Ready, now);
-    else if (services_[index].state == ServiceState::Stopping)
+    const Service& service = services_[index];
+    if (service.state == ServiceState::Starting) {
+        const ServicePolicy& policy = actions_.policy(index);
+        if (policy.oneshot)
+            return;
+        if (policy.ready == Ready::Start)
+            become_ready(index, now);
+        else if (policy.ready >= Ready::Exec)
+            schedule_probe(index, now);
+    } else if (service.state == ServiceState::Stopping && service.step == StopStep::Signalled) {
         // It was on its way when the stop signal was sent. That it is there now means that the signal's default
         // is to be ignored; only the program itself knows what it means.
         actions_.send_stop(index);
+    }
 }
+
+void Supervisor::ready(ServiceIndex index, std::int64_t now)
+{
+    const Service& service = services_[index];
+    if (service.state == ServiceState::Reloading)
+        enter(index, ServiceState::Ready, now);
+    else if (service.state == ServiceState::Starting && !actions_.policy(index).oneshot)
+        become_ready(index, now);
+}
+
+void Supervisor::reloading(ServiceIndex index, std::int64_t now)
+{
+    if (services_[index].state == ServiceState::Ready && services_[index].pid != 0)
+        enter(index, ServiceState::Reloading, now, after(now, actions_.policy(index).start_timeout));
+}
+
+void Supervisor::become_ready(ServiceIndex index, std::int64_t now)
+{
+    Service& service = services_[index];
+    cancel(index, now);
+    service.up = true;
+    service.misses = 0;
+    enter(index, ServiceState::Ready, now);
+    if ((actions_.policy(index).hooks & hook_bit(Task::OnStart)) != 0)
+        want(index, Task::OnStart, now);
+    else
+        schedule_probe(index, now);
+}
+
+// --- Ending ---
 
 void Supervisor::exited(ServiceIndex index, const Ending& ending, std::int64_t now)
 {
     Service& service = services_[index];
-    service.pid = 0;
+    pids_.set(index, false, 0);
     service.last = ending;
-    if (service.state == ServiceState::Stopping) {
-        enter(index, service.again && !closing_ ? ServiceState::Waiting : ServiceState::Stopped, now);
-        service.again = false;
-    } else if (const ServicePolicy policy = actions_.policy(index); wants_restart(policy.restart, ending)) {
-        service.restarts++;
-        if (policy.restart_delay <= 0)
-            enter(index, ServiceState::Waiting, now);
-        else
-            enter(index, ServiceState::Backoff, now, after(now, policy.restart_delay));
-    } else {
-        if (ending.code != 0 && first_failed_ == none)
-            first_failed_ = index;
-        enter(index, ending.code == 0 ? ServiceState::Stopped : ServiceState::Failed, now);
-    }
+    note_stability(index, now);
+    if (service.wanted != Task::OnFailure)
+        service.wanted = Task::None;
+    if (service.task != Task::OnStop && service.task != Task::OnFailure)
+        cancel(index, now);
+    touch(index);
+
+    const ServicePolicy& policy = actions_.policy(index);
+    const bool starting = service.state == ServiceState::Starting;
+    if (service.state == ServiceState::Stopping)
+        conclude(index, now);
+    else if (policy.oneshot && starting && ending.code == 0)
+        become_ready(index, now);
+    else
+        judge(index, starting && policy.ready != Ready::Start && !policy.oneshot ? Reason::NotReady : Reason::Ended,
+              now);
     // What it left behind must not meet its next instance. At the end of everything, descendants are
     // given their own time to end, by whoever asked for the end.
     if (!closing_ && !finished())
         actions_.kill(index);
 }
 
-void Supervisor::launch(ServiceIndex index, std::int64_t now)
+/// It has been ready: if for long enough, its next restart comes as soon as a first one.
+void Supervisor::note_stability(ServiceIndex index, std::int64_t now)
 {
     Service& service = services_[index];
-    if (auto pid = actions_.start(index); pid.ok()) {
-        service.pid = pid.value();
-        service.refusals = 0;
-        enter(index, ServiceState::Starting, now);
-    } else {
-        enter(index, ServiceState::Backoff, now, now + refusal_delay(service.refusals));
-        if (service.refusals < UINT8_MAX)
-            service.refusals++;
-    }
+    const Milliseconds stable_after = actions_.policy(index).stable_after;
+    if (service.state == ServiceState::Ready && stable_after >= 0 && now - service.since >= stable_after)
+        service.doublings = 0;
 }
 
-void Supervisor::expire(std::int64_t now)
+/// It ended, and nobody wished it: again, or not.
+void Supervisor::judge(ServiceIndex index, Reason reason, std::int64_t now)
 {
-    for (ServiceIndex index = 0; index < services_.size(); index++) {
-        Service& service = services_[index];
-        if (service.deadline > now)
-            continue;
-        if (service.state == ServiceState::Backoff) {
+    Service& service = services_[index];
+    const ServicePolicy& policy = actions_.policy(index);
+    const bool failed = service.last.code != 0 || reason != Reason::Ended;
+    const bool again = policy.restart == Restart::Always || (policy.restart == Restart::OnFailure && failed) ||
+                       (reason == Reason::Unwell && policy.health_action == HealthAction::Restart);
+    service.reason = failed ? reason : Reason::None;
+    if (again && !closing_) {
+        if (too_often(service, policy, now))
+            return fail(index, Reason::TooOften, now);
+        if (failed && (policy.hooks & hook_bit(Task::OnFailure)) != 0)
+            want(index, Task::OnFailure, now);
+        service.restarts++;
+        const Milliseconds delay = restart_delay(policy, service.doublings);
+        service.doublings = static_cast<std::uint8_t>(std::min(service.doublings + 1, 15)) & 15;
+        if (delay > 0)
+            enter(index, ServiceState::Backoff, now, after(now, delay));
+        else
             enter(index, ServiceState::Waiting, now);
-        } else {
-            actions_.kill(index);
-            enter(index, service.state, service.since, now + kill_interval);
-        }
+    } else if (failed) {
+        fail(index, reason, now);
+    } else {
+        enter(index, ServiceState::Stopped, now);
+        if (policy.essential)
+            decide(index, now);
     }
 }
 
-bool Supervisor::advance(std::int64_t now)
+bool Supervisor::too_often(Service& service, const ServicePolicy& policy, std::int64_t now) const
 {
-    if (earliest_ <= now)
-        expire(now);
-    const auto count = static_cast<ServiceIndex>(services_.size());
-    for (unsigned begun = 0; waiting_ > 0 && begun < start_batch; turn_ = turn_ + 1 < count ? turn_ + 1 : 0) {
-        if (services_[turn_].state != ServiceState::Waiting)
-            continue;
-        launch(turn_, now);
-        begun++;
+    if (policy.restart_limit == 0)
+        return false;
+    const auto time = static_cast<std::uint32_t>(now);
+    if (service.recent == 0 || time - service.window > policy.restart_window) {
+        service.window = time;
+        service.recent = 0;
     }
-    return waiting_ > 0;
+    if (service.recent >= policy.restart_limit)
+        return true;
+    service.recent++;
+    return false;
+}
+
+void Supervisor::fail(ServiceIndex index, Reason reason, std::int64_t now)
+{
+    const ServicePolicy& policy = actions_.policy(index);
+    services_[index].reason = reason;
+    if (first_failed_ == none)
+        first_failed_ = index;
+    // What never ran has nothing to clear up after.
+    if (reason != Reason::Requirement && (policy.hooks & hook_bit(Task::OnFailure)) != 0)
+        want(index, Task::OnFailure, now);
+    enter(index, ServiceState::Failed, now);
+    if (policy.essential)
+        decide(index, now);
+}
+
+/// An essential service has ended: so does everything.
+void Supervisor::decide(ServiceIndex index, std::int64_t now)
+{
+    if (closing_)
+        return;
+    decisive_ = index;
+    stop_all(now);
+}
+
+void Supervisor::begin_stop(ServiceIndex index, Afterwards then, Reason reason, std::int64_t now)
+{
+    Service& service = services_[index];
+    note_stability(index, now);
+    service.then = then;
+    service.reason = reason;
+    service.step = StopStep::Held;
+    service.wanted = Task::None;
+    cancel(index, now);
+    enter(index, ServiceState::Stopping, now);
+    push(index);
+}
+
+/// The step of a stop that cannot be taken back.
+void Supervisor::signal(ServiceIndex index, std::int64_t now)
+{
+    Service& service = services_[index];
+    if (service.pid == 0)
+        return conclude(index, now);
+    service.step = StopStep::Signalled;
+    service.deadline = after(now, actions_.policy(index).stop_timeout);
+    touch(index);
+    actions_.send_stop(index);
+}
+
+/// A stop is over.
+void Supervisor::conclude(ServiceIndex index, std::int64_t now)
+{
+    Service& service = services_[index];
+    if (service.then == Afterwards::Judge)
+        return judge(index, service.reason, now);
+    if (service.then == Afterwards::Fail)
+        return fail(index, service.reason, now);
+    enter(index, service.then == Afterwards::Again ? ServiceState::Waiting : ServiceState::Stopped, now);
 }
 
 const Service* Supervisor::outcome() const
 {
+    if (decisive_ != none)
+        return &services_[decisive_];
     if (services_.size() == 1)
         return services_.data();
     return first_failed_ == none ? nullptr : &services_[first_failed_];
-}
-
-const Service* Supervisor::find(pid_t pid) const
-{
-    for (const Service& service : services_) {
-        if (service.pid == pid)
-            return &service;
-    }
-    return nullptr;
 }
 
 }  // namespace vial

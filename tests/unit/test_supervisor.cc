@@ -1,92 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-#include "supervise/supervisor.h"
+#include "supervised.h"
 
-#include <doctest/doctest.h>
-
-#include <cstdint>
-#include <string>
 #include <vector>
 
 using namespace vial;
-
-namespace {
-
+using namespace vial::test;
 using State = ServiceState;
-
-/// Services without processes, and a clock that stands until it is moved.
-class World : public ServiceActions {
-public:
-    explicit World(std::size_t count = 1) : policies(count), services_(count), supervisor(services_, *this) {}
-
-    std::vector<ServicePolicy> policies;
-    std::string did;      ///< what the engine had done: `start0 stop1 kill0 `
-    bool refuse = false;  ///< the kernel has no processes to give
-
-    ServicePolicy policy(ServiceIndex index) const override { return policies[index]; }
-    Result<pid_t> start(ServiceIndex index) override
-    {
-        CHECK(supervisor.service(index).pid == 0);  // never two instances
-        if (refuse)
-            return Error(EAGAIN, "create the process");
-        record("start", index);
-        return ++last_pid;
-    }
-    void send_stop(ServiceIndex index) override
-    {
-        CHECK(supervisor.service(index).pid != 0);
-        record("stop", index);
-    }
-    void kill(ServiceIndex index) override { record("kill", index); }
-    void changed(ServiceIndex index, State before) override { CHECK(supervisor.service(index).state != before); }
-
-    /// Lets `milliseconds` pass as PID 1 would: it calls when the deadline is there.
-    void pass(std::int64_t milliseconds)
-    {
-        const std::int64_t until = now + milliseconds;
-        while (supervisor.deadline() <= until) {
-            now = supervisor.deadline();
-            supervisor.advance(now);
-        }
-        now = until;
-        supervisor.advance(now);
-    }
-    void up()
-    {
-        supervisor.start_all(now);
-        while (supervisor.advance(now)) {
-        }
-        for (ServiceIndex index = 0; index < services_.size(); index++)
-            supervisor.started(index, now);
-        did.clear();
-    }
-    void exit(int code, ServiceIndex index = 0)
-    {
-        Ending ending;
-        ending.at = 1;
-        ending.code = static_cast<std::uint8_t>(code);
-        supervisor.exited(index, ending, now);
-        supervisor.advance(now);
-    }
-    State state(ServiceIndex index = 0) const { return supervisor.service(index).state; }
-    std::string take()
-    {
-        std::string text;
-        text.swap(did);
-        return text;
-    }
-
-private:
-    std::vector<Service> services_;
-    pid_t last_pid = 100;
-    void record(const char* what, ServiceIndex index) { did += what + std::to_string(index) + " "; }
-
-public:
-    std::int64_t now = 1000;
-    Supervisor supervisor;
-};
-
-}  // namespace
 
 TEST_CASE("supervisor: a service is started, gets ready, and ends")
 {
@@ -95,6 +15,7 @@ TEST_CASE("supervisor: a service is started, gets ready, and ends")
     world.supervisor.start_all(world.now);
     CHECK(world.state() == State::Waiting);
     CHECK_FALSE(world.supervisor.finished());
+    CHECK(world.take() == "");
     CHECK_FALSE(world.supervisor.advance(world.now));
     CHECK(world.take() == "start0 ");
     CHECK(world.state() == State::Starting);
@@ -177,10 +98,10 @@ TEST_CASE("supervisor: stop gives a signal, then time, then kills until it is go
     World world;
     world.policies[0].stop_timeout = 3000;
     world.up();
-    world.supervisor.stop(0, world.now);
+    world.stop_by_hand();
     CHECK(world.take() == "stop0 ");
     CHECK(world.state() == State::Stopping);
-    world.supervisor.stop(0, world.now);
+    world.stop_by_hand();
     CHECK(world.take() == "");
     world.pass(2999);
     CHECK(world.take() == "");
@@ -200,7 +121,7 @@ TEST_CASE("supervisor: a stop timeout that is negative never kills")
     World world;
     world.policies[0].stop_timeout = unlimited;
     world.up();
-    world.supervisor.stop(0, world.now);
+    world.stop_by_hand();
     CHECK(world.supervisor.deadline() == os::never);
 }
 
@@ -211,7 +132,7 @@ TEST_CASE("supervisor: stop cancels what is pending")
     world.up();
     world.exit(1);
     REQUIRE(world.state() == State::Backoff);
-    world.supervisor.stop(0, world.now);
+    world.stop_by_hand();
     CHECK(world.state() == State::Stopped);
     CHECK(world.supervisor.deadline() == os::never);
     CHECK(world.supervisor.finished());
@@ -228,8 +149,8 @@ TEST_CASE("supervisor: stop works while it is starting")
 {
     World world;
     world.supervisor.start_all(world.now);
-    world.supervisor.advance(world.now);
-    world.supervisor.stop(0, world.now);
+    world.turn();
+    world.stop_by_hand();
     CHECK(world.take() == "start0 stop0 ");
     CHECK(world.state() == State::Stopping);
     SUBCASE("the signal ends it before its exec")
@@ -250,6 +171,7 @@ TEST_CASE("supervisor: restart by hand stops, starts, and is not counted")
     World world(2);
     world.up();
     CHECK(world.supervisor.restart(0, world.now));
+    world.turn();
     CHECK(world.take() == "stop0 ");
     world.exit(143);
     CHECK(world.take() == "kill0 start0 ");
@@ -261,7 +183,7 @@ TEST_CASE("supervisor: a start while it stops comes after it, unless a stop take
 {
     World world(2);
     world.up();
-    world.supervisor.stop(0, world.now);
+    world.stop_by_hand();
     CHECK(world.supervisor.start(0, world.now));
     SUBCASE("start")
     {
@@ -270,7 +192,7 @@ TEST_CASE("supervisor: a start while it stops comes after it, unless a stop take
     }
     SUBCASE("stop again")
     {
-        world.supervisor.stop(0, world.now);
+        world.stop_by_hand();
         world.exit(0);
         CHECK(world.state() == State::Stopped);
     }
@@ -314,6 +236,7 @@ TEST_CASE("supervisor: all are stopped in reverse order, for good")
     world.policies[1].restart = Restart::Always;
     world.up();
     world.supervisor.stop_all(world.now);
+    world.turn();
     CHECK(world.take() == "stop2 stop1 stop0 ");
     CHECK_FALSE(world.supervisor.start(0, world.now));
     CHECK_FALSE(world.supervisor.restart(1, world.now));
@@ -350,77 +273,267 @@ TEST_CASE("supervisor: many are started a batch at a time")
 TEST_CASE("supervisor: the earliest of many deadlines counts")
 {
     World world(3);
-    for (std::size_t i = 0; i < 3; i++)
-        world.policies[i] = {Restart::Always, static_cast<Milliseconds>(100 * (i + 1)), 0};
+    for (std::size_t i = 0; i < 3; i++) {
+        world.policies[i].restart = Restart::Always;
+        world.policies[i].restart_delay = static_cast<Milliseconds>(100 * (i + 1));
+    }
     world.up();
     for (const ServiceIndex index : {2U, 0U, 1U})
         world.exit(1, index);
     CHECK(world.supervisor.deadline() == world.now + 100);
-    world.supervisor.stop(0, world.now);
+    world.stop_by_hand();
     CHECK(world.supervisor.deadline() == world.now + 200);
     world.take();
     world.pass(1000);
     CHECK(world.take() == "start1 start2 ");
 }
 
-TEST_CASE("supervisor: whatever happens, the rules hold")
+TEST_CASE("supervisor: the delay doubles up to its limit, and is the first again after a stable life")
 {
-    // A small deterministic generator: the same events every time.
-    std::uint32_t seed = 12345;
-    const auto random = [&](std::uint32_t below) {
-        seed = seed * 1664525 + 1013904223;
-        return (seed >> 8) % below;
+    World world;
+    world.policies[0].restart = Restart::Always;
+    world.policies[0].restart_delay = 100;
+    world.policies[0].restart_backoff = 500;
+    world.policies[0].stable_after = 5000;
+    world.up();
+    std::vector<std::int64_t> delays;
+    const auto crash = [&] {
+        world.exit(1);
+        REQUIRE(world.state() == State::Backoff);
+        delays.push_back(world.supervisor.deadline() - world.now);
+        world.pass(delays.back());
+        world.supervisor.started(0, world.now);
+        REQUIRE(world.state() == State::Ready);
     };
-    for (int round = 0; round < 200; round++) {
-        World world(4);
-        for (ServicePolicy& policy : world.policies)
-            policy = {static_cast<Restart>(random(3)), random(2) * 300, random(3) * 500};
-        world.supervisor.start_all(world.now);
-        for (int step = 0; step < 200; step++) {
-            const ServiceIndex index = random(4);
-            const Service& service = world.supervisor.service(index);
-            world.refuse = random(8) == 0;
-            switch (random(8)) {
-            case 0:
-                world.supervisor.start(index, world.now);
-                break;
-            case 1:
-                world.supervisor.stop(index, world.now);
-                break;
-            case 2:
-                world.supervisor.restart(index, world.now);
-                break;
-            case 3:
-                if (service.pid != 0)
-                    world.supervisor.started(index, world.now);
-                break;
-            case 4:
-                if (service.pid != 0)
-                    world.exit(static_cast<int>(random(2)), index);
-                break;
-            default:
-                world.pass(random(400));
-                break;
-            }
-            std::int64_t earliest = os::never;
-            bool active = false;
-            for (const Service& each : world.supervisor.services()) {
-                const bool has_process =
-                    each.state == State::Starting || each.state == State::Ready || each.state == State::Stopping;
-                REQUIRE((each.pid != 0) == has_process);
-                earliest = std::min(earliest, each.deadline);
-                active |= is_active(each.state);
-            }
-            REQUIRE(world.supervisor.deadline() == earliest);
-            REQUIRE(world.supervisor.finished() == !active);
-        }
-        // Every stop ends.
-        world.supervisor.stop_all(world.now);
-        for (ServiceIndex index = 0; index < 4; index++) {
-            if (world.supervisor.service(index).pid != 0)
-                world.exit(143, index);
-        }
-        REQUIRE(world.supervisor.finished());
-        REQUIRE(world.supervisor.deadline() == os::never);
+    for (int i = 0; i < 5; i++)
+        crash();
+    world.pass(4999);
+    crash();
+    world.pass(5000);
+    crash();
+    crash();
+    CHECK(delays == std::vector<std::int64_t>{100, 200, 400, 500, 500, 500, 100, 200});
+}
+
+TEST_CASE("supervisor: more restarts than the limit within the window are a failure; by hand it starts over")
+{
+    World world;
+    ServicePolicy& policy = world.policies[0];
+    policy.restart = Restart::Always;
+    policy.restart_delay = 0;
+    policy.restart_limit = 3;
+    policy.restart_window = 1000;
+    world.up();
+    for (int i = 0; i < 3; i++) {
+        world.exit(1);
+        CHECK(world.state() == State::Starting);
     }
+    world.exit(7);
+    CHECK(world.state() == State::Failed);
+    CHECK(world.service().reason == Reason::TooOften);
+    CHECK(reason_text(world.service().reason) == "it was started again too often");
+    CHECK(world.supervisor.outcome()->last.code == 7);
+    CHECK(world.supervisor.finished());
+
+    world.start_by_hand();
+    CHECK(world.service().reason == Reason::None);
+    for (int i = 0; i < 3; i++)
+        world.exit(1);
+    CHECK(world.state() == State::Starting);
+    // The window is over: the count begins again.
+    world.pass(1001);
+    for (int i = 0; i < 3; i++)
+        world.exit(1);
+    CHECK(world.state() == State::Starting);
+    world.exit(1);
+    CHECK(world.state() == State::Failed);
+}
+
+TEST_CASE("supervisor: readiness by word; what was ready is so no longer after a crash")
+{
+    World world;
+    world.policies[0].ready = Ready::Notify;
+    world.policies[0].restart = Restart::Always;
+    world.supervisor.start_all(world.now);
+    world.turn();
+    world.supervisor.started(0, world.now);
+    CHECK(world.state() == State::Starting);
+    world.supervisor.ready(0, world.now);
+    CHECK(world.state() == State::Ready);
+    world.exit(1);
+    CHECK(world.state() == State::Backoff);
+    world.supervisor.ready(0, world.now);  // too late
+    CHECK(world.state() == State::Backoff);
+    world.pass(1000);
+    CHECK(world.state() == State::Starting);
+}
+
+TEST_CASE("supervisor: who is not ready in time is stopped, and that was a failure")
+{
+    World world;
+    ServicePolicy& policy = world.policies[0];
+    policy.ready = Ready::Notify;
+    policy.start_timeout = 2000;
+    policy.stop_timeout = 500;
+    SUBCASE("without restart it has failed") {}
+    SUBCASE("with restart it is started again")
+    {
+        policy.restart = Restart::OnFailure;
+    }
+    world.supervisor.start_all(world.now);
+    world.turn();
+    world.supervisor.started(0, world.now);
+    world.pass(1999);
+    CHECK(world.take() == "start0 ");
+    world.pass(1);
+    CHECK(world.take() == "stop0 ");
+    CHECK(world.state() == State::Stopping);
+    world.pass(500);
+    CHECK(world.take() == "kill0 ");
+    world.exit(0);  // even if it ends well now
+    CHECK(world.service().reason == Reason::Late);
+    CHECK(world.state() == (policy.restart == Restart::No ? State::Failed : State::Backoff));
+}
+
+TEST_CASE("supervisor: to end well before being ready is a failure")
+{
+    World world;
+    world.policies[0].ready = Ready::Fd;
+    world.supervisor.start_all(world.now);
+    world.turn();
+    world.exit(0);
+    CHECK(world.state() == State::Failed);
+    CHECK(world.service().reason == Reason::NotReady);
+}
+
+TEST_CASE("supervisor: a oneshot is ready when it has ended well, and holds nothing up")
+{
+    World world;
+    world.policies[0].oneshot = true;
+    world.policies[0].restart = Restart::OnFailure;
+    world.policies[0].restart_delay = 10;
+    world.supervisor.start_all(world.now);
+    world.turn();
+    world.supervisor.started(0, world.now);
+    CHECK(world.state() == State::Starting);
+    world.exit(1);
+    CHECK(world.state() == State::Backoff);
+    world.pass(10);
+    world.exit(0);
+    CHECK(world.state() == State::Ready);
+    CHECK(world.supervisor.finished());
+    SUBCASE("start is for what does not run")
+    {
+        world.take();
+        world.start_by_hand();
+        CHECK(world.take() == "");
+    }
+    SUBCASE("restart does it again")
+    {
+        world.take();
+        CHECK(world.supervisor.restart(0, world.now));
+        world.turn();
+        CHECK(world.take() == "start0 ");
+    }
+    SUBCASE("stop undoes it")
+    {
+        world.stop_by_hand();
+        CHECK(world.state() == State::Stopped);
+    }
+}
+
+TEST_CASE("supervisor: the end of an essential service is everybody's")
+{
+    World world(3);
+    world.policies[1].essential = true;
+    world.policies[1].restart = Restart::OnFailure;
+    world.policies[1].restart_limit = 1;
+    world.policies[1].restart_delay = 0;
+    world.up();
+    world.exit(3, 0);  // not essential
+    CHECK_FALSE(world.supervisor.closing());
+    world.exit(4, 1);
+    CHECK_FALSE(world.supervisor.closing());
+    SUBCASE("it fails for good")
+    {
+        world.exit(5, 1);
+        CHECK(world.supervisor.outcome()->last.code == 5);
+    }
+    SUBCASE("it ends well")
+    {
+        world.exit(0, 1);
+        CHECK(world.supervisor.outcome()->last.code == 0);
+    }
+    SUBCASE("a stop by hand is nobody's end")
+    {
+        world.stop_by_hand(1);
+        world.exit(143, 1);
+        CHECK_FALSE(world.supervisor.closing());
+        world.start_by_hand(1);
+        world.exit(0, 1);
+    }
+    CHECK(world.supervisor.closing());
+    CHECK(world.state(2) == State::Stopping);
+    world.exit(143, 2);
+    CHECK(world.supervisor.finished());
+}
+
+TEST_CASE("supervisor: reload")
+{
+    World world;
+    world.policies[0].start_timeout = 1000;
+    CHECK_FALSE(world.supervisor.reload(0, world.now));
+    SUBCASE("who cannot say that it is done is done at once")
+    {
+        world.up();
+        CHECK(world.supervisor.reload(0, world.now));
+        CHECK(world.take() == "reload0 ");
+        CHECK(world.state() == State::Ready);
+    }
+    SUBCASE("who can is reloading until then")
+    {
+        world.policies[0].ready = Ready::Notify;
+        world.up();
+        CHECK(world.supervisor.reload(0, world.now));
+        CHECK(world.state() == State::Reloading);
+        world.supervisor.reloading(0, world.now);
+        world.supervisor.ready(0, world.now);
+        CHECK(world.state() == State::Ready);
+        world.supervisor.reloading(0, world.now);  // of its own accord
+        CHECK(world.state() == State::Reloading);
+        SUBCASE("or until its time is over")
+        {
+            world.pass(1000);
+            CHECK(world.state() == State::Ready);
+        }
+        SUBCASE("or until it crashes")
+        {
+            world.exit(1);
+            CHECK(world.state() == State::Failed);
+        }
+        SUBCASE("or is stopped")
+        {
+            world.stop_by_hand();
+            CHECK(world.state() == State::Stopping);
+        }
+    }
+}
+
+TEST_CASE("supervisor: a process is found by its pid")
+{
+    World world(100);
+    world.up();
+    for (ServiceIndex index = 0; index < 100; index++) {
+        const auto owner = world.supervisor.find(world.service(index).pid);
+        CHECK(owner.found);
+        CHECK(owner.service == index);
+        CHECK_FALSE(owner.is_task);
+    }
+    const pid_t gone = world.service(50).pid;
+    world.exit(0, 50);
+    CHECK_FALSE(world.supervisor.find(gone).found);
+    CHECK_FALSE(world.supervisor.find(7).found);
+    world.supervisor.adopt(20, gone);
+    CHECK(world.supervisor.find(gone).service == 20);
+    CHECK(world.service(20).pid == gone);
 }
