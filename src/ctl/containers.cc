@@ -189,9 +189,9 @@ Result<void> stop_container(const Record& record, std::int64_t timeout)
         int stop_signal = SIGTERM;
         if (const auto spec = load_started_spec(record.name); spec.ok()) {
             for (const ServiceSpec& service : spec.value().services)
-                grace = service.stop_timeout > grace ? service.stop_timeout : grace;
+                grace = service.policy.stop_timeout > grace ? service.policy.stop_timeout : grace;
             if (!spec.value().init && !spec.value().services.empty())
-                stop_signal = spec.value().services.front().stop_signal;
+                stop_signal = spec.value().services.front().policy.stop_signal;
         }
         const bool asked = record.has_init ? ask(record.name, "shutdown").ok() : signal_init(record, stop_signal).ok();
         const std::int64_t patience = timeout >= 0 ? timeout : grace + (record.has_init ? stop_margin : 0);

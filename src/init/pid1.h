@@ -104,7 +104,6 @@ private:
     [[noreturn]] void become(ServiceIndex index, int report);
     Ending ending_of(ServiceIndex index, int code, int signal);
 
-    mutable ServicePolicy policy_;
     int signals_ = -1;
     int timer_ = -1;
     int null_ = -1;

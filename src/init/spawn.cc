@@ -73,11 +73,7 @@ int become_only_service(const Plan& plan)
 
 const ServicePolicy& Pid1::policy(ServiceIndex index) const
 {
-    const PlanService& service = plan.all_services()[index];
-    policy_.restart = static_cast<Restart>(service.restart);
-    policy_.restart_delay = service.restart_delay;
-    policy_.stop_timeout = service.stop_timeout;
-    return policy_;
+    return plan.policy(plan.all_services()[index]);
 }
 
 void Pid1::send_reload(ServiceIndex) {}
@@ -183,7 +179,7 @@ void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
 
 void Pid1::send_stop(ServiceIndex index)
 {
-    (void)os::kill(supervisor.service(index).pid, plan.all_services()[index].stop_signal);
+    (void)os::kill(supervisor.service(index).pid, policy(index).stop_signal);
 }
 
 namespace {

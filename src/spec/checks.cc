@@ -35,6 +35,8 @@ private:
     void say(Index node, std::string_view message);
     void name();
     void services();
+    void supervision(const ServiceSpec& service, Index node);
+    void cycles();
     void namespaces();
     void id_map(const List<IdRange>& map, std::string_view key);
     void mapped(const ServiceSpec& service, Index node);
@@ -75,13 +77,94 @@ void Checker::services()
         if (document_.find(table, "command") == 0)
             say(table, table != 0 ? compose("[service.%] has no 'command'", service.name) : "'command' is missing");
         mapped(service, table);
+        supervision(service, table);
     }
+    cycles();
     if (spec_.init)
         return;
     if (spec_.services.size() != 1)
         return say(at("init", {}), "init = false wants exactly one service: nothing is there to start the others");
-    if (spec_.services[0].restart != Restart::No)
+    const ServiceSpec& only = spec_.services[0];
+    if (only.policy.restart != Restart::No)
         say(at("init", {}), "init = false leaves nobody to restart the service: leave out 'restart', or this");
+    bool supervised = only.policy.ready != Ready::Start || only.policy.oneshot;
+    for (const List<Text>& command : only.task_command)
+        supervised = supervised || !command.empty();
+    if (supervised)
+        say(at("init", {}),
+            "init = false leaves nobody to run hooks or probes, or to ask whether the service is ready");
+}
+
+void Checker::supervision(const ServiceSpec& service, Index node)
+{
+    for (const char* key : {"after", "requires"}) {
+        const Index given = document_.find(node, key);
+        for (Text name : *key == 'a' ? service.after : service.required) {
+            if (service_named(spec_, name) == spec_.services.size())
+                say(given, compose("%: there is no service '%' in this spec", key, name));
+            else if (name == service.name)
+                say(given, compose("%: a service cannot wait for itself", key));
+        }
+    }
+    const Index health = document_.find(node, "health");
+    if (health != 0 && document_.find(health, "command") == 0)
+        say(health, "[health] has no 'command'");
+    if (service.policy.ready == Ready::Exec && health == 0)
+        say(document_.find(node, "ready"), "ready = \"exec\" asks the command of [health]: there is none");
+    if (service.policy.oneshot && service.policy.ready != Ready::Start)
+        say(document_.find(node, "ready"), "a oneshot is ready when it has ended well: leave out 'ready'");
+}
+
+/// Takes away, again and again, whoever depends on nobody that is left. Who cannot be taken away leads into a cycle.
+void Checker::cycles()
+{
+    const std::size_t count = spec_.services.size();
+    List<bool> left;
+    List<List<std::uint32_t>> needs;
+    for (const ServiceSpec& service : spec_.services) {
+        left.push_back(true);
+        List<std::uint32_t>& row = needs.emplace_back();
+        for (const List<Text>* names : {&service.after, &service.required}) {
+            for (Text name : *names)
+                row.push_back(name == service.name ? static_cast<std::uint32_t>(count) : service_named(spec_, name));
+        }
+    }
+    // The first of those left that it waits for, the number of services where there is none.
+    const auto awaited = [&](std::size_t index) {
+        for (const std::uint32_t other : needs[index]) {
+            if (other < count && left[other])
+                return std::size_t{other};
+        }
+        return count;
+    };
+    std::size_t first = count;
+    for (bool changed = true; changed;) {
+        changed = false;
+        first = count;
+        for (std::size_t index = count; index-- > 0;) {
+            if (!left[index])
+                continue;
+            if (awaited(index) == count) {
+                left[index] = false;
+                changed = true;
+            } else {
+                first = index;
+            }
+        }
+    }
+    if (first == count)
+        return;
+    // So many steps further on we are surely in the cycle itself.
+    for (std::size_t step = 0; step < count; ++step)
+        first = awaited(first);
+    Builder names(spec_.services[first].name);
+    std::size_t next = first;
+    do {
+        next = awaited(next);
+        names += {" -> ", spec_.services[next].name};
+    } while (next != first && names.size() < 400);
+    say(document_.find(at("service", {}), spec_.services[first].name),
+        compose("the services wait for each other: %", names));
 }
 
 void Checker::id_map(const List<IdRange>& map, std::string_view key)
@@ -187,6 +270,14 @@ void Checker::whole()
 }
 
 }  // namespace
+
+std::uint32_t service_named(const Spec& spec, std::string_view name)
+{
+    std::uint32_t index = 0;
+    while (index < spec.services.size() && spec.services[index].name != name)
+        index++;
+    return index;
+}
 
 void check_spec(const toml::Document& document, const Spec& spec, Problems& problems)
 {

@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -68,10 +69,12 @@ public:
             if (!text(service.name) || !text(service.directory) || service.argument_count == 0 ||
                 !texts(service.arguments, service.argument_count) ||
                 !texts(service.environment, service.environment_count) ||
-                !array(service.groups, service.group_count, sizeof(std::uint32_t), alignof(std::uint32_t)))
+                !array(service.groups, service.group_count, sizeof(std::uint32_t), alignof(std::uint32_t)) ||
+                !array(service.policy, 1, sizeof(ServicePolicy), alignof(ServicePolicy)) ||
+                (service.tasks != 0 && !tasks(service.tasks)))
                 return false;
         }
-        return true;
+        return plan_.edge_count == 0 || (edges(plan_.needs) && edges(plan_.dependents));
     }
 
 private:
@@ -79,6 +82,33 @@ private:
     bool array(PlanOffset offset, std::uint64_t count, std::uint64_t size, std::size_t alignment) const
     {
         return offset % alignment == 0 && offset >= sizeof(Plan) && offset + count * size <= plan_.size;
+    }
+    bool tasks(PlanOffset offset) const
+    {
+        if (!array(offset, task_commands, sizeof(PlanCommand), alignof(PlanCommand)))
+            return false;
+        for (const PlanCommand& command : plan_.commands(offset)) {
+            if (!texts(command.arguments, command.argument_count))
+                return false;
+        }
+        return true;
+    }
+    bool edges(const PlanEdges& edges) const
+    {
+        if (!array(edges.starts, plan_.service_count + 1ULL, sizeof(std::uint32_t), alignof(std::uint32_t)) ||
+            !array(edges.edges, plan_.edge_count, sizeof(Dependency), alignof(Dependency)))
+            return false;
+        std::uint32_t last = 0;
+        for (const std::uint32_t start : plan_.list(edges.starts, plan_.service_count + 1)) {
+            if (start < last || start > plan_.edge_count)
+                return false;
+            last = start;
+        }
+        for (const Dependency edge : plan_.edges(edges)) {
+            if (edge.service() >= plan_.service_count)
+                return false;
+        }
+        return true;
     }
     bool texts(PlanOffset offset, std::uint32_t count) const
     {
@@ -118,6 +148,63 @@ Result<const Plan*> map_plan(int fd)
     return refuse("it is damaged");
 }
 
+namespace {
+
+/// Writes down who depends on whom, seen from one end or the other.
+PlanEdges write_edges(PlanWriter& writer, const Spec& spec, bool reverse, std::uint32_t& edge_count)
+{
+    const std::size_t count = spec.services.size();
+    List<List<Dependency>> rows;
+    for (std::size_t index = 0; index < count; ++index)
+        rows.emplace_back();
+    for (std::uint32_t from = 0; from < count; ++from) {
+        const ServiceSpec& service = spec.services[from];
+        for (const List<Text>* names : {&service.required, &service.after}) {
+            for (Text name : *names) {
+                const std::uint32_t to = service_named(spec, name);
+                const bool required = names == &service.required;
+                // Named in both it is required.
+                if (!required &&
+                    std::find(service.required.begin(), service.required.end(), name) != service.required.end())
+                    continue;
+                rows[reverse ? to : from].push_back({reverse ? from : to, required});
+            }
+        }
+    }
+    List<std::uint32_t> starts{0};
+    List<Dependency> edges;
+    for (const List<Dependency>& row : rows) {
+        edges.append(row.data(), row.size());
+        starts.push_back(static_cast<std::uint32_t>(edges.size()));
+    }
+    edge_count = static_cast<std::uint32_t>(edges.size());
+    PlanEdges written{writer.reserve(sizeof(std::uint32_t), starts.size()),
+                      writer.reserve(sizeof(Dependency), edges.size())};
+    writer.put(written.starts, starts.data(), starts.size() * sizeof(std::uint32_t));
+    writer.put(written.edges, edges.data(), edges.size() * sizeof(Dependency));
+    return written;
+}
+
+/// The commands of hooks and probe; 0 where there are none. `policy` gets to know which there are.
+PlanOffset write_tasks(PlanWriter& writer, const ServiceSpec& service, ServicePolicy& policy)
+{
+    PlanCommand commands[task_commands] = {};
+    for (std::size_t index = 0; index < task_commands; ++index) {
+        const List<Text>& command = service.task_command[index];
+        commands[index].arguments = command.empty() ? sizeof(Plan) : writer.texts(command);
+        commands[index].argument_count = static_cast<std::uint32_t>(command.size());
+        if (!command.empty())
+            policy.tasks |= static_cast<std::uint8_t>(task_bit(Task::Health) << index);
+    }
+    if (policy.tasks == 0)
+        return 0;
+    const PlanOffset offset = writer.reserve(sizeof commands);
+    writer.put(offset, commands, sizeof commands);
+    return offset;
+}
+
+}  // namespace
+
 Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptors& descriptors,
                      const List<List<Text>>& environments)
 {
@@ -143,25 +230,34 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
     plan.service_count = static_cast<std::uint32_t>(spec.services.size());
     plan.services = writer.reserve(sizeof(PlanService), spec.services.size());
 
+    // What is the same as in the service before is not written again: a thousand services are mostly alike.
+    PlanService last{};
+    bool depends = false;
     for (std::size_t index = 0; index < spec.services.size(); ++index) {
         const ServiceSpec& from = spec.services[index];
+        const ServiceSpec& before = spec.services[index == 0 ? 0 : index - 1];
         PlanService to{};
         to.name = writer.text(from.name);
-        to.directory = writer.text(from.directory);
+        to.directory = index > 0 && from.directory == before.directory ? last.directory : writer.text(from.directory);
         to.arguments = writer.texts(from.command);
         to.argument_count = static_cast<std::uint32_t>(from.command.size());
         const auto& environment = index < environments.size() ? environments[index] : from.environment;
-        to.environment = writer.texts(environment);
+        const bool same = index > 0 && index < environments.size() && environment == environments[index - 1];
+        to.environment = same ? last.environment : writer.texts(environment);
         to.environment_count = static_cast<std::uint32_t>(environment.size());
         to.groups = writer.reserve(sizeof(std::uint32_t), from.groups.size());
         writer.put(to.groups, from.groups.data(), from.groups.size() * sizeof(std::uint32_t));
         to.group_count = static_cast<std::uint32_t>(from.groups.size());
         to.user = from.user;
         to.group = from.group;
-        to.stop_signal = from.stop_signal;
-        to.restart = static_cast<std::uint8_t>(from.restart);
-        to.restart_delay = from.restart_delay;
-        to.stop_timeout = from.stop_timeout;
+        ServicePolicy policy = from.policy;
+        to.tasks = write_tasks(writer, from, policy);
+        to.policy = last.policy;
+        if (index == 0 || std::memcmp(writer.bytes().data() + last.policy, &policy, sizeof policy) != 0) {
+            to.policy = writer.reserve(sizeof policy);
+            writer.put(to.policy, &policy, sizeof policy);
+        }
+        depends = depends || !from.after.empty() || !from.required.empty();
         const ServiceDescriptors none;
         const ServiceDescriptors& opened = index < descriptors.services.size() ? descriptors.services[index] : none;
         std::memcpy(to.join, opened.join, sizeof to.join);
@@ -172,6 +268,11 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.leaf_events = opened.leaf_events;
         to.terminal = opened.terminal;
         writer.put(plan.services + index * sizeof to, &to, sizeof to);
+        last = to;
+    }
+    if (depends) {
+        plan.needs = write_edges(writer, spec, false, plan.edge_count);
+        plan.dependents = write_edges(writer, spec, true, plan.edge_count);
     }
     plan.container = writer.text(spec.name);  // last: so the plan ends in a NUL
     if (writer.bytes().size() > plan_limit)

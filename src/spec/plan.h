@@ -28,9 +28,10 @@ struct PlanService {
     PlanOffset environment;  ///< environment_count offsets of texts, `KEY=VALUE`, complete
     PlanOffset directory;
     PlanOffset groups;  ///< group_count numbers
+    PlanOffset policy;  ///< a ServicePolicy
+    PlanOffset tasks;   ///< task_commands of PlanCommand; 0: it has none
     std::uint32_t argument_count, environment_count, group_count;
     std::uint32_t user, group;
-    std::int32_t stop_signal;
     std::int32_t join[4];         ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
     std::int32_t kill_file;       ///< cgroup.kill (5.14), or -1
     std::int32_t leaf_processes;  ///< cgroup.procs of the leaf opened for reading, or -1
@@ -39,10 +40,18 @@ struct PlanService {
     std::int32_t
         leaf_events;  ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
     std::int32_t terminal;  ///< slave of the pty this service gets as 0-2 and controlling terminal, or -1
-    std::uint8_t restart;   ///< Restart
-    std::uint8_t reserved[3];
-    std::int64_t restart_delay;  ///< ms
-    std::int64_t stop_timeout;   ///< ms
+};
+
+/// What runs beside a service: a hook, or its health probe.
+struct PlanCommand {
+    PlanOffset arguments;
+    std::uint32_t argument_count;  ///< 0: there is none
+};
+
+/// Who depends on whom: of service n what is in `edges` from `starts[n]` to `starts[n + 1]`.
+struct PlanEdges {
+    PlanOffset starts;  ///< service_count + 1 numbers
+    PlanOffset edges;   ///< a Dependency each
 };
 
 enum PlanFlag : std::uint32_t {
@@ -74,6 +83,8 @@ struct Plan {
     PlanOffset container;  ///< the container's name
     PlanOffset services;
     std::uint32_t service_count;
+    std::uint32_t edge_count;  ///< 0: nobody depends on anybody, and there are no tables of it
+    PlanEdges needs, dependents;
     std::uint64_t capabilities;  ///< what services keep
     std::int64_t log_size;       ///< of each segment, bytes
     std::int32_t channel;        ///< to the launcher, see supervise/channel.h
@@ -87,6 +98,19 @@ struct Plan {
     std::span<const PlanService> all_services() const
     {
         return {reinterpret_cast<const PlanService*>(text(services)), service_count};
+    }
+    const ServicePolicy& policy(const PlanService& service) const
+    {
+        return *reinterpret_cast<const ServicePolicy*>(text(service.policy));
+    }
+    std::span<const PlanCommand, task_commands> commands(PlanOffset tasks) const
+    {
+        return std::span<const PlanCommand, task_commands>(reinterpret_cast<const PlanCommand*>(text(tasks)),
+                                                           task_commands);
+    }
+    std::span<const Dependency> edges(const PlanEdges& side) const
+    {
+        return {reinterpret_cast<const Dependency*>(text(side.edges)), edge_count};
     }
     std::span<const PlanOffset> list(PlanOffset offset, std::uint32_t count) const
     {

@@ -31,6 +31,7 @@ public:
         main.name = "main";
         table(0, Group::Top, &spec_);
         main_ = nullptr;
+        complete(main, 0);
         if (main_key_ == 0)
             return;
         if (spec_.services.empty())
@@ -47,6 +48,12 @@ private:
     void entry(const SchemaKey& key, Index node, void* base);
     void named_table(const SchemaKey& key, Index node);
     void mount_list(Index node);
+    /// A oneshot may take as long as it takes, unless its spec says otherwise.
+    void complete(ServiceSpec& service, Index node) const
+    {
+        if (service.policy.oneshot && document_.find(node, "start_timeout") == 0)
+            service.policy.start_timeout = unlimited;
+    }
 
     ReadContext& context_;
     const toml::Document& document_;
@@ -118,6 +125,7 @@ void Reader::named_table(const SchemaKey& key, Index node)
         ServiceSpec service;
         service.name = value.key;
         table(node, key.group, &service);
+        complete(service, node);
         fault = name_fault(value.key);
         if (value.key == "init" || is_cgroup_file(value.key))
             fault = "this name is taken in the cgroup of the container";

@@ -40,7 +40,8 @@ enum class Type : std::uint8_t {
     Name,         ///< Text: 1-64 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`
     Names,        ///< List<Text>
     // Values with a grammar of their own.
-    Ready,         ///< start|notify|fd|exec|tcp:PORT
+    Ready,         ///< ServicePolicy: start|notify|fd|fd:NUMBER|exec|tcp:PORT
+    RestartLimit,  ///< ServicePolicy: N or "N/DURATION"
     Id,            ///< std::uint32_t, user or group
     Ids,           ///< List<std::uint32_t>
     Environment,   ///< List<Text> of `KEY=VALUE`, or a table

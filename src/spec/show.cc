@@ -127,8 +127,11 @@ Text value_text(const SchemaKey& key, const void* member)
         const auto& text = as<Text>(member);
         return text.empty() ? text : toml_string(text);
     }
-    case Type::Texts:
     case Type::Command:
+        if (as<List<Text>>(member).empty())
+            return {};
+        [[fallthrough]];
+    case Type::Texts:
     case Type::PathsInside:
     case Type::Names:
     case Type::Environment:
@@ -138,6 +141,8 @@ Text value_text(const SchemaKey& key, const void* member)
         return toml_string(text_of_size(as<Bytes>(member)));
     case Type::Duration: {
         const auto milliseconds = as<Milliseconds>(member);
+        if (milliseconds < 0)
+            return {};
         const bool whole = milliseconds % 1000 == 0;
         return compose("\"%%", whole ? milliseconds / 1000 : milliseconds, whole ? "s\"" : "ms\"");
     }
@@ -145,6 +150,16 @@ Text value_text(const SchemaKey& key, const void* member)
         return decimal(as<std::int64_t>(member));
     case Type::Integer:
         return as<std::uint32_t>(member) == 0 ? "" : decimal(as<std::uint32_t>(member));
+    case Type::RestartLimit: {
+        const auto& policy = as<ServicePolicy>(member);
+        return policy.restart_limit == 0 ? "" : compose("\"%/%ms\"", policy.restart_limit, policy.restart_window);
+    }
+    case Type::Ready: {
+        const auto& policy = as<ServicePolicy>(member);
+        const std::string_view word = nth_word("start|notify|fd|exec|tcp", static_cast<unsigned>(policy.ready));
+        const bool numbered = policy.ready == Ready::Fd || policy.ready == Ready::Tcp;
+        return toml_string(numbered ? compose("%:%", word, policy.ready_number) : Text(word));
+    }
     case Type::Id:
         return decimal(as<std::uint32_t>(member));
     case Type::Ids: {
@@ -213,6 +228,7 @@ private:
     void close(char bracket = '}');
     void comma();
     void keys(Group group, const void* base);
+    void health(const ServiceSpec& service, std::string_view within);
 
     Builder text_;
     bool json_;
@@ -257,6 +273,15 @@ void Printer::keys(Group group, const void* base)
     }
 }
 
+void Printer::health(const ServiceSpec& service, std::string_view within)
+{
+    if (service.task_command[0].empty())
+        return;
+    open("health", within);
+    keys(Group::Health, &service);
+    close();
+}
+
 Text Printer::whole(const Spec& spec)
 {
     const bool lone = !json_ && spec.services.size() == 1 && spec.services[0].name == "main";
@@ -264,6 +289,8 @@ Text Printer::whole(const Spec& spec)
     keys(Group::Top, &spec);
     if (lone)
         keys(Group::Service, spec.services.data());
+    if (lone)
+        health(spec.services[0], {});
     for (const SchemaKey& key : schema_keys(Group::Top)) {
         if (key.type != Type::Table)
             continue;
@@ -296,6 +323,7 @@ Text Printer::whole(const Spec& spec)
             break;
         open(service.name, "service");
         keys(Group::Service, &service);
+        health(service, concat({"service.", is_bare(service.name) ? service.name : toml_string(service.name)}));
         close();
     }
     close();

@@ -18,11 +18,51 @@ using Bytes = std::int64_t;
 inline constexpr std::int64_t unlimited = -1;
 
 enum class Restart : std::uint8_t { No, OnFailure, Always };
+/// What says that a service is ready.
+enum class Ready : std::uint8_t { Start, Notify, Fd, Exec, Tcp };
+enum class HealthAction : std::uint8_t { Restart, Stop, None };
 enum class SeccompChoice : std::uint8_t { Default, Off };
 
 /// The capabilities a service keeps unless its spec says otherwise; bits as in capabilities(7):
 /// CHOWN DAC_OVERRIDE FOWNER KILL SETGID SETUID NET_BIND_SERVICE (0 1 3 5 6 7 10).
 inline constexpr std::uint64_t default_capabilities = 0x4eb;
+
+/// What supervision follows (supervise/service.h), as the plan carries it. Milliseconds; negative: without end.
+struct ServicePolicy {
+    Milliseconds restart_delay = 1000;
+    Milliseconds restart_backoff = 0;  ///< the longest delay; where it is shorter than the first, delays do not grow
+    Milliseconds restart_window = 60000;
+    Milliseconds stable_after = 10000;
+    Milliseconds start_timeout = 60000;
+    Milliseconds stop_timeout = 10000;  ///< from the stop signal until SIGKILL
+    Milliseconds health_interval = 30000;
+    Milliseconds probe_timeout = 5000;
+    Milliseconds hook_timeout = 10000;
+    std::uint32_t restart_limit = 0;  ///< within restart_window, up to 255; 0: there is none
+    std::uint32_t health_retries = 3;
+    Restart restart = Restart::No;
+    Ready ready = Ready::Start;
+    HealthAction health_action = HealthAction::Restart;
+    bool essential = false;
+    bool oneshot = false;
+    std::uint8_t tasks = 0;          ///< which commands there are, see `task_bit`
+    std::uint16_t ready_number = 3;  ///< Fd: the descriptor's; Tcp: the port
+    int stop_signal = 15;
+    int reload_signal = 1;
+};
+
+/// What may run beside a service's main process. Those from Health on have a command of their own.
+enum class Task : std::uint8_t { None, Readiness, Health, OnStart, OnStop, OnFailure, Cancelled };
+inline constexpr std::size_t task_commands = 4;
+
+constexpr std::size_t command_index(Task task)
+{
+    return task <= Task::Health ? 0 : static_cast<std::size_t>(task) - static_cast<std::size_t>(Task::Health);
+}
+constexpr std::uint8_t task_bit(Task task)
+{
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(task));
+}
 
 struct ServiceSpec {
     Text name;           ///< `main` for the keys at the top of a spec
@@ -33,10 +73,18 @@ struct ServiceSpec {
     Text directory = "/";
     List<Text> environment;  ///< `KEY=VALUE`, in the order written
     Text environment_file;   ///< a host path, read by the launcher; empty: none
-    Restart restart = Restart::No;
-    Milliseconds restart_delay = 1000;
-    int stop_signal = 15;
-    Milliseconds stop_timeout = 10000;  ///< from the stop signal until SIGKILL
+    ServicePolicy policy;
+    List<Text> after, required;              ///< names of other services
+    List<Text> task_command[task_commands];  ///< health, on_start, on_stop, on_failure; empty: none
+};
+
+/// One end of a dependency. Bit 0 says whether it is `requires`; the rest is the service at the other end.
+struct Dependency {
+    std::uint32_t value;
+
+    constexpr Dependency(std::uint32_t service, bool required) : value(service << 1 | required) {}
+    constexpr std::uint32_t service() const { return value >> 1; }
+    constexpr bool required() const { return (value & 1) != 0; }
 };
 
 enum class MountKind : std::uint8_t { Bind, Tmpfs };
@@ -137,5 +185,8 @@ struct Spec {
     LogSpec log;
     List<Text> not_yet;  ///< keys that were read and checked, but whose facility is to come
 };
+
+/// The place of the service of that name; the number of services where there is none.
+std::uint32_t service_named(const Spec& spec, std::string_view name);
 
 }  // namespace vial

@@ -39,6 +39,7 @@ constexpr char looks[] = "a table|"
                          "a name|"
                          "a name|"
                          "\"start\", \"notify\", \"fd\", \"exec\" or \"tcp:PORT\"|"
+                         "a number of restarts, or with a time like \"5/1m\"|"
                          "a number or a name|"
                          "a number or a name|"
                          "\"NAME=VALUE\"|"
@@ -90,6 +91,7 @@ bool takes_number(Type type)
     case Type::Duration:
     case Type::ClockOffset:
     case Type::Integer:
+    case Type::RestartLimit:
     case Type::Signal:
     case Type::Id:
     case Type::Cpu:
@@ -216,6 +218,15 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
             return good_if(is_number);
         context.complain(node, compose("expected a number from % to %", range.low, range.high));
         return Taken::Told;
+    case Type::RestartLimit: {
+        auto& policy = as<ServicePolicy>(member);
+        std::string_view window = value.text;
+        const std::int64_t limit = is_number ? value.number : parse_number(take_until(window, '/')).value_or(0);
+        if (!window.empty())
+            policy.restart_window = parse_duration(window).value_or(0);
+        policy.restart_limit = static_cast<std::uint32_t>(limit);
+        return good_if(limit >= 1 && limit <= 255 && policy.restart_window > 0);
+    }
     case Type::Signal: {
         const std::int64_t signal = is_number ? value.number : parse_signal(value.text).value_or(0);
         as<int>(member) = static_cast<int>(signal);
@@ -273,8 +284,16 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
     const std::string_view text = context.document[node].text;
     switch (key.type) {
     case Type::Ready: {
-        const std::int64_t port = text.substr(0, 4) == "tcp:" ? parse_number(text.substr(4)).value_or(0) : 0;
-        return good_if(word_index("start|notify|fd|exec", text) >= 0 || (port > 0 && port < 65536));
+        auto& policy = as<ServicePolicy>(member);
+        std::string_view number = text;
+        const int word = word_index("start|notify|fd|exec|tcp", take_until(number, ':'));
+        policy.ready = static_cast<Ready>(word);
+        if (text.find(':') == text.npos)
+            return good_if(word >= 0 && policy.ready != Ready::Tcp);
+        const std::int64_t value = parse_number(number).value_or(0);
+        policy.ready_number = static_cast<std::uint16_t>(value);
+        return good_if((policy.ready == Ready::Tcp && value > 0 && value < 65536) ||
+                       (policy.ready == Ready::Fd && value > 2 && value < 1024));
     }
     case Type::Overlay:
         return take_overlay(text, as<OverlaySpec>(member));
@@ -298,8 +317,7 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
 /// Whether a value of a key that is to come says no more than what vial does today.
 bool harmless(const SchemaKey& key, const toml::Node& value)
 {
-    return key.type == Type::Boolean ? value.number == key.range().low
-                                     : key.type == Type::Ready && value.text == "start";
+    return key.type == Type::Boolean && value.number == key.range().low;
 }
 
 }  // namespace

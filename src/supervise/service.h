@@ -102,9 +102,6 @@ enum class Afterwards : std::uint8_t {
     Fail,
 };
 
-/// What runs beside the main process.
-enum class Task : std::uint8_t { None, Readiness, Health, OnStart, OnStop, OnFailure, Cancelled };
-
 /// How a main process ended.
 struct Ending {
     std::int64_t at = 0;      ///< milliseconds since 1970; 0: it never ended
@@ -152,37 +149,6 @@ constexpr bool is_active(const Service& service)
     const ServiceState state = service.state;
     return service.pid != 0 || service.task != Task::None || service.wanted != Task::None ||
            (state != ServiceState::Stopped && state != ServiceState::Failed && state != ServiceState::Ready);
-}
-
-/// What says that a service is ready.
-enum class Ready : std::uint8_t { Start, Notify, Fd, Exec, Tcp };
-
-enum class HealthAction : std::uint8_t { Restart, Stop, None };
-
-/// What the spec says about its supervision. Milliseconds; negative: without end.
-struct ServicePolicy {
-    Milliseconds restart_delay = 1000;
-    Milliseconds restart_backoff = 0;  ///< the longest delay; where it is shorter than the first, delays do not grow
-    Milliseconds restart_window = 60000;
-    Milliseconds stable_after = 10000;
-    Milliseconds start_timeout = unlimited;
-    Milliseconds stop_timeout = 10000;
-    Milliseconds health_interval = 0;  ///< 0: there is no health probe
-    Milliseconds probe_timeout = 5000;
-    Milliseconds hook_timeout = 10000;
-    std::uint32_t restart_limit = 0;  ///< within restart_window, up to 255; 0: there is none
-    std::uint32_t health_retries = 3;
-    Restart restart = Restart::No;
-    Ready ready = Ready::Start;
-    HealthAction health_action = HealthAction::Restart;
-    bool essential = false;
-    bool oneshot = false;
-    std::uint8_t hooks = 0;  ///< `hook_bit` of those there are
-};
-
-constexpr std::uint8_t hook_bit(Task hook)
-{
-    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(hook));
 }
 
 }  // namespace vial

@@ -253,8 +253,8 @@ void Supervisor::become_ready(ServiceIndex index, std::int64_t now)
     service.up = true;
     service.misses = 0;
     enter(index, ServiceState::Ready, now);
-    if ((actions_.policy(index).hooks & hook_bit(Task::OnStart)) != 0)
-        want(index, Task::OnStart, now);
+    if ((actions_.policy(index).tasks & task_bit(Task::OnStart)) != 0)
+        want(index, Task::OnStart);
     else
         schedule_probe(index, now);
 }
@@ -309,8 +309,8 @@ void Supervisor::judge(ServiceIndex index, Reason reason, std::int64_t now)
     if (again && !closing_) {
         if (too_often(service, policy, now))
             return fail(index, Reason::TooOften, now);
-        if (failed && (policy.hooks & hook_bit(Task::OnFailure)) != 0)
-            want(index, Task::OnFailure, now);
+        if (failed && (policy.tasks & task_bit(Task::OnFailure)) != 0)
+            want(index, Task::OnFailure);
         service.restarts++;
         const Milliseconds delay = restart_delay(policy, service.doublings);
         service.doublings = static_cast<std::uint8_t>(std::min(service.doublings + 1, 15)) & 15;
@@ -349,8 +349,8 @@ void Supervisor::fail(ServiceIndex index, Reason reason, std::int64_t now)
     if (first_failed_ == none)
         first_failed_ = index;
     // What never ran has nothing to clear up after.
-    if (reason != Reason::Requirement && (policy.hooks & hook_bit(Task::OnFailure)) != 0)
-        want(index, Task::OnFailure, now);
+    if (reason != Reason::Requirement && (policy.tasks & task_bit(Task::OnFailure)) != 0)
+        want(index, Task::OnFailure);
     enter(index, ServiceState::Failed, now);
     if (policy.essential)
         decide(index, now);

@@ -137,7 +137,7 @@ private:
 
     // turns.cc: tasks.
     enum class TaskResult : std::uint8_t { Good, Bad, NotTried };
-    void want(ServiceIndex index, Task task, std::int64_t now);
+    void want(ServiceIndex index, Task task);
     void cancel(ServiceIndex index, std::int64_t now);
     void begin_task(ServiceIndex index, std::int64_t now);
     void after_task(ServiceIndex index, Task task, TaskResult result, std::int64_t now);

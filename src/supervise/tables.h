@@ -12,15 +12,6 @@
 
 namespace vial {
 
-/// One end of a dependency. Bit 0 says whether it is `requires`; the rest is the service at the other end.
-struct Dependency {
-    std::uint32_t value;
-
-    constexpr Dependency(ServiceIndex service, bool required) : value(service << 1 | required) {}
-    constexpr ServiceIndex service() const { return value >> 1; }
-    constexpr bool required() const { return (value & 1) != 0; }
-};
-
 /// All dependencies, seen from one end. Those of service n are `edges[starts[n]]` to `edges[starts[n + 1]]`; both are
 /// empty where nobody depends on anybody.
 struct Dependencies {

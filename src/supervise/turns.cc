@@ -67,9 +67,9 @@ void Supervisor::settle(ServiceIndex index, std::int64_t now)
         if (service.step != StopStep::Held || is_held(index))
             break;
         if (service.up && service.then != Afterwards::Judge &&
-            (actions_.policy(index).hooks & hook_bit(Task::OnStop)) != 0) {
+            (actions_.policy(index).tasks & task_bit(Task::OnStop)) != 0) {
             service.step = StopStep::Hook;
-            want(index, Task::OnStop, now);
+            want(index, Task::OnStop);
         } else {
             signal(index, now);
         }
@@ -102,7 +102,7 @@ void Supervisor::spread_stop(ServiceIndex index, std::int64_t now)
         if (!dependent.required() || other.state == ServiceState::Stopped || other.state == ServiceState::Failed)
             continue;
         other.spread = true;
-        stop_one(dependent.service(), again && !closing_ ? Afterwards::Again : Afterwards::Rest, now);
+        stop_one(dependent.service(), again ? Afterwards::Again : Afterwards::Rest, now);
         push(dependent.service());
     }
 }
@@ -187,9 +187,9 @@ void Supervisor::expire_task(ServiceIndex index, std::int64_t now)
 
 // --- Tasks ---
 
-void Supervisor::want(ServiceIndex index, Task task, std::int64_t now)
+/// Every change of state that makes somebody want a task has ended the last one, or is about to hear of its end.
+void Supervisor::want(ServiceIndex index, Task task)
 {
-    cancel(index, now);
     services_[index].wanted = task;
     touch(index);
     push(index);
@@ -269,8 +269,8 @@ void Supervisor::schedule_probe(ServiceIndex index, std::int64_t now)
     if (service.state == ServiceState::Starting && policy.ready >= Ready::Exec)
         service.task_deadline = now + readiness_delay(service.misses);
     else if ((service.state == ServiceState::Ready || service.state == ServiceState::Reloading) &&
-             policy.health_interval > 0)
-        service.task_deadline = now + policy.health_interval;
+             (policy.tasks & task_bit(Task::Health)) != 0)
+        service.task_deadline = now + std::max<Milliseconds>(policy.health_interval, 1);
     touch(index);
 }
 

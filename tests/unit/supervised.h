@@ -70,7 +70,7 @@ public:
         REQUIRE(supervisor.service(index).pid != 0);
         // Those that depend on it have gone, if they were to go when its stop began.
         const bool begun = told[index] == supervisor.service(index).pid ||
-                           (supervisor.service(index).up && (policies[index].hooks & hook_bit(Task::OnStop)) != 0);
+                           (supervisor.service(index).up && (policies[index].tasks & task_bit(Task::OnStop)) != 0);
         told[index] = supervisor.service(index).pid;
         for (const Edge& edge : edges) {
             if (!begun && edge.to == index && state(edge.from) == State::Stopping)

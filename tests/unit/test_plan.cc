@@ -27,10 +27,10 @@ Spec two_services()
     first.group = 34;
     first.groups = {1, 2, 3};
     first.directory = "/srv";
-    first.restart = Restart::Always;
-    first.restart_delay = 1500;
-    first.stop_timeout = 7000;
-    first.stop_signal = 2;
+    first.policy.restart = Restart::Always;
+    first.policy.restart_delay = 1500;
+    first.policy.stop_timeout = 7000;
+    first.policy.stop_signal = 2;
     ServiceSpec second;
     second.name = "log";
     second.command = {"/bin/log"};
@@ -119,10 +119,11 @@ TEST_CASE("a plan tells PID 1 all of the spec")
     CHECK(groups[2] == 3);
     CHECK(first.user == 33);
     CHECK(first.group == 34);
-    CHECK(first.stop_signal == 2);
-    CHECK(first.restart == static_cast<std::uint8_t>(Restart::Always));
-    CHECK(first.restart_delay == 1500);
-    CHECK(first.stop_timeout == 7000);
+    const ServicePolicy& policy = plan->policy(first);
+    CHECK(policy.stop_signal == 2);
+    CHECK(policy.restart == Restart::Always);
+    CHECK(policy.restart_delay == 1500);
+    CHECK(policy.stop_timeout == 7000);
     CHECK(first.join[0] == -1);
     CHECK(first.kill_file == -1);
 

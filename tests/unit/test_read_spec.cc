@@ -82,8 +82,8 @@ TEST_CASE("the smallest useful spec")
     REQUIRE(spec.services.size() == 1);
     CHECK(spec.services[0].name == "main");
     CHECK(spec.services[0].command == List<Text>{"/bin/httpd", "-f", "-p", "8080"});
-    CHECK(spec.services[0].restart == Restart::OnFailure);
-    CHECK(spec.services[0].stop_signal == 15);
+    CHECK(spec.services[0].policy.restart == Restart::OnFailure);
+    CHECK(spec.services[0].policy.stop_signal == 15);
     REQUIRE(spec.networks.size() == 1);
     CHECK(spec.networks[0].name == "eth0");
     CHECK(spec.networks[0].bridge == "br-lan");
@@ -111,8 +111,8 @@ TEST_CASE("several services")
     CHECK(reading.spec.services[0].user == 33);
     CHECK(reading.spec.services[0].groups == List<std::uint32_t>{1, 2});
     CHECK(reading.spec.services[1].name == "log.er");
-    CHECK(reading.spec.services[1].restart == Restart::Always);
-    CHECK(reading.spec.services[1].restart_delay == 250);
+    CHECK(reading.spec.services[1].policy.restart == Restart::Always);
+    CHECK(reading.spec.services[1].policy.restart_delay == 250);
 
     CHECK(with("[service.web]\ncommand = ['/w']\n") == "web.conf:2:1: 'command' stands at the top, but this spec has "
                                                        "[service.NAME] tables: move it into one of them\n");
@@ -211,9 +211,9 @@ TEST_CASE("values")
 {
     CHECK(good("environment = ['A=1', 'B=x=y']").services[0].environment == List<Text>{"A=1", "B=x=y"});
     CHECK(good("[environment]\nA = '1'\nB = ''").services[0].environment == List<Text>{"A=1", "B="});
-    CHECK(good("restart_delay = 5").services[0].restart_delay == 5000);
-    CHECK(good("stop_signal = 'SIGINT'").services[0].stop_signal == 2);
-    CHECK(good("stop_signal = 9").services[0].stop_signal == 9);
+    CHECK(good("restart_delay = 5").services[0].policy.restart_delay == 5000);
+    CHECK(good("stop_signal = 'SIGINT'").services[0].policy.stop_signal == 2);
+    CHECK(good("stop_signal = 9").services[0].policy.stop_signal == 9);
     CHECK(good("user = '33'").services[0].user == 33);
     CHECK(good("[limits]\nmemory = 4096").limits.memory == 4096);
     CHECK(good("[limits]\nmemory = 'max'").limits.memory == unlimited);
@@ -342,11 +342,9 @@ TEST_CASE("namespaces and maps")
 TEST_CASE("keys whose facility is to come are read, checked and remembered")
 {
     CHECK(not_yet("autostart = true") == "autostart\n");
-    CHECK(not_yet("autostart = false\noneshot = false\nready = 'start'\nafter = []\n[namespaces]\npid = true") == "");
-    CHECK(not_yet("after = ['db']\npod = 'x'\nessential = false") == "after\npod\nessential\n");
+    CHECK(not_yet("autostart = false\nafter = []\n[namespaces]\npid = true") == "");
+    CHECK(not_yet("after = ['db']\npod = 'x'") == "after\npod\n");
     CHECK(not_yet("user = 'www'\ngroups = [1, 'adm']") == "user by name\ngroups by name\n");
-    CHECK(not_yet("ready = 'tcp:80'") == "ready\n");
-    CHECK(not_yet("[health]\ncommand = ['/h']\ninterval = '10s'\naction = 'restart'") == "health\n");
     CHECK(not_yet("[network.eth0]\ntype = 'macvlan'\nroutes = ['10.0.0.0/8 via 10.0.3.1']") ==
           "network.eth0.type\nnetwork.eth0.routes\n");
     CHECK(not_yet("[limits]\nmemory_high = '8M'\ncpus = '0-1'\n[limits.cgroup]\n'memory.low' = '1M'") ==
@@ -356,13 +354,12 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered")
     CHECK(not_yet("[namespaces]\npid = false\njoin = { net = '/run/x' }") == "namespaces.pid\nnamespaces.join\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\ntimestamps = true\nprefix = 'x'") ==
           "dns\nlog.timestamps\nlog.prefix\n");
-    const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\nhealth = { command = ['y'] }", "f");
+    const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");
     CHECK(several.problems.empty());
-    CHECK(several.spec.not_yet == List<Text>{"service.web.health"});
+    CHECK(several.spec.not_yet == List<Text>{"service.web.tty"});
 
     CHECK(with("autostart = 1").find("expected true or false") != std::string::npos);
     CHECK(with("after = ['a/b']").find("a name has only") != std::string::npos);
-    CHECK(with("ready = 'tcp:0'").find("expected \"start\"") != std::string::npos);
     CHECK(with("dns = ['x']").find("expected an address") != std::string::npos);
     CHECK(with("[health]\nintervall = 1").find("did you mean 'interval'") != std::string::npos);
     CHECK(with("[limits]\noom_score = 1001").find("from -1000 to 1000") != std::string::npos);
@@ -383,7 +380,7 @@ TEST_CASE("--set overrides the file")
     CHECK(spec({"limits.memory=1M", "limits.memory=2M"}).limits.memory == 2 << 20);
     CHECK(spec({"limits={tasks = 3}"}).limits.tasks == 3);
     CHECK(spec({"limits={tasks = 3}"}).limits.memory == unlimited);
-    CHECK(spec({"restart=on-failure"}).services[0].restart == Restart::OnFailure);
+    CHECK(spec({"restart=on-failure"}).services[0].policy.restart == Restart::OnFailure);
     CHECK(spec({"command=[\"/bin/sh\", '-c']"}).services[0].command == List<Text>{"/bin/sh", "-c"});
     CHECK(spec({"network.eth0.address=10.0.3.2/24"}).networks[0].name == "eth0");
     CHECK(spec({"environment.HOME=/root", "environment.X="}).services[0].environment == List<Text>{"HOME=/root", "X="});
@@ -500,4 +497,67 @@ TEST_CASE("every example is a good spec")
     }
     ::closedir(entries);
     CHECK(count >= 4);
+}
+
+TEST_CASE("supervision")
+{
+    const ServicePolicy& defaults = good("").services[0].policy;
+    CHECK(defaults.ready == Ready::Start);
+    CHECK(defaults.restart_limit == 0);
+    const Spec spec = good(
+        "restart_backoff = '1m'\nrestart_limit = '5/10m'\nstable_after = '20s'\nessential = true\nready = 'tcp:8080'\n"
+        "start_timeout = '3s'\nreload_signal = 'USR1'\non_start = ['/a', 'b']\non_stop = ['/c']\non_failure = ['/d']\n"
+        "[health]\ncommand = ['/h']\ninterval = '10s'\ntimeout = '2s'\nretries = 4\naction = 'stop'");
+    const ServicePolicy& policy = spec.services[0].policy;
+    CHECK(spec.not_yet.empty());
+    CHECK(policy.restart_backoff == 60000);
+    CHECK(policy.restart_limit == 5);
+    CHECK(policy.restart_window == 600000);
+    CHECK(policy.stable_after == 20000);
+    CHECK(policy.essential);
+    CHECK(policy.ready == Ready::Tcp);
+    CHECK(policy.ready_number == 8080);
+    CHECK(policy.start_timeout == 3000);
+    CHECK(policy.reload_signal == 10);
+    CHECK(policy.health_interval == 10000);
+    CHECK(policy.probe_timeout == 2000);
+    CHECK(policy.health_retries == 4);
+    CHECK(policy.health_action == HealthAction::Stop);
+    CHECK(spec.services[0].task_command[0] == List<Text>{"/h"});
+    CHECK(spec.services[0].task_command[1] == List<Text>{"/a", "b"});
+    CHECK(spec.services[0].task_command[2] == List<Text>{"/c"});
+    CHECK(spec.services[0].task_command[3] == List<Text>{"/d"});
+
+    CHECK(good("oneshot = true").services[0].policy.start_timeout == unlimited);
+    CHECK(good("oneshot = true\nstart_timeout = 5").services[0].policy.start_timeout == 5000);
+    CHECK(good("restart_limit = 7").services[0].policy.restart_limit == 7);
+    CHECK(good("ready = 'fd'").services[0].policy.ready_number == 3);
+    CHECK(good("ready = 'fd:5'").services[0].policy.ready_number == 5);
+    for (const char* wrong : {"tcp", "tcp:0", "tcp:65536", "fd:2", "notify:1", "soon", "exec:1"})
+        CHECK(with(concat({"ready = '", wrong, "'"})).find("expected \"start\"") != std::string::npos);
+    for (const char* wrong : {"0", "256", "'5/0s'", "'5/soon'", "'/1m'", "-1"})
+        CHECK(with(concat({"restart_limit = ", wrong})).find("expected a number of restarts") != std::string::npos);
+    CHECK(with("ready = 'exec'") == "web.conf:3:1: ready = \"exec\" asks the command of [health]: there is none\n");
+    CHECK(with("[health]\ninterval = 1") == "web.conf:3:1: [health] has no 'command'\n");
+    CHECK(with("oneshot = true\nready = 'notify'").find("leave out 'ready'") != std::string::npos);
+    CHECK(with("init = false\noneshot = true").find("nobody to run hooks") != std::string::npos);
+}
+
+TEST_CASE("services that depend on each other")
+{
+    const auto problems = [](std::string_view more) {
+        return problems_of(read_spec(concat({"root = '/r'\n", more}), "web.conf"), "web.conf");
+    };
+    const char* chain = "[service.a]\ncommand = ['x']\nafter = ['b']\n[service.b]\ncommand = ['x']\nrequires = ['c']\n"
+                        "[service.c]\ncommand = ['x']\n";
+    CHECK(problems(chain) == "");
+    CHECK(problems(concat({chain, "after = ['a']"})) ==
+          "web.conf:2:1: the services wait for each other: a -> b -> c -> a\n");
+    CHECK(problems(concat({chain, "after = ['c']"})) == "web.conf:10:1: after: a service cannot wait for itself\n");
+    CHECK(problems(concat({chain, "requires = ['d']"})) ==
+          "web.conf:10:1: requires: there is no service 'd' in this spec\n");
+    // Who only leads into a cycle is not named.
+    CHECK(problems("[service.a]\ncommand = ['x']\nafter = ['b']\n[service.b]\ncommand = ['x']\nafter = ['c']\n"
+                   "[service.c]\ncommand = ['x']\nafter = ['b']\n")
+              .find("b -> c -> b") != std::string::npos);
 }

@@ -246,6 +246,15 @@ TEST_CASE("dependencies: on a oneshot that is done, and on one that ended well b
     CHECK(world.take() == "kill1 start2 ");
 }
 
+TEST_CASE("dependencies: a oneshot that is done stays so when what it required fails")
+{
+    World world(2, {{0, 1, true}});
+    world.policies[0].oneshot = true;
+    world.up();
+    world.exit(1, 1);
+    CHECK(world.state(0) == State::Ready);
+}
+
 TEST_CASE("dependencies: an essential service that loses its requirement ends everything")
 {
     World world(3, {{0, 1, true}});

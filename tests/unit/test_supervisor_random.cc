@@ -60,10 +60,10 @@ ServicePolicy random_policy(Dice& dice)
     policy.ready = static_cast<Ready>(dice.below(5));
     policy.oneshot = dice.one_in(5);
     policy.essential = dice.one_in(20);
-    policy.hooks = static_cast<std::uint8_t>(dice.below(256));
+    policy.tasks = static_cast<std::uint8_t>(dice.below(256));
     policy.hook_timeout = 300;
     policy.probe_timeout = 200;
-    policy.health_interval = dice.below(2) * 200;
+    policy.health_interval = 200;
     policy.health_retries = 1 + dice.below(2);
     policy.health_action = static_cast<HealthAction>(dice.below(3));
     return policy;

@@ -102,6 +102,7 @@ TEST_CASE("tasks: health")
 {
     World world;
     ServicePolicy& policy = world.policies[0];
+    policy.tasks = task_bit(Task::Health);
     policy.health_interval = 1000;
     policy.probe_timeout = 200;
     policy.health_retries = 2;
@@ -194,7 +195,7 @@ TEST_CASE("tasks: health")
 TEST_CASE("tasks: on_start runs when it is ready, also after a restart, and others do not wait for it")
 {
     World world(2, {{1, 0, true}});
-    world.policies[0].hooks = hook_bit(Task::OnStart);
+    world.policies[0].tasks = task_bit(Task::OnStart) | task_bit(Task::Health);
     world.policies[0].restart = Restart::Always;
     world.policies[0].health_interval = 500;
     world.supervisor.start_all(world.now);
@@ -240,7 +241,7 @@ TEST_CASE("tasks: on_start runs when it is ready, also after a restart, and othe
 TEST_CASE("tasks: on_stop runs before the stop signal")
 {
     World world;
-    world.policies[0].hooks = hook_bit(Task::OnStop);
+    world.policies[0].tasks = task_bit(Task::OnStop);
     SUBCASE("in time")
     {
         world.up();
@@ -300,6 +301,42 @@ TEST_CASE("tasks: on_stop runs before the stop signal")
         world.stop_by_hand();
         CHECK(world.take() == "stop0 ");
     }
+    SUBCASE("not of one that is unwell: it might hang as the probe did")
+    {
+        world.policies[0].tasks |= task_bit(Task::Health);
+        world.policies[0].health_interval = 1000;
+        world.policies[0].health_retries = 1;
+        world.up();
+        world.pass(1000);
+        world.task_ends(false);
+        CHECK(world.take() == "task0:health stop0 ");
+    }
+    SUBCASE("a probe that cannot be killed delays it by a second, and then it is left out")
+    {
+        world.policies[0].tasks |= task_bit(Task::Health);
+        world.policies[0].health_interval = 1000;
+        world.up();
+        world.pass(1000);
+        world.stop_by_hand();
+        CHECK(world.take() == "task0:health drop0 ");
+        world.pass(999);
+        CHECK(world.take() == "");
+        world.pass(1);
+        CHECK(world.take() == "drop0 stop0 ");
+    }
+    SUBCASE("after a probe that was killed it has all its time")
+    {
+        world.policies[0].tasks |= task_bit(Task::Health);
+        world.policies[0].health_interval = 1000;
+        world.up();
+        world.pass(1000);
+        world.pass(5000);
+        world.task_ends(false);
+        world.take();
+        world.stop_by_hand();
+        world.pass(10000);
+        CHECK(world.take() == "task0:on_stop drop0 ");
+    }
     SUBCASE("of a oneshot that is done, at the end of everything")
     {
         world.policies[0].oneshot = true;
@@ -319,7 +356,7 @@ TEST_CASE("tasks: on_failure runs after each failure, before the next life")
 {
     World world;
     ServicePolicy& policy = world.policies[0];
-    policy.hooks = hook_bit(Task::OnFailure);
+    policy.tasks = task_bit(Task::OnFailure);
     SUBCASE("a crash")
     {
         policy.restart = Restart::OnFailure;
