@@ -33,8 +33,10 @@ bool Pid1::begin_end()
     ending_ = true;
 
     const Service* outcome = supervisor.outcome();
-    const Ending last = outcome != nullptr ? outcome->last : Ending{};
+    Ending last = outcome != nullptr ? outcome->last : Ending{};
     end_code_ = last.code;
+    if (outcome != nullptr && outcome->state == ServiceState::Failed && end_code_ == 0)
+        end_code_ = last.code = 1;  // it ended well, but too early, or it never ran
     std::uint64_t restarts = 0;
     for (const Service& service : supervisor.services())
         restarts += service.restarts;

@@ -86,6 +86,10 @@ Result<int> supervise(const Plan& plan)
     tables.services = {services, count};
     tables.heap = {numbers, count};
     tables.buckets = {numbers + count, count};
+    if (plan.edge_count > 0) {
+        tables.needs = {plan.list(plan.needs.starts, plan.service_count + 1), plan.edges(plan.needs)};
+        tables.dependents = {plan.list(plan.dependents.starts, plan.service_count + 1), plan.edges(plan.dependents)};
+    }
     Pid1 init(plan, tables, {runtimes, count});
     TRY(init.open(memory + size));
     return init.run();
@@ -124,11 +128,7 @@ int run_init(int plan_fd)
 }
 
 Pid1::Pid1(const Plan& plan_, const ServiceTables& tables, std::span<ServiceRuntime> runtimes_)
-    : plan(plan_),
-      runtimes(runtimes_),
-      supervisor(tables, *this),
-      channel_(plan_.channel),
-      unsettled_(plan_.service_count)
+    : plan(plan_), runtimes(runtimes_), supervisor(tables, *this), channel_(plan_.channel)
 {
 }
 
@@ -159,6 +159,10 @@ Result<void> Pid1::open(char* pages)
     if (Opened file = os::open("/proc/self/net/dev", O_RDONLY); file.ok())
         interfaces = file.value().release();
 
+    for (ServiceIndex index = 0; index < plan.service_count; index++) {
+        if (policy(index).ready == Ready::Notify)
+            TRY(open_notify_socket(index));
+    }
     for (ServiceIndex index = 0; !foreground() && index < plan.service_count; index++) {
         const PlanService& service = plan.all_services()[index];
         if (service.terminal >= 0)
@@ -190,7 +194,10 @@ int Pid1::run()
             // A oneshot that is done may have an on_stop to run.
             if (supervisor.finished() && !supervisor.closing())
                 supervisor.stop_all(now);
-            more |= supervisor.advance(now);
+            const bool waiting = supervisor.advance(now);
+            if (!told_ && !waiting && reports_ == 0)
+                tell_launcher();
+            more |= waiting;
         }
         control.expire(*this);
         if (quit_ >= 0)
@@ -250,6 +257,9 @@ void Pid1::dispatch(std::uint64_t token)
         break;
     case Source::ExecReport:
         hear_exec_report(index, false);
+        break;
+    case Source::Readiness:
+        hear_readiness(index);
         break;
     case Source::Output:
         hear_output(index);

@@ -29,17 +29,20 @@ struct ServiceRuntime {
     int output_read = -1;  ///< what the service writes; kept over restarts, so nothing said at the end is lost
     int output_write = -1;
     int exec_report = -1;         ///< while Starting: closed by the exec, or says why there was none
-    bool settled = false;         ///< its first start has gone well or not
+    int readiness = -1;           ///< see readiness.cc
+    pid_t next_main = 0;          ///< who takes over when its main process ends; 0: nobody
     std::uint32_t oom_kills = 0;  ///< of its leaf, as far as they were seen
 };
 
 /// Who an event is from: the upper half of its token; the lower is a service or a client.
-enum class Source : std::uint32_t { Signals, Timer, Channel, Listener, Client, ExecReport, Output };
+enum class Source : std::uint32_t { Signals, Timer, Channel, Listener, Client, ExecReport, Output, Readiness };
 
 constexpr std::uint64_t event_token(Source source, std::uint32_t index = 0)
 {
     return static_cast<std::uint64_t>(source) << 32 | index;
 }
+
+struct ServiceProgram;
 
 class Pid1 final : public ServiceActions {
 public:
@@ -57,11 +60,19 @@ public:
     void send_stop(ServiceIndex index) override;
     void send_reload(ServiceIndex index) override;
     void kill(ServiceIndex index) override;
-    Result<pid_t> start_task(ServiceIndex index, Task task) override;
-    void kill_task(ServiceIndex index) override;
     void changed(ServiceIndex index, ServiceState before) override;
     /// `gone`: its process has been reaped already.
     void hear_exec_report(ServiceIndex index, bool gone);
+
+    // tasks.cc
+    Result<pid_t> start_task(ServiceIndex index, Task task) override;
+    void kill_task(ServiceIndex index) override;
+    void task_exited(ServiceIndex index, int code);
+
+    // readiness.cc
+    void hear_readiness(ServiceIndex index);
+    /// Its main process has ended; true: it has named another, which it has now.
+    bool goes_on(ServiceIndex index);
 
     // reap.cc. True: there may be more to reap.
     bool reap();
@@ -101,7 +112,16 @@ private:
     void drain_outputs();
     void settle(ServiceIndex index, int code, std::string_view failure);
     void say(char letter, std::initializer_list<std::string_view> parts) const;
-    [[noreturn]] void become(ServiceIndex index, int report);
+    void tell_launcher();
+    [[noreturn]] void become(ServiceIndex index, const Fd& report, const Fd& said);
+    Error execute(ServiceIndex index, const ServiceProgram& program, bool is_task);
+    Result<void> open_notify_socket(ServiceIndex index);
+    Result<Fd> begin_readiness(ServiceIndex index);
+    void end_readiness(ServiceIndex index);
+    Result<pid_t> begin_connect(ServiceIndex index);
+    int is_connected(ServiceIndex index, int socket) const;
+    void hear_word(ServiceIndex index, std::string_view key, std::string_view value);
+    void hear_main(ServiceIndex index, std::int64_t number);
     Ending ending_of(ServiceIndex index, int code, int signal);
 
     int signals_ = -1;
@@ -111,8 +131,9 @@ private:
     int channel_;
     rlimit file_size_{};  ///< what services get back
     std::int64_t armed_ = os::never;
-    std::uint32_t unsettled_;
-    int quit_ = -1;  ///< the exit code, where PID 1 shall end at once and everything with it
+    std::uint32_t reports_ = 0;  ///< execs that are still to be heard of
+    bool told_ = false;          ///< the launcher knows that the services run
+    int quit_ = -1;              ///< the exit code, where PID 1 shall end at once and everything with it
     bool reap_again_ = true;
     bool many_pages_ = false;  ///< of code that is not needed now have come in
     bool ending_ = false;

@@ -33,11 +33,13 @@ bool Pid1::reap()
         }
         const ServiceIndex index = owner.service;
         if (owner.is_task) {
-            supervisor.task_ended(index, exited.exit_code() == 0, now);
+            task_exited(index, exited.exit_code());
             continue;
         }
         // How its exec went comes first, even if the end was noticed before it.
         hear_exec_report(index, true);
+        if (goes_on(index))
+            continue;
         supervisor.exited(index, ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status),
                           now);
     }

@@ -4,9 +4,11 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "init/pid1.h"
+#include "init/stats.h"
 #include "kernel/payload.h"
 #include "supervise/channel.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -25,7 +27,8 @@ char** collect(const Plan& plan, std::span<const PlanOffset> list, char** pointe
 
 }  // namespace
 
-Error become_service(const Plan& plan, const PlanService& service, StandardDescriptors standard)
+Error become_service(const Plan& plan, const PlanService& service, const ServiceProgram& program,
+                     StandardDescriptors standard)
 {
     for (const int leaf : service.join) {
         if (leaf < 0)
@@ -36,11 +39,11 @@ Error become_service(const Plan& plan, const PlanService& service, StandardDescr
 
     // The kernel's own limit on arguments and environment is lower than this for any pointers worth having.
     constexpr std::uint32_t most_pointers = 256 * 1024;
-    if (service.argument_count > most_pointers || service.environment_count > most_pointers)
+    if (program.argument_count > most_pointers || service.environment_count > most_pointers)
         return Error(E2BIG, "execute", plan.text(service.name));
-    const std::size_t count = std::size_t{service.argument_count} + service.environment_count + 2;
+    const std::size_t count = std::size_t{program.argument_count} + service.environment_count + 2;
     char** pointers = static_cast<char**>(__builtin_alloca(count * sizeof(char*)));
-    char** environment = collect(plan, plan.list(service.arguments, service.argument_count), pointers);
+    char** environment = collect(plan, plan.list(program.arguments, program.argument_count), pointers);
     collect(plan, plan.list(service.environment, service.environment_count), environment);
 
     Payload payload{};
@@ -53,7 +56,9 @@ Error become_service(const Plan& plan, const PlanService& service, StandardDescr
     payload.identity.capabilities = plan.capabilities;
     payload.identity.no_new_privileges = (plan.flags & PlanNoNewPrivileges) != 0;
     payload.identity.seccomp = (plan.flags & PlanSeccomp) != 0;
-    payload.terminal = service.terminal;
+    payload.terminal = program.terminal;
+    payload.passed = program.passed;
+    payload.passed_as = program.passed_as;
     for (std::size_t i = 0; i < 3; i++)
         payload.standard[i] = standard[i];
 
@@ -63,7 +68,8 @@ Error become_service(const Plan& plan, const PlanService& service, StandardDescr
 
 int become_only_service(const Plan& plan)
 {
-    const Error error = become_service(plan, plan.all_services()[0], plan.standard);
+    const PlanService& service = plan.all_services()[0];
+    const Error error = become_service(plan, service, main_program(service), plan.standard);
     char message[channel_message];
     message[0] = static_cast<char>(ChannelLetter::ServiceFailed);
     const std::string_view text = describe(error, message + 1, sizeof message - 1);
@@ -76,15 +82,6 @@ const ServicePolicy& Pid1::policy(ServiceIndex index) const
     return plan.policy(plan.all_services()[index]);
 }
 
-void Pid1::send_reload(ServiceIndex) {}
-
-Result<pid_t> Pid1::start_task(ServiceIndex, Task)
-{
-    return 0;
-}
-
-void Pid1::kill_task(ServiceIndex) {}
-
 /// Forks. Whether the exec goes through is heard on a pipe that only the child can write to: the exec closes it,
 /// a failure writes one message to it, the exit code and why.
 Result<pid_t> Pid1::start(ServiceIndex index)
@@ -93,11 +90,13 @@ Result<pid_t> Pid1::start(ServiceIndex index)
         os::Pipe report = TRY(os::pipe());
         TRY(os::set_nonblocking(report.read.get()));
         TRY(os::watch(epoll, report.read.get(), EPOLLIN, event_token(Source::ExecReport, index)));
+        const Fd said = TRY(begin_readiness(index));
         // If the fork fails, closing the only copy of the descriptor ends the watch.
         const pid_t pid = TRY(os::clone({}));
         if (pid == 0)
-            become(index, report.write.get());
+            become(index, report.write, said);
         runtimes[index].exec_report = report.read.release();
+        reports_++;
         return pid;
     };
     auto pid = attempt();
@@ -108,14 +107,29 @@ Result<pid_t> Pid1::start(ServiceIndex index)
     return pid;
 }
 
-void Pid1::become(ServiceIndex index, int report)
+Error Pid1::execute(ServiceIndex index, const ServiceProgram& program, bool is_task)
 {
     (void)os::setrlimit(RLIMIT_FSIZE, file_size_);
-    const int output = runtimes[index].output_write;
-    const std::int32_t logged[3] = {null_, output, output};
     const PlanService& service = plan.all_services()[index];
-    const Error error =
-        become_service(plan, service, foreground() ? StandardDescriptors(plan.standard) : StandardDescriptors(logged));
+    std::int32_t standard[3] = {null_, runtimes[index].output_write, runtimes[index].output_write};
+    for (std::size_t i = is_task ? 1 : 0; i < 3 && foreground(); i++)
+        standard[i] = service.terminal >= 0 ? service.terminal : plan.standard[i];
+    return become_service(plan, service, program, standard);
+}
+
+void Pid1::become(ServiceIndex index, const Fd& report_pipe, const Fd& said)
+{
+    ServiceProgram program = main_program(plan.all_services()[index]);
+    int report = report_pipe.get();
+    if (said) {
+        // Both must be out of the way of the number that the program will find the one under.
+        program.passed_as = policy(index).ready_number;
+        if (Opened moved = os::duplicate(report, program.passed_as + 1); moved.ok())
+            report = moved.value().release();
+        if (Opened moved = os::duplicate(said.get(), program.passed_as + 1); moved.ok())
+            program.passed = moved.value().release();
+    }
+    const Error error = execute(index, program, false);
     // Words, not the Error itself: its pointers would be believed by a process that trusts nobody.
     char message[1 + description_capacity];
     const int code = exec_exit_code(error);
@@ -138,6 +152,7 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
     (void)os::unwatch(epoll, runtime.exec_report);
     Fd(runtime.exec_report).reset();
     runtime.exec_report = -1;
+    reports_--;
 
     if (!got.ok() || got.value() < 2) {
         // Of one that has ended already, its end says all; its pid may be another's by now.
@@ -151,30 +166,43 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
     settle(index, static_cast<unsigned char>(message[0]), failure);
 }
 
-/// The launcher is told once how the first start of all services went. If one failed there is no container.
+/// How a start went. While the launcher waits, a first start that fails is its to hear of: there is no container then.
 void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
 {
-    if (runtimes[index].settled)
+    if (told_ || code == 0 || quit_ >= 0)
         return;
-    runtimes[index].settled = true;
-    unsettled_--;
-    if (code != 0) {
-        const bool several = plan.service_count > 1;
-        if (quit_ < 0)
-            say(static_cast<char>(ChannelLetter::ServiceFailed),
-                {several ? service_name(index) : "", several ? ": " : "", failure});
-        quit_ = code;
-    } else if (unsettled_ == 0 && quit_ < 0) {
-        many_pages_ = true;
-        if (!foreground())
-            follow_launcher(false);
-        say(static_cast<char>(ChannelLetter::Running), {});
-        if (!foreground()) {
-            (void)os::unwatch(epoll, channel_);
-            Fd(channel_).reset();
-            channel_ = -1;
-        }
+    const bool several = plan.service_count > 1;
+    say(static_cast<char>(ChannelLetter::ServiceFailed),
+        {several ? service_name(index) : "", several ? ": " : "", failure});
+    quit_ = code;
+}
+
+/// Whether a service has not got any process yet, for the kernel refused.
+bool was_refused(const Service& service)
+{
+    return service.refusals > 0 && service.last.at == 0;
+}
+
+/// Tells the launcher, once, that all services run that can: the others wait for what they depend on.
+void Pid1::tell_launcher()
+{
+    const std::span<const Service> services = supervisor.services();
+    if (quit_ >= 0 || std::any_of(services.begin(), services.end(), was_refused))
+        return;
+    told_ = true;
+    if (!foreground())
+        follow_launcher(false);
+    say(static_cast<char>(ChannelLetter::Running), {});
+    if (!foreground()) {
+        (void)os::unwatch(epoll, channel_);
+        Fd(channel_).reset();
+        channel_ = -1;
     }
+}
+
+void Pid1::send_reload(ServiceIndex index)
+{
+    (void)os::kill(supervisor.service(index).pid, policy(index).reload_signal);
 }
 
 void Pid1::send_stop(ServiceIndex index)
@@ -237,10 +265,21 @@ void Pid1::kill(ServiceIndex index)
 void Pid1::changed(ServiceIndex index, ServiceState before)
 {
     const Service& service = supervisor.service(index);
-    const bool ran = before == ServiceState::Starting || before == ServiceState::Ready;
+    const bool failed = service.state == ServiceState::Failed;
     const bool again = service.state == ServiceState::Backoff || service.state == ServiceState::Waiting;
-    if (!ran || (!again && service.state != ServiceState::Failed))
+    const bool ran = before == ServiceState::Starting || before == ServiceState::Ready ||
+                     before == ServiceState::Reloading ||
+                     (before == ServiceState::Stopping && service.reason != Reason::None);
+    char text[128];
+    Writer why(text, sizeof text);
+    put_reason(*this, index, why);
+    if (!ran || service.pid != 0 || (!again && !failed)) {
+        if (failed)
+            note(index, {why.text()});
         return;
+    }
+    if (service.reason > Reason::Ended)
+        note(index, {why.text()});
     const Ending& last = service.last;
     const std::string_view outlook = again ? "; it will be started again" : "";
     char digits[16];

@@ -13,9 +13,24 @@ namespace vial {
 /// Where a service's 0, 1 and 2 come from.
 using StandardDescriptors = std::span<const std::int32_t, 3>;
 
-/// Turns this process into the service: joins its cgroup leaf, then takes its identity and executes it. Returns
-/// only if that fails. Uses the stack for the argument list, and nothing else.
-Error become_service(const Plan& plan, const PlanService& service, StandardDescriptors standard);
+/// What is executed as a service: its own command, a hook or a probe.
+struct ServiceProgram {
+    PlanOffset arguments;
+    std::uint32_t argument_count;
+    int terminal = -1;   ///< becomes its controlling terminal
+    int passed = -1;     ///< a descriptor that it gets, -1: none
+    int passed_as = -1;  ///< under this number, which is another one
+};
+
+constexpr ServiceProgram main_program(const PlanService& service)
+{
+    return {service.arguments, service.argument_count, service.terminal};
+}
+
+/// Turns this process into one of the service's: joins its cgroup leaf, then takes its identity and executes the program.
+/// Returns only if that fails. Uses the stack for the argument list, and nothing else.
+Error become_service(const Plan& plan, const PlanService& service, const ServiceProgram& program,
+                     StandardDescriptors standard);
 
 /// `init = false`: PID 1 is the service. Returns the exit code of the failure, after telling the launcher;
 /// on success the launcher sees the channel closed by the exec.

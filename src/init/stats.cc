@@ -113,6 +113,14 @@ void put_ending(ObjectWriter& out, const Ending& ending)
         out.null("signal");
 }
 
+void put_reason(const Pid1& init, ServiceIndex index, Writer& out)
+{
+    const Service& service = init.supervisor.service(index);
+    out.put(reason_text(service.reason));
+    if (service.reason == Reason::Requirement)
+        out.put(init.service_name(init.supervisor.failed_requirement(index))).put(", which failed");
+}
+
 void put_container_status(const Pid1& init, Writer& out)
 {
     ObjectWriter object(out);
@@ -133,6 +141,13 @@ void put_service_status(const Pid1& init, ServiceIndex index, Writer& out)
     ObjectWriter object(out);
     put_service(object, init, index);
     object.number("uptime_ms", service.pid > 0 ? init.now - service.since : 0);
+    char text[128];
+    Writer reason(text, sizeof text);
+    put_reason(init, index, reason);
+    if (reason.text().empty())
+        object.null("reason");
+    else
+        object.text("reason", reason.text());
     if (service.last.at == 0) {
         object.null("last_exit");
     } else {

@@ -20,6 +20,9 @@ std::int64_t oom_kills(const Plan& plan, ServiceIndex service);
 /// `code` and `signal`, of a service's end or the container's.
 void put_ending(ObjectWriter& out, const Ending& ending);
 
+/// Why a service has failed, for people; nothing where it has not.
+void put_reason(const Pid1& init, ServiceIndex index, Writer& out);
+
 /// Each writes one JSON object with its newline.
 void put_container_status(const Pid1& init, Writer& out);
 void put_service_status(const Pid1& init, ServiceIndex index, Writer& out);

@@ -151,7 +151,10 @@ Result<void> prepare(const Payload& payload)
     os::restore_signals();
     TRY(assume(payload.identity));
     TRY(enter_directory(payload.directory));
-    return os::close_on_exec_from(3);
+    TRY(os::close_on_exec_from(3));
+    if (payload.passed >= 0)
+        TRY(os::duplicate_to(payload.passed, payload.passed_as));
+    return {};
 }
 
 // --- Finding and executing the program ---

@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "spec/plan.h"
 
 #include <cstdlib>
 #include <fcntl.h>
@@ -56,6 +57,8 @@ Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal)
         TRY(read_environment_file(environment, service.environment_file));
     for (Text variable : service.environment)
         set_variable(environment, variable);
+    if (service.policy.ready == Ready::Notify)
+        set_variable(environment, concat({"NOTIFY_SOCKET=", notify_directory, "/", service.name}));
     return environment;
 }
 

@@ -20,6 +20,9 @@
 
 namespace vial {
 
+/// Where, inside, PID 1 listens for what services with `ready = "notify"` say: a socket of each one's name.
+inline constexpr std::string_view notify_directory = "/dev/notify";
+
 using PlanOffset = std::uint32_t;
 
 struct PlanService {

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+
+/// How services tell that they are ready, and what else they say of themselves.
+///
+/// * `notify`: datagrams of sd_notify(3), on a socket of the service's own: who may write to it is the service's user and
+///   root. READY, RELOADING, STATUS and MAINPID are understood, the rest is passed over. Descriptors that come along
+///   (BARRIER=1) are never taken in, which closes them: that is what their sender waits for.
+/// * `fd`: a newline on a pipe, as s6 has it.
+/// * `tcp`: a connection to the port is possible, tried without waiting for it.
+///
+/// Each has one descriptor while it is needed, in `ServiceRuntime::readiness`; the sockets of `notify` stay.
+
+#include "base/os.h"
+#include "base/text.h"
+#include "init/pid1.h"
+
+#include <arpa/inet.h>
+#include <cstring>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+namespace vial {
+
+namespace {
+
+/// Who waits for a process's end, and whose it is. Nobody's: there is no such process.
+struct Kinship {
+    std::int64_t parent = 0;
+    uid_t user = 0;
+};
+
+Kinship kinship_of(pid_t pid)
+{
+    char path[32] = {};
+    Writer(path, sizeof path - 1).put("/proc/").decimal(pid).put("/stat");
+    char buffer[512];
+    Kinship found;
+    const auto text = os::read_small(AT_FDCWD, path, buffer);
+    const auto status = os::lstat(AT_FDCWD, path);
+    if (!text.ok() || !status.ok())
+        return found;
+    // `12 (any name) S 1 ...`: the name may hold everything.
+    std::string_view rest = text.value().substr(std::min(text.value().rfind(')'), text.value().size() - 1) + 1);
+    (void)take_word(rest);
+    found.parent = parse_number(take_word(rest)).value_or(0);
+    found.user = status.value().st_uid;
+    return found;
+}
+
+}  // namespace
+
+/// Before anything of the container runs: so nobody is there to put something else in its place.
+Result<void> Pid1::open_notify_socket(ServiceIndex index)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    Writer path(address.sun_path, sizeof address.sun_path - 1);
+    (void)os::mkdirat(AT_FDCWD, notify_directory.data(), 0755);
+    path.put(notify_directory).put('/').put(service_name(index));
+    Fd socket = TRY(os::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+    TRY(os::fchmod(socket.get(), 0600));  // becomes the mode of the file
+    TRY(os::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path.text()));
+    const PlanService& service = plan.all_services()[index];
+    if (service.user != 0)
+        TRY(os::lchown(address.sun_path, service.user, service.group));
+    TRY(os::watch(epoll, socket.get(), EPOLLIN, event_token(Source::Readiness, index)));
+    runtimes[index].readiness = socket.release();
+    return {};
+}
+
+/// What a new life begins with. Returns the end that the service gets, where it gets one.
+Result<Fd> Pid1::begin_readiness(ServiceIndex index)
+{
+    ServiceRuntime& runtime = runtimes[index];
+    runtime.next_main = 0;
+    const Ready ready = policy(index).ready;
+    if (ready == Ready::Notify) {
+        // What the former life said last does not count for this one.
+        char passed_over;
+        for (int turn = 0; turn < 64 && os::read(runtime.readiness, &passed_over, 1).ok(); turn++) {
+        }
+    }
+    if (ready != Ready::Fd)
+        return Fd();
+    end_readiness(index);
+    os::Pipe pipe = TRY(os::pipe());
+    TRY(os::set_nonblocking(pipe.read.get()));
+    TRY(os::watch(epoll, pipe.read.get(), EPOLLIN, event_token(Source::Readiness, index)));
+    runtime.readiness = pipe.read.release();
+    return std::move(pipe.write);
+}
+
+void Pid1::end_readiness(ServiceIndex index)
+{
+    int& readiness = runtimes[index].readiness;
+    if (readiness < 0 || policy(index).ready == Ready::Notify)
+        return;
+    (void)os::unwatch(epoll, readiness);
+    Fd(readiness).reset();
+    readiness = -1;
+}
+
+/// 0: whether there is somebody will be heard. The port is the service's own, in here.
+Result<pid_t> Pid1::begin_connect(ServiceIndex index)
+{
+    end_readiness(index);
+    Fd socket = TRY(os::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    (void)is_connected(index, socket.get());
+    TRY(os::watch(epoll, socket.get(), EPOLLOUT, event_token(Source::Readiness, index)));
+    runtimes[index].readiness = socket.release();
+    return 0;
+}
+
+/// EINPROGRESS or EALREADY: not known yet; 0 or EISCONN: yes.
+int Pid1::is_connected(ServiceIndex index, int socket) const
+{
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(policy(index).ready_number);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return os::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address, "127.0.0.1").number();
+}
+
+void Pid1::hear_readiness(ServiceIndex index)
+{
+    const int readiness = runtimes[index].readiness;
+    char text[1024];
+    if (readiness < 0)
+        return;
+    switch (policy(index).ready) {
+    case Ready::Tcp: {
+        const int number = is_connected(index, readiness);
+        if (number == EALREADY || number == EINPROGRESS)
+            return;
+        end_readiness(index);
+        supervisor.task_ended(index, number == 0 || number == EISCONN, now);
+        break;
+    }
+    case Ready::Fd: {
+        const auto got = os::read(readiness, text, sizeof text);
+        if (got.number() == EAGAIN)
+            return;
+        const bool ended = !got.ok() || got.value() == 0;
+        const bool ready = !ended && std::memchr(text, '\n', got.value()) != nullptr;
+        if (ended || ready)
+            end_readiness(index);
+        if (ready)
+            supervisor.ready(index, now);
+        break;
+    }
+    default:
+        // A few at a time; epoll says so if there are more.
+        for (int count = 0; count < 4; count++) {
+            const auto got = os::receive(readiness, text, sizeof text, nullptr, MSG_DONTWAIT);
+            if (!got.ok())
+                return;
+            std::string_view message(text, got.value());
+            while (!message.empty()) {
+                std::string_view value = take_until(message, '\n');
+                const std::string_view key = take_until(value, '=');
+                hear_word(index, key, value);
+            }
+        }
+        break;
+    }
+}
+
+void Pid1::hear_word(ServiceIndex index, std::string_view key, std::string_view value)
+{
+    if (key == "READY" && value == "1")
+        supervisor.ready(index, now);
+    else if (key == "RELOADING" && value == "1")
+        supervisor.reloading(index, now);
+    else if (key == "STATUS")
+        note(index, {"status: ", value.substr(0, 200)});
+    else if (key == "MAINPID")
+        hear_main(index, parse_number(value).value_or(0));
+}
+
+/// Its main process is another one from now on. It must be a process that we hear of when it ends, so a child of ours; or
+/// it will be, when its parent has gone, which is the main process so far.
+void Pid1::hear_main(ServiceIndex index, std::int64_t number)
+{
+    const auto pid = static_cast<pid_t>(number);
+    const Service& service = supervisor.service(index);
+    const std::uint32_t user = plan.all_services()[index].user;
+    if (number < 2 || pid != number || service.pid == 0 || supervisor.find(pid).found)
+        return;
+    const Kinship kinship = kinship_of(pid);
+    if (user != 0 && kinship.user != user)
+        return;
+    if (kinship.parent == 1)
+        supervisor.adopt(index, pid);
+    else if (kinship.parent == service.pid)
+        runtimes[index].next_main = pid;
+}
+
+/// Its main process has ended; but it had named another, which has become our child by that.
+bool Pid1::goes_on(ServiceIndex index)
+{
+    const pid_t pid = std::exchange(runtimes[index].next_main, 0);
+    if (pid == 0 || kinship_of(pid).parent != 1)
+        return false;
+    supervisor.adopt(index, pid);
+    return true;
+}
+
+}  // namespace vial

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A service that says how it is: notify ACTION...
+ *     =TEXT      one datagram to $NOTIFY_SOCKET
+ *     +MILLIS    waits
+ *     @PATH      waits until the file is there
+ *     daemon     goes on in a child; the parent names it as the main process and ends
+ *     reload     waits for SIGHUP
+ *     exit=CODE  ends; at the end of all actions it waits for a signal
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static void tell(const char *text)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (path == NULL || fd < 0)
+        exit(98);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&address, sizeof address) < 0) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        exit(99);
+    }
+    close(fd);
+}
+
+static void rest(long milliseconds)
+{
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+int main(int count, char **words)
+{
+    sigset_t hup;
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hup, NULL);
+    for (int i = 1; i < count; i++) {
+        const char *word = words[i];
+        if (word[0] == '=') {
+            tell(word + 1);
+        } else if (word[0] == '+') {
+            rest(atol(word + 1));
+        } else if (word[0] == '@') {
+            while (access(word + 1, F_OK) != 0)
+                rest(10);
+        } else if (strcmp(word, "daemon") == 0) {
+            pid_t child = fork();
+            if (child > 0) {
+                char text[32];
+                snprintf(text, sizeof text, "MAINPID=%d", (int)child);
+                tell(text);
+                return 0;
+            }
+            while (getppid() != 1)
+                rest(5);
+        } else if (strcmp(word, "reload") == 0) {
+            int number;
+            sigwait(&hup, &number);
+        } else if (strncmp(word, "exit=", 5) == 0) {
+            return atoi(word + 5);
+        }
+    }
+    for (;;)
+        pause();
+}
