@@ -39,7 +39,7 @@ Text ending(json::Raw last)
 }
 
 /// The member that `path` names (`memory.current`), for people. `kind`: `t` a text, `n` a number, `b` bytes, `u`
-/// microseconds, `d` milliseconds, `p` the same where there is a process, `e` an ending; as a capital: where there
+/// microseconds, `d` milliseconds, `p` the same where there is a process, `e` an ending, `r` a reason that goes behind it; as a capital: where there
 /// is none, there is no limit.
 Text member_text(json::Raw object, char kind, std::string_view path)
 {
@@ -50,6 +50,8 @@ Text member_text(json::Raw object, char kind, std::string_view path)
         return json::string(object).value_or("-");
     if (kind == 'e')
         return ending(object);
+    if (const auto reason = json::string(object); kind == 'r')
+        return reason ? compose(": %", *reason) : "";
     const std::int64_t value = nobody ? -1 : json::number(object).value_or(-1);
     if (value < 0)
         return kind < 'a' ? "unlimited" : "-";
@@ -114,7 +116,7 @@ void show_status(const Record& record, std::string_view answer)
     head += '\n';
     print(head);
     show_table("SERVICE|STATE|PID|UPTIME|RESTARTS|LAST RUN",
-               "{t service}|{t state}|{n pid}|{p uptime_ms}|{n restarts}|{e last_exit}", answer);
+               "{t service}|{t state}|{n pid}|{p uptime_ms}|{n restarts}|{e last_exit}{r reason}", answer);
 }
 
 void show_stats(const Record& record, std::string_view answer)

@@ -26,7 +26,7 @@ void put_refusal(Writer& reply, std::string_view why, std::string_view what = {}
     reply.put("{\"ok\":false,\"error\":").quoted(words.text()).put("}\n");
 }
 
-enum class Verb : std::uint8_t { Status, Stats, Ping, Shutdown, Stop, Start, Restart, Signal, Later };
+enum class Verb : std::uint8_t { Status, Stats, Ping, Shutdown, Stop, Start, Restart, Reload, Signal, Later };
 enum class Named : std::uint8_t { None, Maybe, One };
 
 struct Request {
@@ -40,7 +40,7 @@ constexpr Request requests[] = {
     {"ping", Verb::Ping, Named::None},      {"shutdown", Verb::Shutdown, Named::None},
     {"stop", Verb::Stop, Named::Maybe},     {"start", Verb::Start, Named::One},
     {"restart", Verb::Restart, Named::One}, {"signal", Verb::Signal, Named::Maybe},
-    {"events", Verb::Later, Named::Maybe},  {"reload", Verb::Later, Named::Maybe},
+    {"events", Verb::Later, Named::Maybe},  {"reload", Verb::Reload, Named::One},
     {"logs", Verb::Later, Named::Maybe},
 };
 
@@ -307,6 +307,10 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         break;
     case Verb::Restart:
         possible = init.supervisor.restart(index, init.now);
+        break;
+    case Verb::Reload:
+        if (!init.supervisor.reload(index, init.now))
+            return put_refusal(reply, "it is not ready: ", name);
         break;
     case Verb::Signal:
         if (!(index == none ? init.forward(signal) : init.forward(signal, index)))

@@ -3,7 +3,8 @@
 
 /// The control socket: one request a line, answered with lines of JSON (DESIGN: "Control and stats").
 ///
-///     status | stats | ping | shutdown | stop [SERVICE] | start SERVICE | restart SERVICE | signal SIGNAL [SERVICE]
+///     status | stats | ping | shutdown | stop [SERVICE] | start SERVICE | restart SERVICE | reload SERVICE |
+///     signal SIGNAL [SERVICE]
 ///
 /// The last line of an answer is `{"ok":true}` or `{"ok":false,"error":"..."}`; then the next request may follow.
 ///

@@ -13,7 +13,7 @@ std::string_view state_name(ServiceState state)
 std::string_view reason_text(Reason reason)
 {
     constexpr std::string_view texts[] = {"",
-                                          "it ended",
+                                          "",
                                           "it ended before it was ready",
                                           "it was not ready in time",
                                           "its health probe failed",

@@ -83,7 +83,7 @@ enum class Reason : std::uint8_t {
     Requirement,  ///< what it requires has failed
 };
 
-/// `it was not ready in time`; of Requirement the beginning: `requires `.
+/// `it was not ready in time`; of Requirement the beginning: `requires `; of Ended nothing, for its last end says it.
 std::string_view reason_text(Reason reason);
 
 enum class StopStep : std::uint8_t {

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT
+//
+// What a spec can say about the life of its services, each with the real binary: readiness, dependencies, restarts that
+// grow and give up, essential services, hooks, health.
+
+#include "harness.h"
+
+#include "base/json.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+using namespace vial;
+using namespace vial::test;
+
+namespace {
+
+/// Of a service of the container, by name.
+std::string of(const std::string& container, const std::string& service, const std::string& key)
+{
+    const std::string status = ctl({"status", "--json", container}).out;
+    for (int index = 0;; index++) {
+        const std::string at = std::to_string(index);
+        const std::string name = field(status, {"services", at, "service"});
+        if (name.empty())
+            return {};
+        if (name == "\"" + service + "\"")
+            return field(status, {"services", at, key});
+    }
+}
+
+bool becomes(const std::string& container, const std::string& service, const std::string& state)
+{
+    return eventually([&] { return of(container, service, "state") == "\"" + state + "\""; });
+}
+
+std::string pid_of(const std::string& container, const std::string& service = "main")
+{
+    return of(container, service, "pid");
+}
+
+/// A directory of the test's that the containers have as /data.
+const std::string& data()
+{
+    static const std::string path = empty_directory("data", 0777);
+    return path;
+}
+
+/// Begins a case: /data is empty, and `notify` of payloads/ is /file.
+std::string service_spec(const std::string& name, std::string_view text)
+{
+    (void)empty_directory("data", 0777);
+    return spec(name, "root = \"ROOT\"\nmounts = [\"" + data() + ":/data\", \"" + payload("notify") +
+                          ":/file:ro\"]\n[limits]\nmemory = \"64M\"\n" + std::string(text));
+}
+
+std::string shell(std::string_view script)
+{
+    return "[\"/bin/sh\", \"-c\", \"" + std::string(script) + "\"]";
+}
+
+std::string written(const std::string& name)
+{
+    return read_text(data() + "/" + name);
+}
+
+bool wrote(const std::string& name, const std::string& text)
+{
+    return eventually([&] { return exists(data() + "/" + name) && written(name) == text; });
+}
+
+}  // namespace
+
+TEST_CASE("dependencies: started in order, each when the other is ready, stopped in reverse (pid1-55)")
+{
+    const NothingLeft nothing_left;
+    const std::string trap =
+        "trap 'echo stop $0 >>/data/order; exit 0' TERM; echo start $0 >>/data/order; sleep 1000 & wait";
+    const auto service = [&](const std::string& name, const std::string& more) {
+        return "[service." + name + "]\ncommand = [\"/bin/sh\", \"-c\", \"" + trap + "\", \"" + name + "\"]\n" + more;
+    };
+    (void)done({"start", service_spec("ordered", service("web", "after = [\"cache\"]\n") +
+                                                     service("cache", "requires = [\"db\"]\n") + service("db", ""))});
+    CHECK(wrote("order", "start db\nstart cache\nstart web\n"));
+    (void)done({"stop", "ordered"});
+    CHECK(written("order") == "start db\nstart cache\nstart web\nstop web\nstop cache\nstop db\n");
+}
+
+TEST_CASE("dependencies: a oneshot comes before those that wait for it, and the container goes on without it")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("migrating", "[service.app]\nrequires = [\"migrate\"]\ncommand = " +
+                                                       shell("cat /data/schema >/data/seen; exec sleep 1000") +
+                                                       "\n[service.migrate]\noneshot = true\ncommand = " +
+                                                       shell("sleep 0.2; echo 7 >/data/schema") + "\n")});
+    CHECK(becomes("migrating", "app", "ready"));
+    CHECK(of("migrating", "migrate", "state") == "\"ready\"");
+    CHECK(pid_of("migrating", "migrate") == "null");
+    CHECK(wrote("seen", "7\n"));
+    (void)done({"stop", "migrating"});
+}
+
+TEST_CASE("dependencies: who requires what failed for good has failed, and says so")
+{
+    const NothingLeft nothing_left;
+    (void)done(
+        {"start", service_spec("broken", "[service.app]\nrequires = [\"db\"]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                         "[service.db]\noneshot = true\ncommand = " +
+                                             shell("sleep 0.1; exit 3") +
+                                             "\n[service.other]\ncommand = [\"/bin/sleep\", \"1000\"]\n")});
+    CHECK(becomes("broken", "app", "failed"));
+    CHECK(of("broken", "app", "reason") == "\"requires db, which failed\"");
+    CHECK(of("broken", "db", "state") == "\"failed\"");
+    CHECK(of("broken", "other", "state") == "\"ready\"");
+    CHECK(contains(ctl({"logs", "broken"}).out, "requires db, which failed"));
+    (void)done({"stop", "broken"});
+}
+
+TEST_CASE("dependencies: a cycle is refused by name, without starting anything (pid1-55)")
+{
+    const NothingLeft nothing_left;
+    const std::string file = service_spec("round", "[service.a]\ncommand = [\"/bin/true\"]\nafter = [\"b\"]\n"
+                                                   "[service.b]\ncommand = [\"/bin/true\"]\nrequires = [\"a\"]\n");
+    CHECK(contains(refused(2, {"check", file}), "the services wait for each other: a -> b -> a"));
+    CHECK(contains(refused(2, {"start", file}), "a -> b -> a"));
+}
+
+TEST_CASE("ready = \"notify\": READY, STATUS, RELOADING, and who waits for it; as any user")
+{
+    const NothingLeft nothing_left;
+    for (const char* user : {"", "user = 65534\ngroup = 65534\n"}) {
+        (void)done(
+            {"start", service_spec("notifying", "[service.front]\nrequires = [\"back\"]\ncommand = [\"/bin/sleep\", "
+                                                "\"1000\"]\n[service.back]\nready = \"notify\"\n" +
+                                                    std::string(user) +
+                                                    "command = [\"/file\", \"=STATUS=warming up\\nX=1\", "
+                                                    "\"@/data/go\", \"=READY=1\", \"@/data/reload\", "
+                                                    "\"=RELOADING=1\", \"@/data/done\", \"=READY=1\"]\n")});
+        CHECK(becomes("notifying", "back", "starting"));
+        CHECK(of("notifying", "front", "state") == "\"waiting\"");
+        CHECK(eventually([] { return contains(ctl({"logs", "notifying"}).out, "status: warming up"); }));
+        write_text(data() + "/go", "");
+        CHECK(becomes("notifying", "back", "ready"));
+        CHECK(becomes("notifying", "front", "ready"));
+        write_text(data() + "/reload", "");
+        CHECK(becomes("notifying", "back", "reloading"));
+        write_text(data() + "/done", "");
+        CHECK(becomes("notifying", "back", "ready"));
+        (void)done({"stop", "notifying"});
+    }
+}
+
+TEST_CASE("ready = \"notify\": another user of the container cannot speak for the service")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("spoofed", "[service.liar]\nuser = 65534\ngroup = 65534\n"
+                                                 "environment = [\"NOTIFY_SOCKET=/dev/notify/victim\"]\n"
+                                                 "command = [\"/file\", \"=READY=1\"]\n"
+                                                 "[service.victim]\nready = \"notify\"\n"
+                                                 "command = [\"/bin/sleep\", \"1000\"]\n")});
+    CHECK(becomes("spoofed", "liar", "failed"));
+    CHECK(contains(ctl({"logs", "spoofed"}).out, "/dev/notify/victim: Permission denied"));
+    CHECK(of("spoofed", "victim", "state") == "\"starting\"");
+    (void)done({"stop", "spoofed"});
+}
+
+TEST_CASE("ready = \"notify\": MAINPID follows a service that puts itself into the background (pid1-41)")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("daemon", "[service.main]\nready = \"notify\"\n"
+                                                "command = [\"/file\", \"daemon\", \"=READY=1\", \"@/data/end\", "
+                                                "\"exit=9\"]\n")});
+    CHECK(becomes("daemon", "main", "ready"));
+    CHECK(pid_of("daemon") != "2");
+    write_text(data() + "/end", "");
+    CHECK(done({"wait", "daemon"}) == "9\n");
+    (void)done({"stop", "daemon"});
+}
+
+TEST_CASE("ready = \"fd\": a newline on descriptor 3, or on another")
+{
+    const NothingLeft nothing_left;
+    for (const char* number : {"3", "9"}) {
+        const std::string ready = *number == '3' ? "fd" : std::string("fd:") + number;
+        (void)done({"start", service_spec("s6", "[service.main]\nready = \"" + ready + "\"\ncommand = " +
+                                                    shell("while ! [ -e /data/go ]; do sleep 0.02; done; echo >&" +
+                                                          std::string(number) + "; exec sleep 1000") +
+                                                    "\n")});
+        CHECK(becomes("s6", "main", "starting"));
+        write_text(data() + "/go", "");
+        CHECK(becomes("s6", "main", "ready"));
+        (void)done({"stop", "s6"});
+    }
+}
+
+TEST_CASE("ready = \"tcp:PORT\" and ready = \"exec\"")
+{
+    const NothingLeft nothing_left;
+    (void)done(
+        {"start", service_spec("listening", "[service.web]\nready = \"tcp:8080\"\ncommand = " +
+                                                shell("while ! [ -e /data/go ]; do sleep 0.02; done; exec httpd "
+                                                      "-f -p 8080") +
+                                                "\n[service.slow]\nready = \"exec\"\n"
+                                                "command = [\"/bin/sleep\", \"1000\"]\n"
+                                                "health = { command = [\"/bin/test\", \"-e\", \"/data/well\"] }\n")});
+    CHECK(becomes("listening", "web", "starting"));
+    CHECK(of("listening", "slow", "state") == "\"starting\"");
+    write_text(data() + "/go", "");
+    CHECK(becomes("listening", "web", "ready"));
+    write_text(data() + "/well", "");
+    CHECK(becomes("listening", "slow", "ready"));
+    (void)done({"stop", "listening"});
+}
+
+TEST_CASE("start_timeout: who is not ready in time has failed; ready clears on a crash (pid1-53)")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start",
+                service_spec("late", "[service.main]\nready = \"notify\"\nstart_timeout = \"100ms\"\n"
+                                     "command = [\"/bin/sleep\", \"1000\"]\n"
+                                     "[service.crashing]\nready = \"notify\"\nrestart = \"always\"\n"
+                                     "restart_delay = \"10ms\"\n"
+                                     "command = [\"/file\", \"=READY=1\", \"@/data/crash\", \"+300\", \"exit=1\"]\n")});
+    CHECK(becomes("late", "main", "failed"));
+    CHECK(of("late", "main", "reason") == "\"it was not ready in time\"");
+    CHECK(becomes("late", "crashing", "ready"));
+    write_text(data() + "/crash", "");
+    CHECK(eventually([] { return json::number(of("late", "crashing", "restarts")).value_or(0) > 0; }));
+    (void)done({"stop", "late"});
+}
+
+TEST_CASE("restart_limit: then it has failed, and says why (pid1-49)")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("giving-up",
+                                      "[service.flaky]\nrestart = \"always\"\nrestart_delay = \"1ms\"\n"
+                                      "restart_limit = \"3/1m\"\ncommand = " +
+                                          shell("echo run >>/data/runs; [ -e /data/good ] && exec sleep 1000; exit 4") +
+                                          "\n[service.other]\ncommand = [\"/bin/sleep\", \"1000\"]\n")});
+    CHECK(becomes("giving-up", "flaky", "failed"));
+    CHECK(of("giving-up", "flaky", "reason") == "\"it was started again too often\"");
+    CHECK(of("giving-up", "flaky", "restarts") == "3");
+    CHECK(lines(written("runs")).size() == 4);
+    CHECK(contains(done({"status", "giving-up"}), "it was started again too often"));
+    (void)done({"stop", "giving-up"});
+}
+
+TEST_CASE("restart_backoff: the delays grow")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("growing", "[service.main]\nrestart = \"always\"\nrestart_delay = \"50ms\"\n"
+                                                 "restart_backoff = \"1h\"\ncommand = " +
+                                                     shell("cut -d. -f1 /proc/uptime >>/data/runs; exit 1") + "\n")});
+    // 50 + 100 + 200 + 400 ms, and then 800.
+    CHECK(eventually([] { return lines(written("runs")).size() == 5; }));
+    CHECK(becomes("growing", "main", "backoff"));
+    (void)done({"stop", "growing"});
+}
+
+TEST_CASE("essential: the container ends with its code (pid1-54)")
+{
+    const NothingLeft nothing_left;
+    (void)done(
+        {"start", service_spec("vital", "[service.heart]\nessential = true\ncommand = " +
+                                            shell("while ! [ -e /data/go ]; do sleep 0.02; done; exit 42") +
+                                            "\n[service.hand]\ncommand = " +
+                                            shell("trap 'echo stopped >/data/hand; exit 0' TERM; sleep 1000 & wait") +
+                                            "\n[service.gone]\ncommand = [\"/bin/false\"]\n")});
+    CHECK(becomes("vital", "gone", "failed"));
+    write_text(data() + "/go", "");
+    CHECK(done({"wait", "vital"}) == "42\n");
+    CHECK(written("hand") == "stopped\n");
+    (void)done({"stop", "vital"});
+}
+
+TEST_CASE("hooks: on_start, on_stop and on_failure, as the service's user, also after a restart")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("hooked",
+                                      "[service.main]\nuser = 1234\nrestart = \"on-failure\"\nrestart_delay = \"1ms\"\n"
+                                      "command = " +
+                                          shell("echo run >>/data/order; while ! [ -e /data/crash ]; do sleep 0.02; "
+                                                "done; rm /data/crash; exit 1") +
+                                          "\non_start = " + shell("echo on_start $(id -u) >>/data/order") +
+                                          "\non_stop = " + shell("echo on_stop >>/data/order") +
+                                          "\non_failure = " + shell("echo on_failure >>/data/order") + "\n")});
+    CHECK(wrote("order", "run\non_start 1234\n"));
+    write_text(data() + "/crash", "");
+    CHECK(wrote("order", "run\non_start 1234\non_failure\nrun\non_start 1234\n"));
+    (void)done({"stop", "hooked"});
+    CHECK(written("order") == "run\non_start 1234\non_failure\nrun\non_start 1234\non_stop\n");
+}
+
+TEST_CASE("hooks: one that cannot be executed is told in the log, and the service goes on")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("mistaken", "[service.main]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                                  "on_start = [\"/bin/no-such\"]\n")});
+    CHECK(eventually([] { return contains(ctl({"logs", "mistaken"}).out, "on_start exited with code 127"); }));
+    CHECK(contains(ctl({"logs", "mistaken"}).out, "/bin/no-such"));
+    CHECK(of("mistaken", "main", "state") == "\"ready\"");
+    (void)done({"stop", "mistaken"});
+}
+
+TEST_CASE("health: a service that is unwell is started again; a probe that hangs is killed (pid1-58)")
+{
+    const NothingLeft nothing_left;
+    const std::string probe = "[service.main.health]\ninterval = \"50ms\"\ntimeout = \"100ms\"\nretries = 2\n";
+    (void)done(
+        {"start", service_spec("unwell", "[service.main]\nrestart_delay = \"1ms\"\n"
+                                         "command = [\"/bin/sleep\", \"1000\"]\n" +
+                                             probe + "command = " + shell("! [ -e /data/ill ] || sleep 1000") + "\n")});
+    CHECK(becomes("unwell", "main", "ready"));
+    const std::string first = pid_of("unwell");
+    write_text(data() + "/ill", "");
+    CHECK(eventually([] { return contains(ctl({"logs", "unwell"}).out, "the health probe took too long"); }));
+    CHECK(eventually([&] { return pid_of("unwell") != first; }));
+    CHECK(::unlink((data() + "/ill").c_str()) == 0);
+    CHECK(becomes("unwell", "main", "ready"));
+    CHECK(json::number(of("unwell", "main", "restarts")).value_or(0) >= 1);
+    // Nothing of a probe stays behind.
+    CHECK(eventually([] { return lines(read_text(cgroup("pids", "unwell/main/cgroup.procs"))).size() == 1; }));
+    (void)done({"stop", "unwell"});
+}
+
+TEST_CASE("health: action = \"stop\" and action = \"none\"")
+{
+    const NothingLeft nothing_left;
+    const auto service = [](const std::string& name, const std::string& action) {
+        return "[service." + name +
+               "]\nrestart = \"always\"\ncommand = [\"/bin/sleep\", \"1000\"]\nhealth = { command = "
+               "[\"/bin/false\"], interval = \"20ms\", retries = 2, action = \"" +
+               action + "\" }\n";
+    };
+    (void)done({"start", service_spec("sick", service("one", "stop") + service("two", "none"))});
+    CHECK(becomes("sick", "one", "failed"));
+    CHECK(of("sick", "one", "reason") == "\"its health probe failed\"");
+    CHECK(of("sick", "two", "state") == "\"ready\"");
+    (void)done({"stop", "sick"});
+}
+
+TEST_CASE("stop works while a service is starting, and does not wait for what will never be ready (pid1-50)")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("never", "[service.main]\nready = \"notify\"\nstart_timeout = \"1h\"\n"
+                                               "command = [\"/bin/sleep\", \"1000\"]\n"
+                                               "[service.behind]\nafter = [\"main\"]\ncommand = [\"/bin/true\"]\n")});
+    CHECK(becomes("never", "main", "starting"));
+    CHECK(of("never", "behind", "state") == "\"waiting\"");
+    (void)done({"stop", "never"});
+}
