@@ -255,11 +255,6 @@ Result<void> fchown(int fd, uid_t user, gid_t group)
     return tell(call, fd, "", user, group, AT_EMPTY_PATH);
 }
 
-Result<void> lchown(const char* path, uid_t user, gid_t group)
-{
-    return done(CALL("lchown", ::lchown(path, user, group)), "change the owner of", path);
-}
-
 Result<void> fallocate(int fd, std::int64_t size)
 {
     static constexpr Call call{"reserve space", SYS_fallocate, 0, true};

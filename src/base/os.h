@@ -70,7 +70,6 @@ Result<void> renameat(int directory, const char* from, const char* to);
 Result<Text> readlinkat(int directory, const char* path);
 Result<void> fchmod(int fd, mode_t mode);
 Result<void> fchown(int fd, uid_t user, gid_t group);
-Result<void> lchown(const char* path, uid_t user, gid_t group);
 Result<void> fallocate(int fd, std::int64_t size);
 Result<void> fchdir(int fd);
 Result<void> chdir(const char* path);

@@ -62,8 +62,10 @@ Result<void> Pid1::open_notify_socket(ServiceIndex index)
     TRY(os::fchmod(socket.get(), 0600));  // becomes the mode of the file
     TRY(os::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path.text()));
     const PlanService& service = plan.all_services()[index];
-    if (service.user != 0)
-        TRY(os::lchown(address.sun_path, service.user, service.group));
+    if (service.user != 0) {
+        const Fd file = TRY(os::open(address.sun_path, O_PATH | O_NOFOLLOW));
+        TRY(os::fchown(file.get(), service.user, service.group));
+    }
     TRY(os::watch(epoll, socket.get(), EPOLLIN, event_token(Source::Readiness, index)));
     runtimes[index].readiness = socket.release();
     return {};

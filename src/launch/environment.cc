@@ -58,7 +58,7 @@ Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal)
     for (Text variable : service.environment)
         set_variable(environment, variable);
     if (service.policy.ready == Ready::Notify)
-        set_variable(environment, concat({"NOTIFY_SOCKET=", notify_directory, "/", service.name}));
+        set_variable(environment, concat("NOTIFY_SOCKET=", notify_directory, "/", service.name));
     return environment;
 }
 

@@ -161,7 +161,7 @@ void Checker::cycles()
     std::size_t next = first;
     do {
         next = awaited(next);
-        names += {" -> ", spec_.services[next].name};
+        names.compose(" -> %", spec_.services[next].name);
     } while (next != first && names.size() < 400);
     say(document_.find(at("service", {}), spec_.services[first].name),
         compose("the services wait for each other: %", names));

@@ -323,7 +323,7 @@ Text Printer::whole(const Spec& spec)
             break;
         open(service.name, "service");
         keys(Group::Service, &service);
-        health(service, concat({"service.", is_bare(service.name) ? service.name : toml_string(service.name)}));
+        health(service, concat("service.", is_bare(service.name) ? service.name : toml_string(service.name)));
         close();
     }
     close();

@@ -534,9 +534,9 @@ TEST_CASE("supervision")
     CHECK(good("ready = 'fd'").services[0].policy.ready_number == 3);
     CHECK(good("ready = 'fd:5'").services[0].policy.ready_number == 5);
     for (const char* wrong : {"tcp", "tcp:0", "tcp:65536", "fd:2", "notify:1", "soon", "exec:1"})
-        CHECK(with(concat({"ready = '", wrong, "'"})).find("expected \"start\"") != std::string::npos);
+        CHECK(with(concat("ready = '", wrong, "'")).find("expected \"start\"") != std::string::npos);
     for (const char* wrong : {"0", "256", "'5/0s'", "'5/soon'", "'/1m'", "-1"})
-        CHECK(with(concat({"restart_limit = ", wrong})).find("expected a number of restarts") != std::string::npos);
+        CHECK(with(concat("restart_limit = ", wrong)).find("expected a number of restarts") != std::string::npos);
     CHECK(with("ready = 'exec'") == "web.conf:3:1: ready = \"exec\" asks the command of [health]: there is none\n");
     CHECK(with("[health]\ninterval = 1") == "web.conf:3:1: [health] has no 'command'\n");
     CHECK(with("oneshot = true\nready = 'notify'").find("leave out 'ready'") != std::string::npos);
@@ -546,15 +546,15 @@ TEST_CASE("supervision")
 TEST_CASE("services that depend on each other")
 {
     const auto problems = [](std::string_view more) {
-        return problems_of(read_spec(concat({"root = '/r'\n", more}), "web.conf"), "web.conf");
+        return problems_of(read_spec(concat("root = '/r'\n", more), "web.conf"), "web.conf");
     };
     const char* chain = "[service.a]\ncommand = ['x']\nafter = ['b']\n[service.b]\ncommand = ['x']\nrequires = ['c']\n"
                         "[service.c]\ncommand = ['x']\n";
     CHECK(problems(chain) == "");
-    CHECK(problems(concat({chain, "after = ['a']"})) ==
+    CHECK(problems(concat(chain, "after = ['a']")) ==
           "web.conf:2:1: the services wait for each other: a -> b -> c -> a\n");
-    CHECK(problems(concat({chain, "after = ['c']"})) == "web.conf:10:1: after: a service cannot wait for itself\n");
-    CHECK(problems(concat({chain, "requires = ['d']"})) ==
+    CHECK(problems(concat(chain, "after = ['c']")) == "web.conf:10:1: after: a service cannot wait for itself\n");
+    CHECK(problems(concat(chain, "requires = ['d']")) ==
           "web.conf:10:1: requires: there is no service 'd' in this spec\n");
     // Who only leads into a cycle is not named.
     CHECK(problems("[service.a]\ncommand = ['x']\nafter = ['b']\n[service.b]\ncommand = ['x']\nafter = ['c']\n"
