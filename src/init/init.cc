@@ -218,6 +218,8 @@ int Pid1::run()
         }
         if (many_pages_ && !more) {
             os::forget_code();
+            // Of the plan only what is looked at again comes back, from its memfd.
+            os::discard_memory(const_cast<Plan*>(&plan), plan.size);
             many_pages_ = false;
         }
         epoll_event events[16];

@@ -190,6 +190,7 @@ void Pid1::tell_launcher()
     if (quit_ >= 0 || std::any_of(services.begin(), services.end(), was_refused))
         return;
     told_ = true;
+    many_pages_ = true;
     if (!foreground())
         follow_launcher(false);
     say(static_cast<char>(ChannelLetter::Running), {});
