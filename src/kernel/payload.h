@@ -33,8 +33,8 @@ struct Payload {
     char* const* environment = nullptr;  ///< ends with a null; its PATH is where the program is looked for
     const char* directory = "/";         ///< entered as the new identity
     Identity identity;
-    int terminal = -1;               ///< becomes 0-2 and the controlling terminal
-    int passed = -1;                 ///< another descriptor that it gets, -1: none; not the number it gets it under
+    int terminal = -1;  ///< becomes 0-2 and the controlling terminal
+    int passed = -1;    ///< another descriptor that it gets, -1: none; not the number it gets it under
     int passed_as = 3;
     int standard[3] = {-1, -1, -1};  ///< without a terminal: become 0-2; -1 leaves one as it is
 };

@@ -191,3 +191,43 @@ TEST_CASE("what is no plan is refused")
     CHECK_FALSE(map_plan(open.get()).ok());
     CHECK_FALSE(map_plan(-1).ok());
 }
+
+TEST_CASE("plan: supervision, and what is the same stands there once")
+{
+    Spec spec = two_services();
+    spec.services[0].required = {"log"};
+    spec.services[0].after = {"log"};
+    spec.services[0].task_command[0] = {"/bin/probe", "-q"};
+    spec.services[0].policy.ready = Ready::Tcp;
+    spec.services.emplace_back();
+    spec.services[2].name = "last";
+    spec.services[2].command = {"/bin/log"};
+    spec.services[2].after = {"httpd"};
+    List<List<Text>> all;
+    for (int i = 0; i < 3; ++i)
+        all.push_back({"PATH=/bin"});
+    const Fd fd = make_plan(spec, 0, descriptors(), all).take();
+    const Plan* plan = map_plan(fd.get()).value();
+    const auto services = plan->all_services();
+
+    CHECK(plan->policy(services[0]).ready == Ready::Tcp);
+    CHECK(plan->policy(services[0]).tasks == task_bit(Task::Health));
+    const PlanCommand& probe = plan->commands(services[0].tasks)[command_index(Task::Health)];
+    REQUIRE(probe.argument_count == 2);
+    CHECK(std::string_view(plan->text(plan->list(probe.arguments, 2)[1])) == "-q");
+    CHECK(services[1].tasks == 0);
+    CHECK(services[1].policy == services[2].policy);
+    CHECK(services[1].environment == services[2].environment);
+    CHECK(services[0].policy != services[1].policy);
+
+    REQUIRE(plan->edge_count == 2);
+    const auto needs = plan->list(plan->needs.starts, 4);
+    CHECK(std::vector<std::uint32_t>(needs.begin(), needs.end()) == std::vector<std::uint32_t>{0, 1, 1, 2});
+    CHECK(plan->edges(plan->needs)[0].service() == 1);
+    CHECK(plan->edges(plan->needs)[0].required());
+    CHECK_FALSE(plan->edges(plan->needs)[1].required());
+    const auto dependents = plan->list(plan->dependents.starts, 4);
+    CHECK(std::vector<std::uint32_t>(dependents.begin(), dependents.end()) == std::vector<std::uint32_t>{0, 1, 2, 2});
+    CHECK(plan->edges(plan->dependents)[0].service() == 2);
+    CHECK(plan->edges(plan->dependents)[1].service() == 0);
+}
