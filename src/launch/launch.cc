@@ -150,7 +150,11 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
     while (true) {
         char message[channel_message + 1];
         Fd passed;
-        const std::size_t got = TRY(os::receive(channel.get(), message, channel_message, &passed));
+        auto received = os::receive(channel.get(), message, channel_message, &passed);
+        // It ended with something of ours unread: said once, before what it said itself.
+        if (received.number() == ECONNRESET)
+            received = os::receive(channel.get(), message, channel_message, &passed);
+        const std::size_t got = TRY(std::move(received));
         if (got == 0 && !spec.init)
             return {};  // the exec closed it
         if (got == 0)
