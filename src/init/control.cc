@@ -3,12 +3,15 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "init/object.h"
 #include "init/pid1.h"
 #include "init/stats.h"
 
 #include <algorithm>
 #include <cstring>
+#include <fcntl.h>
 #include <iterator>
+#include <sys/ioctl.h>
 
 namespace vial {
 
@@ -16,6 +19,8 @@ namespace {
 
 constexpr std::string_view agreed = "{\"ok\":true}\n";
 static_assert(longest_line + 64 < Control::page);
+/// So many bytes of output go into one line of `logs`, each written as six at most.
+constexpr std::size_t log_piece = (longest_line - log_head_bytes - 128) / 6;
 
 /// The last line of an answer that says no. `what` may be anything a client wrote.
 void put_refusal(Writer& reply, std::string_view why, std::string_view what = {})
@@ -26,7 +31,7 @@ void put_refusal(Writer& reply, std::string_view why, std::string_view what = {}
     reply.put("{\"ok\":false,\"error\":").quoted(words.text()).put("}\n");
 }
 
-enum class Verb : std::uint8_t { Status, Stats, Ping, Shutdown, Stop, Start, Restart, Reload, Signal, Later };
+enum class Verb : std::uint8_t { Status, Stats, Ping, Shutdown, Stop, Start, Restart, Reload, Signal, Events, Logs };
 enum class Named : std::uint8_t { None, Maybe, One };
 
 struct Request {
@@ -40,8 +45,8 @@ constexpr Request requests[] = {
     {"ping", Verb::Ping, Named::None},      {"shutdown", Verb::Shutdown, Named::None},
     {"stop", Verb::Stop, Named::Maybe},     {"start", Verb::Start, Named::One},
     {"restart", Verb::Restart, Named::One}, {"signal", Verb::Signal, Named::Maybe},
-    {"events", Verb::Later, Named::Maybe},  {"reload", Verb::Reload, Named::One},
-    {"logs", Verb::Later, Named::Maybe},
+    {"events", Verb::Events, Named::None},  {"reload", Verb::Reload, Named::Maybe},
+    {"logs", Verb::Logs, Named::Maybe},
 };
 
 constexpr ServiceIndex none = UINT32_MAX;
@@ -55,16 +60,48 @@ ServiceIndex find_service(const Pid1& init, std::string_view name)
     return none;
 }
 
+/// A place in /proc where a pipe can be opened anew: then being non-blocking is ours alone, and not shared with
+/// whoever else has the descriptor.
+Result<Fd> take_over(int fd, int mode)
+{
+    Fd own(fd);
+    if (S_ISFIFO(TRY(os::fstat(fd)).st_mode)) {
+        char path[32] = {};
+        Writer(path, sizeof path - 1).put("/proc/self/fd/").decimal(fd);
+        if (Opened anew = os::open(path, mode | O_NONBLOCK); anew.ok())
+            return anew.take();
+    }
+    // Everybody else's calls on it do not block any more, either: it was left to us for this.
+    TRY(os::set_nonblocking(fd));
+    return os::duplicate(fd);
+}
+
 }  // namespace
 
-Result<void> Control::open(int epoll, int listener, char* pages)
+Result<void> Control::open(int epoll, int listener, char* memory)
 {
     epoll_ = epoll;
     listener_ = listener;
-    pages_ = pages;
+    memory_ = memory;
     if (listener_ >= 0)
         TRY(os::watch(epoll_, listener_, EPOLLIN, event_token(Source::Listener)));
     listening_ = listener_ >= 0;
+    return {};
+}
+
+Result<void> Control::open_pair(int requests, int answers)
+{
+    const bool same = requests == answers;
+    Fd out = TRY(take_over(same ? TRY(os::duplicate(answers)).release() : answers, O_WRONLY));
+    Fd in = TRY(take_over(requests, O_RDONLY));
+    const std::uint64_t token = event_token(Source::Client, places);
+    // Each is armed when something is wanted of it: a hang-up of the one that is not would wake us without end.
+    TRY(os::watch(epoll_, in.get(), EPOLLIN | EPOLLONESHOT, token));
+    TRY(os::watch(epoll_, out.get(), EPOLLONESHOT, token));
+    Client& client = clients_[places];
+    client.in = in.release();
+    client.out = out.release();
+    client.phase = Phase::Reading;
     return {};
 }
 
@@ -82,7 +119,8 @@ void Control::hear_listener(Pid1& init)
 {
     auto* const free =
         std::find_if(clients_, clients_ + places, [](const Client& c) { return c.phase == Phase::Free; });
-    if (free == clients_ + places) {
+    pressed_ = free == clients_ + places;
+    if (pressed_) {
         listen(false);
         return;
     }
@@ -100,25 +138,43 @@ void Control::hear_listener(Pid1& init)
     if (!os::watch(epoll_, accepted.value().get(), EPOLLIN, event_token(Source::Client, place)).ok())
         return;
     *free = Client{};
-    free->fd = accepted.value().release();
+    free->in = free->out = accepted.value().release();
     free->phase = Phase::Reading;
-    free->deadline = init.now + patience;
+    free->since = init.now;
 }
 
 void Control::put_out(std::uint32_t place)
 {
     Client& client = clients_[place];
-    (void)os::unwatch(epoll_, client.fd);  // a service on its way to its exec may hold a copy
-    Fd(client.fd).reset();
+    for (const int fd : {client.is_pair() ? client.in : -1, client.out}) {
+        (void)os::unwatch(epoll_, fd);  // a service on its way to its exec may hold a copy
+        Fd(fd).reset();
+    }
     client = Client{};
     os::discard_memory(page_of(place), page);
     listen(true);
 }
 
-void Control::expire(Pid1& init)
+std::int64_t Control::deadline_of(const Client& client) const
 {
-    for (std::uint32_t place = 0; place < places; place++) {
-        if (clients_[place].phase != Phase::Free && clients_[place].deadline <= init.now)
+    if (client.is_pair() || (client.phase != Phase::Reading && client.phase != Phase::Answering))
+        return os::never;
+    // `vial events web | less` stands still for as long as somebody reads, which costs us nothing.
+    if (client.phase == Phase::Answering && client.answer == Answer::Events && !pressed_)
+        return os::never;
+    return client.since + (pressed_ ? short_patience : patience);
+}
+
+void Control::attend(Pid1& init)
+{
+    const bool news = told_ != init.events.next() || leaving_;
+    told_ = init.events.next();
+    for (std::uint32_t place = 0; place < pages; place++) {
+        if (news && clients_[place].phase == Phase::Following) {
+            clients_[place].since = init.now;
+            carry_on(init, place);
+        }
+        if (deadline_of(clients_[place]) <= init.now)
             put_out(place);
     }
     if (listen_again_ <= init.now) {
@@ -127,11 +183,17 @@ void Control::expire(Pid1& init)
     }
 }
 
+void Control::take_leave(Pid1& init)
+{
+    leaving_ = true;
+    attend(init);
+}
+
 std::int64_t Control::deadline() const
 {
     std::int64_t earliest = listen_again_;
     for (const Client& client : clients_)
-        earliest = std::min(earliest, client.deadline);
+        earliest = std::min(earliest, deadline_of(client));
     return earliest;
 }
 
@@ -143,22 +205,23 @@ bool Control::read_line(std::uint32_t place)
     char* const start = page_of(place);
     while (client.used < page) {
         char* const to = start + client.used;
-        const std::size_t room = page - client.used;
-        const auto peeked = os::receive(client.fd, to, room, nullptr, MSG_PEEK | MSG_DONTWAIT);
-        if (peeked.number() == EAGAIN)
+        std::size_t wanted = 1;  // nobody can look into a pipe without taking out what is there
+        if (!client.is_pair()) {
+            const auto peeked = os::receive(client.in, to, page - client.used, nullptr, MSG_PEEK | MSG_DONTWAIT);
+            const void* const end = peeked.ok() ? std::memchr(to, '\n', peeked.value()) : nullptr;
+            if (peeked.ok())
+                wanted = end != nullptr ? static_cast<std::size_t>(static_cast<const char*>(end) - to) + 1 : peeked.value();
+        }
+        const auto taken = client.is_pair() ? os::read(client.in, to, wanted)
+                                            : os::receive(client.in, to, wanted, nullptr, MSG_DONTWAIT);
+        if (taken.number() == EAGAIN)
             return false;
-        if (!peeked.ok() || peeked.value() == 0) {
+        if (!taken.ok() || taken.value() == 0) {
             put_out(place);
             return false;
         }
-        const char* const end = static_cast<const char*>(std::memchr(to, '\n', peeked.value()));
-        const std::size_t taken = end != nullptr ? static_cast<std::size_t>(end - to) + 1 : peeked.value();
-        if (!os::receive(client.fd, to, taken, nullptr, MSG_DONTWAIT).ok()) {
-            put_out(place);
-            return false;
-        }
-        client.used = static_cast<std::uint16_t>(client.used + taken);
-        if (end != nullptr)
+        client.used = static_cast<std::uint16_t>(client.used + taken.value());
+        if (start[client.used - 1] == '\n')
             return true;
     }
     return true;
@@ -167,66 +230,128 @@ bool Control::read_line(std::uint32_t place)
 void Control::hear_client(Pid1& init, std::uint32_t place)
 {
     Client& client = clients_[place];
-    char* const start = page_of(place);
+    if (client.phase == Phase::Following)
+        hear_follower(place);
+    if (client.phase == Phase::Reading && read_line(place))
+        begin_answer(init, place);
+    if (client.phase == Phase::Answering)
+        carry_on(init, place);
+    else
+        await(place);
+}
 
-    if (client.phase == Phase::Reading) {
-        if (!read_line(place))
-            return;
-        const std::string_view line(start, client.used);
+/// Somebody who follows events has sent something, or will send nothing more, or has gone.
+void Control::hear_follower(std::uint32_t place)
+{
+    Client& client = clients_[place];
+    pollfd entry{client.in, POLLIN, 0};
+    int waiting = 0;
+    if (const auto ready = os::poll({&entry, 1}, 0); !ready.ok() || ready.value() == 0)
+        return;
+    (void)os::ioctl(client.in, FIONREAD, &waiting, "look at a client");
+    if (waiting > 0) {
         client.phase = Phase::Answering;
-        client.answer = Answer::Plain;
-        client.next_line = 0;
+        client.complete = true;
         client.sent = 0;
-        // The request lies where the answer will.
-        char text[256];
-        Writer reply(text, sizeof text);
-        const bool whole = line.ends_with('\n');
-        if (whole)
-            obey(init, client, reply, line.substr(0, line.size() - 1));
-        else
-            put_refusal(reply, "the request is longer than 4096 bytes");
-        client.complete = client.answer == Answer::Plain;
-        client.used = static_cast<std::uint16_t>(reply.text().size());
-        std::memcpy(start, text, client.used);
-        if (!whole) {
-            (void)send_page(client, start);
-            put_out(place);
-            return;
-        }
+        client.used = static_cast<std::uint16_t>(agreed.size());
+        std::memcpy(page_of(place), agreed.data(), agreed.size());
+    } else if (!client.is_pair() && !client.half_closed) {
+        // `echo events | nc -U control` has said all it has to say, and listens. When it leaves, we are woken again.
+        client.half_closed = true;
+    } else {
+        put_out(place);
     }
+}
 
-    while (client.phase == Phase::Answering) {
-        if (client.sent == client.used && !client.complete) {
+/// The page holds a request; it lies where the answer will.
+void Control::begin_answer(Pid1& init, std::uint32_t place)
+{
+    Client& client = clients_[place];
+    char* const start = page_of(place);
+    const std::string_view line(start, client.used);
+    const bool whole = line.ends_with('\n');
+    const bool skipped = client.skipping;
+    client.skipping = !whole;
+    if (skipped) {
+        client.used = 0;
+        return;
+    }
+    client.phase = Phase::Answering;
+    client.answer = Answer::Plain;
+    client.next = 0;
+    client.cursor = {};
+    client.sent = 0;
+    char text[256];
+    Writer reply(text, sizeof text);
+    if (whole)
+        obey(init, client, reply, line.substr(0, line.size() - 1));
+    else
+        put_refusal(reply, "the request is longer than 4096 bytes");
+    client.complete = client.answer == Answer::Plain;
+    client.used = static_cast<std::uint16_t>(reply.text().size());
+    std::memcpy(start, text, client.used);
+}
+
+/// Goes on with an answer for as long as it is taken, but not for longer than one turn.
+void Control::carry_on(Pid1& init, std::uint32_t place)
+{
+    Client& client = clients_[place];
+    char* const start = page_of(place);
+    for (int pages_sent = 0; pages_sent < 16; pages_sent++) {
+        if (client.sent == client.used && client.complete) {
+            // Of one that sends more than a request the rest is not worth reading, unless it cannot come back.
+            if (client.skipping && !client.is_pair())
+                return put_out(place);
+            client.phase = Phase::Reading;
+            client.used = client.sent = 0;
+            client.since = init.now;
+            break;
+        }
+        if (client.sent == client.used) {
             Writer reply(start, page);
             fill(init, client, reply);
             client.used = static_cast<std::uint16_t>(reply.text().size());
             client.sent = 0;
+            client.phase = client.used == 0 && client.answer == Answer::Events ? Phase::Following : Phase::Answering;
+            if (client.phase == Phase::Following) {
+                os::discard_memory(start, page);  // it may be long until there is more
+                break;
+            }
         }
         const std::uint16_t sent_before = client.sent;
-        if (!send_page(client, start)) {
-            put_out(place);
-            return;
-        }
+        if (!send_page(client, start))
+            return put_out(place);
         if (client.sent != sent_before)
-            client.deadline = init.now + patience;
-        if (client.sent != client.used) {
-            (void)os::rewatch(epoll_, client.fd, EPOLLOUT, event_token(Source::Client, place));
-            return;
-        }
-        if (client.complete) {
-            client.phase = Phase::Reading;
-            client.used = client.sent = 0;
-            client.deadline = init.now + patience;
-            (void)os::rewatch(epoll_, client.fd, EPOLLIN, event_token(Source::Client, place));
-        }
+            client.since = init.now;
+        if (client.sent != client.used)
+            break;
     }
+    await(place);
+}
+
+/// Has us woken when it goes on.
+void Control::await(std::uint32_t place)
+{
+    const Client& client = clients_[place];
+    const std::uint64_t token = event_token(Source::Client, place);
+    std::uint32_t events = client.phase == Phase::Answering ? EPOLLOUT : EPOLLIN;
+    if (client.half_closed && client.phase == Phase::Following)
+        events = 0;
+    if (client.phase == Phase::Free)
+        return;
+    if (client.is_pair())
+        (void)os::rewatch(epoll_, events == EPOLLIN ? client.in : client.out, events | EPOLLONESHOT, token);
+    else
+        (void)os::rewatch(epoll_, client.in, events, token);
 }
 
 bool Control::send_page(Client& client, const char* start)
 {
     while (client.sent < client.used) {
-        const auto sent = os::send(client.fd, start + client.sent, static_cast<std::size_t>(client.used - client.sent),
-                                   -1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        const char* const from = start + client.sent;
+        const auto size = static_cast<std::size_t>(client.used - client.sent);
+        const auto sent = client.is_pair() ? os::write(client.out, from, size)
+                                           : os::send(client.out, from, size, -1, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent.number() == EAGAIN)
             return true;
         if (!sent.ok())
@@ -236,26 +361,83 @@ bool Control::send_page(Client& client, const char* start)
     return true;
 }
 
-/// As many lines as a page surely holds.
-void Control::fill(Pid1& init, Client& client, Writer& reply)
+/// As many lines as a page surely holds; nothing: there is no more for now.
+void Control::fill(Pid1& init, Client& client, Writer& reply) const
 {
     while (!client.complete && page - reply.text().size() > longest_line) {
-        if (client.next_line > init.plan.service_count) {
-            reply.put(agreed);
-            client.complete = true;
-            return;
-        }
-        const ServiceIndex index = client.next_line - 1;
-        if (client.next_line == 0 && client.answer == Answer::Status)
-            put_container_status(init, reply);
-        else if (client.next_line == 0)
-            put_container_stats(init, reply);
-        else if (client.answer == Answer::Status)
-            put_service_status(init, index, reply);
+        const std::size_t before = reply.text().size();
+        if (client.answer == Answer::Events)
+            put_next_event(init, client, reply);
+        else if (client.answer == Answer::Logs)
+            put_next_record(init, client, reply);
+        else if (client.next <= init.plan.service_count)
+            put_next_line(init, client, reply);
         else
-            put_service_stats(init, index, reply);
-        client.next_line++;
+            client.complete = true;
+        if (client.complete)
+            reply.put(agreed);
+        if (reply.text().size() == before)
+            return;
     }
+}
+
+/// Of status and stats: the container's line, then the services'.
+void Control::put_next_line(Pid1& init, Client& client, Writer& reply)
+{
+    const bool status = client.answer == Answer::Status;
+    const auto index = static_cast<ServiceIndex>(client.next++) - 1;
+    if (index == none)
+        (status ? put_container_status : put_container_stats)(init, reply);
+    else
+        (status ? put_service_status : put_service_stats)(init, index, reply);
+}
+
+void Control::put_next_event(const Pid1& init, Client& client, Writer& reply) const
+{
+    if (client.next == init.events.next()) {
+        client.complete = leaving_;
+        return;
+    }
+    ObjectWriter object(reply);
+    if (const std::uint64_t first = init.events.first(); client.next < first) {
+        object.text("event", "lost");
+        object.number("count", static_cast<std::int64_t>(first - client.next));
+        client.next = first;
+    } else {
+        const Event& event = init.events[client.next++];
+        object.text("service", init.service_name(event.service));
+        put_event(object, event);
+    }
+    object.end();
+}
+
+void Control::put_next_record(const Pid1& init, Client& client, Writer& reply)
+{
+    LogRecord record;
+    bool wanted = false;
+    for (int looked_at = 0; looked_at < 64 && !wanted; looked_at++) {
+        client.complete = !init.log.next(client.cursor, record, log_piece);
+        if (client.complete)
+            return;
+        wanted = client.service == none || record.service == init.service_name(client.service);
+    }
+    if (!wanted)
+        return;
+    ObjectWriter object(reply);
+    object.text("service", record.service);
+    object.number("at", record.at);
+    object.text("stream", record.stream == LogStream::Note ? "note" : "output");
+    object.flag("gap", std::exchange(client.cursor.overtaken, false));
+    object.text("data", record.data);
+    object.end();
+}
+
+bool Control::may_follow() const
+{
+    const auto count = std::count_if(clients_, clients_ + places, [](const Client& client) {
+        return client.phase != Phase::Free && client.answer == Answer::Events;
+    });
+    return static_cast<std::size_t>(count) < followers_most;
 }
 
 void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
@@ -265,8 +447,6 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
     const Request* const request = std::find_if(requests, end, [&](const Request& each) { return each.word == word; });
     if (request == end)
         return put_refusal(reply, "unknown request: ", word);
-    if (request->verb == Verb::Later)
-        return put_refusal(reply, "not supported yet: ", word);
 
     int signal = 0;
     if (request->verb == Verb::Signal) {
@@ -308,16 +488,33 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
     case Verb::Restart:
         possible = init.supervisor.restart(index, init.now);
         break;
-    case Verb::Reload:
-        if (!init.supervisor.reload(index, init.now))
-            return put_refusal(reply, "it is not ready: ", name);
-        break;
     case Verb::Signal:
         if (!(index == none ? init.forward(signal) : init.forward(signal, index)))
             return put_refusal(reply, "nothing is running");
         break;
+    case Verb::Reload: {
+        // Without a name: all that can.
+        bool any = false;
+        const ServiceIndex count = index == none ? init.plan.service_count : index + 1;
+        for (ServiceIndex each = index == none ? 0 : index; each < count; each++)
+            any |= init.supervisor.reload(each, init.now);
+        if (!any)
+            return put_refusal(reply, "it is not ready: ", name);
+        break;
+    }
+    case Verb::Events:
+        if (&client != &clients_[places] && !may_follow())
+            return put_refusal(reply, "too many follow already");
+        client.answer = Answer::Events;
+        client.next = init.events.first();
+        return;
+    case Verb::Logs:
+        if (!init.log.kept())
+            return put_refusal(reply, "no log is kept");
+        client.answer = Answer::Logs;
+        client.service = index;
+        return;
     case Verb::Ping:
-    case Verb::Later:
         break;
     }
     if (!possible)

@@ -44,7 +44,7 @@ bool Pid1::begin_end()
     char buffer[512];
     Writer line(buffer, sizeof buffer);
     ObjectWriter record(line);
-    put_ending(record, last);
+    put_code(record, last.code, last.signal);
     record.text("service", service_name(outcome != nullptr ? supervisor.index_of(*outcome) : 0));
     record.flag("oom", last.oom);
     record.number("at", os::realtime_ms());

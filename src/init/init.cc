@@ -75,7 +75,7 @@ Result<int> supervise(const Plan& plan)
     const std::size_t count = plan.service_count;
     const std::size_t size =
         round_to_pages(count * (sizeof(Service) + sizeof(ServiceRuntime) + 2 * sizeof(std::uint32_t)));
-    char* memory = static_cast<char*>(TRY(os::map_memory(size + Log::page + Control::places * Control::page)));
+    char* memory = static_cast<char*>(TRY(os::map_memory(size + Log::page + Control::pages * Control::page)));
     auto* services = reinterpret_cast<Service*>(memory);
     auto* runtimes = reinterpret_cast<ServiceRuntime*>(services + count);
     auto* numbers = reinterpret_cast<std::uint32_t*>(runtimes + count);
@@ -150,6 +150,8 @@ Result<void> Pid1::open(char* pages)
     if (channel_ >= 0)
         TRY(os::watch(epoll, channel_, EPOLLRDHUP, event_token(Source::Channel)));
     TRY(control.open(epoll, plan.control, pages + Log::page));
+    if (plan.requests >= 0 && plan.answers >= 0)
+        TRY(control.open_pair(plan.requests, plan.answers));
 
     if (Opened null = os::open("/dev/null", O_RDWR); null.ok())
         null_ = null.value().release();
@@ -199,12 +201,13 @@ int Pid1::run()
                 tell_launcher();
             more |= waiting;
         }
-        control.expire(*this);
+        control.attend(*this);
         if (quit_ >= 0)
             return quit_;
         if (supervisor.finished() && (ending_ ? end_is_over() : begin_end())) {
             drain_outputs();
             log.commit();
+            control.take_leave(*this);
             if (foreground())
                 say(static_cast<char>(ChannelLetter::Ended), {Decimal(end_code_)});
             return end_code_;
@@ -222,13 +225,13 @@ int Pid1::run()
             os::discard_memory(const_cast<Plan*>(&plan), plan.size);
             many_pages_ = false;
         }
-        epoll_event events[16];
-        const auto count = os::wait_events(epoll, events, !more);
+        epoll_event heard[16];
+        const auto count = os::wait_events(epoll, heard, !more);
         if (!count.ok())
             continue;
         now = os::boottime_ms();
         for (std::size_t i = 0; i < count.value(); i++)
-            dispatch(events[i].data.u64);
+            dispatch(heard[i].data.u64);
     }
 }
 

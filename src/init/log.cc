@@ -91,6 +91,54 @@ void Log::note(std::int64_t at, std::string_view service, std::initializer_list<
     write_prepared(text.text().size(), at, service, LogStream::Note);
 }
 
+bool Log::next(LogCursor& cursor, LogRecord& record, std::size_t most) const
+{
+    // Nobody writes meanwhile, so a few turns are enough: to the oldest segment, to the other, over what is damaged.
+    for (int turn = 0; turn < 4 && size_ > 0; turn++) {
+        int which = current_;
+        if (headers_[which].generation != cursor.generation)
+            which = 1 - which;
+        const LogSegmentHeader& header = headers_[which];
+        if (cursor.generation == 0 || header.generation != cursor.generation) {
+            cursor.overtaken |= cursor.generation != 0;
+            const int oldest = headers_[1 - current_].generation > 0 ? 1 - current_ : current_;
+            cursor.generation = headers_[oldest].generation;
+            cursor.offset = sizeof header;
+            cursor.taken = 0;
+            continue;
+        }
+        if (cursor.offset >= header.used) {
+            if (which == current_)
+                return false;
+            cursor.generation = headers_[current_].generation;
+            cursor.offset = sizeof header;
+            continue;
+        }
+        const auto got = os::pread(segments_[which], buffer_, std::min<std::uint64_t>(page, header.used - cursor.offset),
+                                   static_cast<std::int64_t>(cursor.offset));
+        std::string_view data(buffer_, got.ok() ? got.value() : 0);
+        const std::string_view head = take_until(data, '\n');
+        std::size_t bytes = 0;
+        if (!parse_log_head(head, record, bytes) || bytes > data.size() || cursor.taken >= bytes) {
+            cursor.offset = header.used;
+            continue;
+        }
+        std::string_view piece = data.substr(cursor.taken, bytes - cursor.taken);
+        // Not through the middle of a character: its continuation begins with the bits 10.
+        std::size_t cut = std::min(piece.size(), most);
+        for (int back = 0; back < 3 && cut < piece.size() && cut > 1 && (piece[cut] & 0xc0) == 0x80; back++)
+            cut--;
+        record.data = piece.substr(0, cut);
+        cursor.taken += static_cast<std::uint32_t>(cut);
+        if (cursor.taken == bytes) {
+            cursor.offset += head.size() + 1 + bytes;
+            cursor.taken = 0;
+        }
+        return true;
+    }
+    return false;
+}
+
 void Log::commit()
 {
     if (!dirty_ || size_ == 0)

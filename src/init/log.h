@@ -10,6 +10,14 @@
 
 namespace vial {
 
+/// Where somebody stands who reads the log through PID 1 (`logs`). All zeros: before the oldest record.
+struct LogCursor {
+    std::uint64_t generation = 0;
+    std::uint64_t offset = 0;   ///< of the record
+    std::uint32_t taken = 0;    ///< bytes of its data that were read already
+    bool overtaken = false;     ///< records were lost on the way, as others were written over them
+};
+
 class Log {
 public:
     /// A record's data is put here, `write_prepared` puts its line before it: one page serves all services.
@@ -30,6 +38,10 @@ public:
 
     /// Lets readers see what was written since the last time.
     void commit();
+
+    /// The next piece of a record, of at most `most` bytes, in `data()`; what is there is overwritten. False: there is no more.
+    bool next(LogCursor& cursor, LogRecord& record, std::size_t most) const;
+    bool kept() const { return size_ > 0; }
 
     std::uint64_t dropped() const { return headers_[current_].dropped; }
 

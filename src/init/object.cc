@@ -15,10 +15,15 @@ void ObjectWriter::text(const char* key, std::string_view value)
     out_.quoted(value);
 }
 
-void ObjectWriter::null(const char* key)
+void ObjectWriter::raw(const char* key, std::string_view value)
 {
     put_key(key);
-    out_.put("null");
+    out_.put(value);
+}
+
+void ObjectWriter::null(const char* key)
+{
+    raw(key, "null");
 }
 
 void ObjectWriter::number(const char* key, std::int64_t value)
@@ -31,14 +36,12 @@ void ObjectWriter::number(const char* key, std::int64_t value)
 
 void ObjectWriter::flag(const char* key, bool value)
 {
-    put_key(key);
-    out_.put(value ? "true" : "false");
+    raw(key, value ? "true" : "false");
 }
 
 void ObjectWriter::open(const char* key)
 {
-    put_key(key);
-    out_.put('{');
+    raw(key, "{");
     first_ = true;
 }
 
@@ -57,6 +60,16 @@ void ObjectWriter::close()
 void ObjectWriter::end()
 {
     out_.put("}\n");
+}
+
+void put_code(ObjectWriter& out, int code, int signal)
+{
+    out.number("code", code);
+    char scratch[16];
+    if (signal != 0)
+        out.text("signal", signal_name(signal, scratch));
+    else
+        out.null("signal");
 }
 
 }  // namespace vial

@@ -19,6 +19,8 @@ public:
     void null(const char* key);
     void number(const char* key, std::int64_t value);  ///< `no_number`: null
     void flag(const char* key, bool value);
+    /// What is JSON already.
+    void raw(const char* key, std::string_view value);
     /// What is put next belongs to an object of its own, until `close`.
     void open(const char* key);
     /// The same with a key that is not ours.
@@ -33,5 +35,8 @@ private:
     Writer& out_;
     bool first_ = true;
 };
+
+/// `code` and `signal`, of how a process ended.
+void put_code(ObjectWriter& out, int code, int signal);
 
 }  // namespace vial

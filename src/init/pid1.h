@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "init/control.h"
+#include "init/event_ring.h"
 #include "init/log.h"
 #include "spec/plan.h"
 #include "supervise/supervisor.h"
@@ -93,6 +94,7 @@ public:
     const std::span<ServiceRuntime> runtimes;
     Supervisor supervisor;
     Log log;
+    EventRing events;
     Control control;
     std::int64_t now = 0;  ///< of this turn of the loop; milliseconds of CLOCK_BOOTTIME
     std::int64_t started_at = 0;

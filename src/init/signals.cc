@@ -7,6 +7,7 @@
 #include "init/pid1.h"
 
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 namespace vial {
 
@@ -20,6 +21,8 @@ void Pid1::hear_signals()
         const int number = static_cast<int>(signals[i].ssi_signo);
         if (number == SIGCHLD)
             reap_again_ = true;
+        else if (number == SIGPIPE && signals[i].ssi_pid == static_cast<std::uint32_t>(::getpid()))
+            continue;  // nobody sent it: one of our pipes has no reader any more
         else if (number == SIGTERM || number == SIGINT)
             supervisor.stop_all(now);
         else if (signals[i].ssi_code <= 0 && forward(number))

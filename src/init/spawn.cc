@@ -266,6 +266,7 @@ void Pid1::kill(ServiceIndex index)
 void Pid1::changed(ServiceIndex index, ServiceState before)
 {
     const Service& service = supervisor.service(index);
+    events.changed(index, service, before);
     const bool failed = service.state == ServiceState::Failed;
     const bool again = service.state == ServiceState::Backoff || service.state == ServiceState::Waiting;
     const bool ran = before == ServiceState::Starting || before == ServiceState::Ready ||

@@ -58,8 +58,66 @@ void put_service(ObjectWriter& out, const Pid1& init, ServiceIndex index)
     const Service& service = init.supervisor.service(index);
     out.text("service", init.service_name(index));
     out.text("state", state_name(service.state));
+    char text[128];
+    Writer reason(text, sizeof text);
+    put_reason(init, index, reason);
+    if (reason.text().empty())
+        out.null("reason");
+    else
+        out.text("reason", reason.text());
     out.number("pid", service.pid > 0 ? service.pid : no_number);
     out.number("restarts", service.restarts);
+    out.number("uptime_ms", service.pid > 0 ? init.now - service.since : 0);
+    if (service.last.at == 0)
+        return out.null("last_exit");
+    out.open("last_exit");
+    put_code(out, service.last.code, service.last.signal);
+    out.flag("oom", service.last.oom);
+    out.number("at", service.last.at);
+    out.close();
+}
+
+/// The sum over all devices: a line of theirs is `8:0 rbytes=512 wbytes=0 ...`.
+void put_io(ObjectWriter& out, const Pid1& init)
+{
+    constexpr const char* keys[] = {"rbytes", "wbytes", "rios", "wios"};
+    constexpr const char* names[] = {"read_bytes", "written_bytes", "reads", "writes"};
+    std::int64_t sums[std::size(keys)] = {};
+    const auto got = os::pread(init.plan.stat[StatIo], init.scratch, Log::page, 0);
+    std::string_view text(init.scratch, got.ok() ? got.value() : 0);
+    while (!text.empty()) {
+        std::string_view value = take_word(text);
+        const std::string_view key = take_until(value, '=');
+        for (std::size_t i = 0; i < std::size(keys); i++)
+            sums[i] += key == keys[i] ? parse_number(value).value_or(0) : 0;
+    }
+    for (std::size_t i = 0; i < std::size(keys); i++)
+        out.number(names[i], got.ok() ? sums[i] : no_number);
+}
+
+/// From lines like `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`: the share of the last ten seconds in which
+/// some, or all, had to wait, in percent as the kernel writes it, and the microseconds since the start.
+void put_pressure(ObjectWriter& out, const char* name, int fd)
+{
+    char buffer[256];
+    const auto got = os::pread(fd, buffer, sizeof buffer, 0);
+    if (!got.ok())
+        return out.null(name);
+    std::string_view text(buffer, got.value());
+    out.open(name);
+    while (!text.empty()) {
+        std::string_view line = take_until(text, '\n');
+        const bool full = take_word(line) == "full";
+        while (!line.empty()) {
+            std::string_view value = take_word(line);
+            const std::string_view key = take_until(value, '=');
+            if (key == "avg10")
+                out.raw(full ? "full_avg10" : "some_avg10", value);
+            else if (key == "total")
+                out.number(full ? "full_usec" : "some_usec", parse_number(value).value_or(0));
+        }
+    }
+    out.close();
 }
 
 /// From /proc/net/dev, where a line is `eth0: BYTES packets ...` and the ninth number is what was sent. Interfaces
@@ -103,20 +161,13 @@ std::int64_t oom_kills(const Plan& plan, ServiceIndex service)
     return kills != no_number ? kills : oom_kills(plan);
 }
 
-void put_ending(ObjectWriter& out, const Ending& ending)
-{
-    out.number("code", ending.code);
-    char scratch[16];
-    if (ending.signal != 0)
-        out.text("signal", signal_name(ending.signal, scratch));
-    else
-        out.null("signal");
-}
-
 void put_reason(const Pid1& init, ServiceIndex index, Writer& out)
 {
     const Service& service = init.supervisor.service(index);
-    out.put(reason_text(service.reason));
+    if (service.state == ServiceState::Backoff && service.refusals > 0)
+        out.put("the kernel refused it a process");
+    else
+        out.put(reason_text(service.reason));
     if (service.reason == Reason::Requirement)
         out.put(init.service_name(init.supervisor.failed_requirement(index))).put(", which failed");
 }
@@ -137,26 +188,8 @@ void put_container_status(const Pid1& init, Writer& out)
 
 void put_service_status(const Pid1& init, ServiceIndex index, Writer& out)
 {
-    const Service& service = init.supervisor.service(index);
     ObjectWriter object(out);
     put_service(object, init, index);
-    object.number("uptime_ms", service.pid > 0 ? init.now - service.since : 0);
-    char text[128];
-    Writer reason(text, sizeof text);
-    put_reason(init, index, reason);
-    if (reason.text().empty())
-        object.null("reason");
-    else
-        object.text("reason", reason.text());
-    if (service.last.at == 0) {
-        object.null("last_exit");
-    } else {
-        object.open("last_exit");
-        put_ending(object, service.last);
-        object.flag("oom", service.last.oom);
-        object.number("at", service.last.at);
-        object.close();
-    }
     object.end();
 }
 
@@ -180,8 +213,17 @@ void put_container_stats(const Pid1& init, Writer& out)
     object.number("current", read_number(plan.stat[StatTasks]));
     object.number("limit", read_number(plan.stat[StatTasksLimit]));
     object.close();
+    object.open("io");
+    put_io(object, init);
+    object.close();
+    object.open("pressure");
+    put_pressure(object, "memory", plan.stat[StatMemoryPressure]);
+    put_pressure(object, "cpu", plan.stat[StatCpuPressure]);
+    put_pressure(object, "io", plan.stat[StatIoPressure]);
+    object.close();
     object.number("reaped", static_cast<std::int64_t>(init.reaped));
     object.number("forwarded", static_cast<std::int64_t>(init.forwarded));
+    object.number("log_dropped", static_cast<std::int64_t>(init.log.dropped()));
     object.open("network");
     put_interfaces(object, out, init);
     object.close();

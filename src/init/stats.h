@@ -17,10 +17,7 @@ class Pid1;
 std::int64_t oom_kills(const Plan& plan);
 std::int64_t oom_kills(const Plan& plan, ServiceIndex service);
 
-/// `code` and `signal`, of a service's end or the container's.
-void put_ending(ObjectWriter& out, const Ending& ending);
-
-/// Why a service has failed, for people; nothing where it has not.
+/// Why a service is not as it should be, for people; nothing where it is.
 void put_reason(const Pid1& init, ServiceIndex index, Writer& out);
 
 /// Each writes one JSON object with its newline.
@@ -30,6 +27,6 @@ void put_container_stats(const Pid1& init, Writer& out);
 void put_service_stats(const Pid1& init, ServiceIndex index, Writer& out);
 
 /// The longest that any of them gets.
-inline constexpr std::size_t longest_line = 2048;
+inline constexpr std::size_t longest_line = 3072;
 
 }  // namespace vial

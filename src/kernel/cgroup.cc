@@ -16,7 +16,7 @@ namespace vial {
 
 namespace {
 
-constexpr const char* controller_names[] = {"memory", "pids", "cpu", "cpuacct"};  // by bit of Controller
+constexpr const char* controller_names[] = {"memory", "pids", "cpu", "cpuacct", "io"};  // by bit of Controller
 constexpr const char* usual_place = "/sys/fs/cgroup";
 constexpr std::size_t mountinfo_limit = 4U << 20;
 constexpr std::int64_t cpu_period = 100000;  // microseconds, the kernel's own default
@@ -236,6 +236,11 @@ constexpr StatFile stat_files[] = {
     {StatCpuThrottle, CpuController, "cpu.stat", "cpu.stat"},
     {StatTasks, PidsController, "pids.current", "pids.current"},
     {StatTasksLimit, PidsController, "pids.max", "pids.max"},
+    // Version 1 would need a hierarchy of its own for what devices do, and knows no pressure.
+    {StatIo, IoController, nullptr, "io.stat"},
+    {StatMemoryPressure, CpuAccounting, nullptr, "memory.pressure"},
+    {StatCpuPressure, CpuAccounting, nullptr, "cpu.pressure"},
+    {StatIoPressure, CpuAccounting, nullptr, "io.pressure"},
 };
 
 /// Ends every process in one group: what a crash left, or what came in through `exec`.

@@ -223,6 +223,8 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
     plan.log_size = spec.log.size;
     plan.channel = descriptors.channel;
     plan.control = descriptors.control;
+    plan.requests = descriptors.requests;
+    plan.answers = descriptors.answers;
     plan.exit_file = descriptors.exit_file;
     std::memcpy(plan.log, descriptors.log, sizeof plan.log);
     std::memcpy(plan.standard, descriptors.standard, sizeof plan.standard);

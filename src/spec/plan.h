@@ -75,6 +75,10 @@ enum PlanStat : std::uint32_t {
     StatCpuThrottle,
     StatTasks,
     StatTasksLimit,
+    StatIo,  ///< version 2 alone, as what follows
+    StatMemoryPressure,
+    StatCpuPressure,
+    StatIoPressure,
     StatCount
 };
 
@@ -92,6 +96,8 @@ struct Plan {
     std::int64_t log_size;       ///< of each segment, bytes
     std::int32_t channel;        ///< to the launcher, see supervise/channel.h
     std::int32_t control;        ///< the listening control socket
+    std::int32_t requests;       ///< an inherited pair instead of, or beside it: where requests come from
+    std::int32_t answers;        ///< and where answers go
     std::int32_t exit_file;      ///< where the container's end is written
     std::int32_t log[2];         ///< the segments
     std::int32_t standard[3];    ///< Foreground: what services get as 0-2
@@ -131,7 +137,7 @@ struct ServiceDescriptors {
     std::int32_t kill_file = -1, leaf_processes = -1, leaf_memory = -1, leaf_cpu = -1, leaf_events = -1, terminal = -1;
 };
 struct PlanDescriptors {
-    std::int32_t channel = -1, control = -1, exit_file = -1;
+    std::int32_t channel = -1, control = -1, requests = -1, answers = -1, exit_file = -1;
     std::int32_t log[2] = {-1, -1};
     std::int32_t standard[3] = {-1, -1, -1};
     std::int32_t stat[StatCount];

@@ -223,8 +223,8 @@ constexpr Row security_keys[] = {
 constexpr Row log_keys[] = {
     now("size", Type::Size, offsetof(LogSpec, size), 4, 1024 * mebi),
     later("path", Type::Path),
-    later("prefix", Type::Text),
-    later("timestamps", Type::Boolean, false),
+    now("prefix", Type::Boolean, offsetof(LogSpec, prefix)),
+    now("timestamps", Type::Boolean, offsetof(LogSpec, timestamps)),
 };
 
 constexpr std::span<const Row> groups[] = {

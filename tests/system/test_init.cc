@@ -136,6 +136,8 @@ public:
     std::vector<ServiceSpec> services;
     std::uint32_t flags = 0;
     std::int64_t log_size = 64 * 1024;
+    std::vector<int> stat = std::vector<int>(StatCount, -1);
+    int requests = -1, answers = -1;  ///< a pair in addition to the socket
     std::function<void()> prepare;  ///< runs in PID 1 before `run_init`
 
     Container() = default;
@@ -186,11 +188,13 @@ public:
         PlanDescriptors descriptors;
         descriptors.channel = theirs.get();
         descriptors.control = listener.get();
+        descriptors.requests = requests;
+        descriptors.answers = answers;
         descriptors.exit_file = exit_file_.get();
         descriptors.log[0] = log_[0].get();
         descriptors.log[1] = log_[1].get();
-        for (std::int32_t& fd : descriptors.stat)
-            fd = -1;
+        for (std::size_t i = 0; i < StatCount; i++)
+            descriptors.stat[i] = stat[i];
         if ((flags & PlanForeground) != 0)
             descriptors.standard[1] = descriptors.standard[2] = output_end.get();
         List<List<Text>> environments;
@@ -460,7 +464,7 @@ TEST_CASE("pid1-16: real-time signals too")
 TEST_CASE("TERM is an orderly stop: the service gets its stop signal and its time")
 {
     ServiceSpec service = shell("trap 'echo asked; exit 5' USR1; echo set; while :; do sleep 1000 & wait; done");
-    service.stop_signal = SIGUSR1;
+    service.policy.stop_signal = SIGUSR1;
     Container container(service);
     container.run();
     REQUIRE(container.eventually_logs("set\n"));
@@ -472,7 +476,7 @@ TEST_CASE("TERM is an orderly stop: the service gets its stop signal and its tim
 TEST_CASE("a service that ignores its stop signal is killed when its time is over")
 {
     ServiceSpec service = shell("trap '' TERM; echo set; while :; do sleep 1000; done");
-    service.stop_timeout = 100;
+    service.policy.stop_timeout = 100;
     Container container(service);
     container.run();
     REQUIRE(container.eventually_logs("set\n"));
@@ -543,8 +547,8 @@ TEST_CASE("pid1-20: a descendant in a session of its own dies with the container
 TEST_CASE("restart: on-failure and always start again, no does not")
 {
     ServiceSpec service = shell("echo up; exit 1");
-    service.restart = Restart::OnFailure;
-    service.restart_delay = 0;
+    service.policy.restart = Restart::OnFailure;
+    service.policy.restart_delay = 0;
     Container failing({service, shell("exec sleep 1000", "other")});
     failing.run();
     CHECK(failing.eventually_logs("up\nup\nup\n"));
@@ -552,7 +556,7 @@ TEST_CASE("restart: on-failure and always start again, no does not")
     CHECK(eventually([&] { return failing.status("main", "state") == "\"stopped\""; }));
 
     ServiceSpec once = shell("echo up");
-    once.restart = Restart::OnFailure;
+    once.policy.restart = Restart::OnFailure;
     Container fine(once);
     fine.run();
     CHECK(fine.end() == 0);
@@ -562,8 +566,8 @@ TEST_CASE("restart: on-failure and always start again, no does not")
 TEST_CASE("a service that was killed is started again, and says so")
 {
     ServiceSpec service = shell("echo up; exec sleep 1000");
-    service.restart = Restart::Always;
-    service.restart_delay = 0;
+    service.policy.restart = Restart::Always;
+    service.policy.restart_delay = 0;
     Container container(service);
     container.run();
     REQUIRE(container.eventually_logs("up\n"));
@@ -577,8 +581,8 @@ TEST_CASE("a service that was killed is started again, and says so")
 TEST_CASE("pid1-50: stop cancels a pending restart")
 {
     ServiceSpec service = shell("exit 1");
-    service.restart = Restart::Always;
-    service.restart_delay = 1000000;
+    service.policy.restart = Restart::Always;
+    service.policy.restart_delay = 1000000;
     Container container(service);
     container.run();
     REQUIRE(eventually([&] { return container.status("main", "state") == "\"backoff\""; }));
@@ -635,8 +639,8 @@ TEST_CASE("control: every answer is lines of JSON")
     Container container({shell("exec sleep 1000", "a"), shell("exec sleep 1000", "b")});
     container.run();
     for (const char* request :
-         {"status", "stats", "ping", "stop nobody", "start", "signal", "signal FOO a", "signal USR9", "events",
-          "reload", "logs", "", "  ", "\"\\\x01\xff", "ping pong", "stop a b"}) {
+         {"status", "stats", "ping", "stop nobody", "start", "signal", "signal FOO a", "signal USR9", "events a",
+          "reload nobody", "logs", "", "  ", "\"\\\x01\xff", "ping pong", "stop a b"}) {
         const std::string answer = container.request(request);
         std::string_view rest = answer;
         CAPTURE(request);
@@ -648,7 +652,6 @@ TEST_CASE("control: every answer is lines of JSON")
         }
         CHECK(json::boolean(json::member(last, "ok")).has_value());
     }
-    CHECK(contains(container.request("events"), "not supported yet: events"));
     CHECK(contains(container.request("stop nobody"), "no such service: nobody"));
     CHECK(contains(container.request("stats"), "\"lo\":{\"rx_bytes\":"));
 }
@@ -691,6 +694,128 @@ TEST_CASE("pid1-57: a client that stalls, sends garbage, a megabyte, or goes awa
     while (answers.size() < 75 && !eager.is_closed())
         answers += eager.answer();
     CHECK(answers == "{\"ok\":true}\n{\"ok\":false,\"error\":\"no such service: nobody\"}\n{\"ok\":true}\n");
+}
+
+namespace {
+
+/// The two ends of a pair of pipes that are the test's: what it writes are requests.
+struct Pair {
+    Pair()
+    {
+        int there[2], back[2];
+        REQUIRE(::pipe2(there, O_CLOEXEC) == 0);
+        REQUIRE(::pipe2(back, O_CLOEXEC) == 0);
+        requests.reset(there[1]);
+        answers.reset(back[0]);
+        their_requests.reset(there[0]);
+        their_answers.reset(back[1]);
+    }
+    void pass_to(Container& container)
+    {
+        container.requests = their_requests.get();
+        container.answers = their_answers.get();
+        container.prepare = [this] { requests.reset(), answers.reset(); };
+    }
+    /// To be called once PID 1 has its own.
+    void let_go() { their_requests.reset(), their_answers.reset(); }
+    void send(std::string_view text) const { REQUIRE(::write(requests.get(), text.data(), text.size()) > 0); }
+    /// Reads until `text` has come; what has come since the last call.
+    std::string until(std::string_view text) const
+    {
+        std::string heard;
+        char buffer[4096];
+        while (heard.find(text) == heard.npos) {
+            pollfd entry{answers.get(), POLLIN, 0};
+            if (::poll(&entry, 1, 20000) != 1)
+                break;
+            const ssize_t got = ::read(answers.get(), buffer, sizeof buffer);
+            if (got <= 0)
+                break;
+            heard.append(buffer, static_cast<std::size_t>(got));
+        }
+        return heard;
+    }
+
+    Fd requests, answers, their_requests, their_answers;
+};
+
+}  // namespace
+
+TEST_CASE("a pair of pipes speaks as the socket does, and takes its time")
+{
+    Container container({shell("exec sleep 1000", "a"), shell("exec sleep 1000", "b")});
+    Pair pair;
+    pair.pass_to(container);
+    container.run();
+    pair.let_go();
+    pair.send("ping\n");
+    CHECK(pair.until("}\n") == "{\"ok\":true}\n");
+    // Several at once, and one in pieces.
+    pair.send("ping\nstop nobody\nsta");
+    CHECK(pair.until("nobody\"}\n") == "{\"ok\":true}\n{\"ok\":false,\"error\":\"no such service: nobody\"}\n");
+    pair.send("tus\n");
+    CHECK(contains(pair.until("{\"ok\":true}\n"), "\"service\":\"b\""));
+    // A line that is too long is told so and thrown away; the next one is heard.
+    pair.send(std::string(9000, 'x') + "\nping\n");
+    const std::string answer = pair.until("{\"ok\":true}\n");
+    CHECK(answer == "{\"ok\":false,\"error\":\"the request is longer than 4096 bytes\"}\n{\"ok\":true}\n");
+    // The stream of events ends with the next request.
+    pair.send("events\n");
+    CHECK(contains(pair.until("\"b\",\"event\":\"ready\""), "started"));
+    pair.send("restart a\n");
+    CHECK(contains(pair.until("{\"ok\":true}\n{\"ok\":true}\n"), "{\"ok\":true}\n"));
+    CHECK(contains(container.request("ping"), "true"));  // the socket, beside it
+    // Its end is for good, and nobody else's.
+    pair.requests.reset();
+    CHECK(eventually([&] { return pair.until("\x01").empty(); }));
+    CHECK(eventually([&] { return container.status("a", "state") == "\"ready\""; }));
+    pause_ms(200);
+    const long before = container.context_switches();
+    pause_ms(500);
+    CHECK(container.context_switches() == before);
+    CHECK(contains(container.request("status"), "\"ok\":true"));
+}
+
+TEST_CASE("a pair whose other end does not read, or is gone, hurts nobody and no service")
+{
+    Container container(shell("trap 'echo pipe' PIPE; while :; do sleep 0.05; done"));
+    Pair pair;
+    pair.pass_to(container);
+    container.run();
+    pair.let_go();
+    for (int i = 0; i < 400; i++)
+        pair.send("status\n");  // far more of an answer than fits
+    CHECK(contains(container.request("status"), "\"ok\":true"));
+    const long before = container.context_switches();
+    pause_ms(500);
+    CHECK(container.context_switches() <= before + 1);
+    pair.answers.reset();
+    CHECK(contains(container.request("status"), "\"ok\":true"));
+    pair.requests.reset();
+    pause_ms(100);
+    CHECK(contains(container.request("status"), "\"ok\":true"));
+    CHECK(container.log().empty());
+}
+
+TEST_CASE("stats: devices and pressure as version 2 of control groups tells them")
+{
+    Container container(shell("exec sleep 1000"));
+    const auto file = [](std::string_view text) {
+        const int fd = memory_file(0);
+        REQUIRE(::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+        return Fd(fd);
+    };
+    const Fd io = file("8:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n");
+    const Fd pressure = file("some avg10=41.73 avg60=1.00 avg300=0.00 total=1530\nfull avg10=0.50 avg60=0.00 total=7\n");
+    container.stat[StatIo] = io.get();
+    container.stat[StatMemoryPressure] = pressure.get();
+    container.run();
+    const std::string answer = container.request("stats");
+    CHECK(contains(answer, "\"io\":{\"read_bytes\":4097,\"written_bytes\":514,\"reads\":5,\"writes\":5}"));
+    CHECK(contains(answer, "\"pressure\":{\"memory\":{\"some_avg10\":41.73,\"some_usec\":1530,"
+                           "\"full_avg10\":0.50,\"full_usec\":7},\"cpu\":null,\"io\":null}"));
+    for (std::string_view rest = answer; !rest.empty();)
+        CHECK(json::valid(take_until(rest, '\n')));
 }
 
 TEST_CASE("more clients than there are places wait their turn")
@@ -804,8 +929,8 @@ TEST_CASE("pid1-62: a thousand services: start, restart of one, stop of all")
         ServiceSpec service;
         service.name = compose("s%", i);
         service.command = {"/bin/sleep", "1000"};
-        service.restart = Restart::Always;
-        service.restart_delay = 0;
+        service.policy.restart = Restart::Always;
+        service.policy.restart_delay = 0;
         many.push_back(service);
     }
     rlimit files;
@@ -874,8 +999,8 @@ TEST_CASE("pid1-51: what a service leaves behind is killed before it starts agai
     const Fd processes = group.open("cgroup.procs", O_RDONLY);
     // Both generations leave three behind; the group only ever holds those of one.
     ServiceSpec service = shell("for i in 1 2 3; do setsid sleep 1000 & done; echo up; exec sleep 1000");
-    service.restart = Restart::Always;
-    service.restart_delay = 0;
+    service.policy.restart = Restart::Always;
+    service.policy.restart_delay = 0;
     Container container({service, shell("exec sleep 1000", "other")});
     container.leaves.resize(1);
     container.leaves[0].join[0] = tasks.get();
