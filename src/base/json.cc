@@ -247,6 +247,20 @@ Raw next_element(Raw& rest)
     return {};
 }
 
+Raw next_member(Raw& rest, Raw& key)
+{
+    skip_blanks(rest);
+    if (skip(rest, "{") || skip(rest, ",")) {
+        key = take_value(rest);
+        skip_blanks(rest);
+        const Raw value = skip(rest, ":") ? take_value(rest) : Raw();
+        if (!value.empty())
+            return value;
+    }
+    rest = {};
+    return {};
+}
+
 std::optional<std::int64_t> number(Raw value)
 {
     Raw rest = value;

@@ -25,6 +25,8 @@ bool valid(std::string_view text);
 Raw member(Raw object, std::string_view key);
 /// Walks an array: the next element, taken off `rest` (begin with the array itself). Empty at its end.
 Raw next_element(Raw& rest);
+/// Walks an object in the same way: the next member's value, and its key as it is written.
+Raw next_member(Raw& rest, Raw& key);
 
 std::optional<std::int64_t> number(Raw value);  ///< whole numbers in range; no fractions
 std::optional<bool> boolean(Raw value);

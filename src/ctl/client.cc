@@ -15,9 +15,13 @@ namespace vial {
 namespace {
 
 constexpr std::int64_t patience = 5000;         // milliseconds for a whole answer
-constexpr std::size_t answer_limit = 4U << 20;  // 1,000 services say some 200 kB
+constexpr std::int64_t retry_interval = 20;     // milliseconds
+constexpr std::size_t answer_limit = 4U << 20;  // 1,000 services say some 300 kB
+constexpr std::size_t line_limit = 16U << 10;
 
-Result<Fd> connect_to(Text name)
+/// Connects and asks. PID 1 has a few places for clients, and the kernel a queue for more; where that is full too, the
+/// crowd soon grows smaller.
+Result<Fd> begin(Text name, std::string_view request)
 {
     const Text path = state_path(name, "control");
     sockaddr_un address{};
@@ -26,48 +30,85 @@ Result<Fd> connect_to(Text name)
         return Error(ENAMETOOLONG, "connect to", path);
     std::memcpy(address.sun_path, path.c_str(), path.size());
     Fd socket = TRY(os::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
-    auto connected = os::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path);
-    if (connected.number() == EAGAIN)
-        connected.error().because("too many are asking already").advise("try again");
-    TRY(std::move(connected));
+    const std::int64_t deadline = os::boottime_ms() + patience;
+    while (true) {
+        auto connected = os::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path);
+        if (connected.number() != EAGAIN) {
+            TRY(std::move(connected));
+            break;
+        }
+        if (os::boottime_ms() >= deadline)
+            return Error("too many are asking already", "ask PID 1 of", name).advise("try again");
+        (void)TRY(os::poll({}, retry_interval));
+    }
+    TRY(os::write_all(socket.get(), compose("%\n", request)).as("ask PID 1 of", name));
     return socket;
+}
+
+/// Waits for more of the answer; at most `room` bytes of it.
+Result<std::size_t> hear_more(const Fd& socket, Text name, char* to, std::size_t room, std::int64_t deadline)
+{
+    pollfd entry{socket.get(), POLLIN, 0};
+    const std::int64_t left = deadline < 0 ? -1 : deadline - os::boottime_ms();
+    if ((deadline >= 0 && left <= 0) || TRY(os::poll({&entry, 1}, left)) == 0)
+        return Error("it does not answer", "ask PID 1 of", name).advise("`vial stop` ends it all the same");
+    const std::size_t got = TRY(os::read(socket.get(), to, room).as("hear PID 1 of", name));
+    if (got == 0)
+        return Error("it closed the connection", "ask PID 1 of", name);
+    return got;
+}
+
+/// True: the line is the last one of an answer, and all went well.
+Result<bool> ends_answer(std::string_view line, Text name)
+{
+    if (!json::valid(line))
+        return Error("its answer is not JSON", "ask PID 1 of", name);
+    const json::Raw ok = json::member(line, "ok");
+    if (ok.empty() || ok == "true")
+        return !ok.empty();
+    return Error("", "", json::string(json::member(line, "error")).value_or("it failed"));
 }
 
 }  // namespace
 
 Result<Text> ask(Text name, std::string_view request)
 {
-    const Fd socket = TRY(connect_to(name));
-    TRY(os::write_all(socket.get(), compose("%\n", request)).as("ask PID 1 of", name));
+    const Fd socket = TRY(begin(name, request));
     Builder answer;
     std::size_t line_start = 0;
     const std::int64_t deadline = os::boottime_ms() + patience;
     while (true) {
-        const std::int64_t left = deadline - os::boottime_ms();
-        pollfd entry{socket.get(), POLLIN, 0};
-        if (left <= 0 || TRY(os::poll({&entry, 1}, left)) == 0)
-            return Error("it does not answer", "ask PID 1 of", name).advise("`vial stop` ends it all the same");
         char block[4096];
-        const std::size_t got = TRY(os::read(socket.get(), block, sizeof block).as("hear PID 1 of", name));
-        if (got == 0)
-            return Error("it closed the connection", "ask PID 1 of", name);
-        answer += std::string_view(block, got);
+        answer += std::string_view(block, TRY(hear_more(socket, name, block, sizeof block, deadline)));
         if (answer.size() > answer_limit)
             return Error("it talks without end", "ask PID 1 of", name);
         for (std::size_t end; (end = answer.view().find('\n', line_start)) != std::string_view::npos;
              line_start = end + 1) {
-            const std::string_view line = answer.view().substr(line_start, end - line_start);
-            if (!json::valid(line))
-                return Error("its answer is not JSON", "ask PID 1 of", name);
-            const json::Raw ok = json::member(line, "ok");
-            if (!ok.empty()) {
-                if (ok == "true") {
-                    answer.cut(line_start);
-                    return Text(answer);
-                }
-                return Error("", "", json::string(json::member(line, "error")).value_or("it failed"));
+            if (TRY(ends_answer(answer.view().substr(line_start, end - line_start), name))) {
+                answer.cut(line_start);
+                return Text(answer);
             }
         }
+    }
+}
+
+Result<void> ask_and_hear(Text name, std::string_view request, bool (*hear)(std::string_view line))
+{
+    const Fd socket = TRY(begin(name, request));
+    char block[line_limit];
+    std::size_t used = 0;
+    while (true) {
+        used += TRY(hear_more(socket, name, block + used, sizeof block - used, -1));
+        std::string_view rest(block, used);
+        for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
+            const std::string_view line = rest.substr(0, end);
+            if (TRY(ends_answer(line, name)) || !hear(line))
+                return {};
+        }
+        if (rest.size() == sizeof block)
+            return Error("it talks without end", "ask PID 1 of", name);
+        std::memmove(block, rest.data(), rest.size());
+        used = rest.size();
     }
 }
 

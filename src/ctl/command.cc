@@ -23,14 +23,19 @@ constexpr std::string_view option_lines =
     "    --set=KEY=VALUE\tset a key of the spec (dotted: limits.memory=16M)\n"
     "-t, --timeout=TIME\tkill what has not ended after this time, in place of the spec's stop_timeout\n"
     "-s, --signal=SIGNAL\twhich one (KILL, which ends the whole container)\n"
-    "    --service=SERVICE\tonly to this service\n"
+    "    --service=SERVICE\tonly this service\n"
     "-f, --follow\tgo on until the container ends\n"
+    "    --since=TIME\tonly what came later: 10m ago, 2026-11-24T10:00:00 in UTC, or @SECONDS\n"
+    "-n, --lines=COUNT\tbegin with the last so many\n"
+    "    --prefix\tsay which service a line is of\n"
+    "    --timestamps\tsay when it was written\n"
+    "    --metrics\tprint OpenMetrics text, of all containers if none is named\n"
     "-i, --interactive\tpass standard input on (else the command reads nothing)\n"
     "-t, --tty\tgive the command a terminal\n"
     "-h, --help\tshow this help\n";
 
 /// Bits of Options.
-using Options = std::uint16_t;
+using Options = std::uint32_t;
 
 template <typename... Each>
 constexpr Options options(Each... each)
@@ -69,14 +74,18 @@ constexpr Command to_come(const char* help, bool takes_payload = false)
 }
 
 constexpr Command commands[] = {
-    {"start [OPTIONS] SPEC\tstart a container in the background", start, options(Option::Wait, Option::Set), false, 1,
-     1, "which spec? `vial start FILE`, or the name of one in /etc/vial"},
+    {"start [OPTIONS] SPEC\tstart a container in the background", start,
+     options(Option::Wait, Option::Set, Option::Service), false, 1, 1,
+     "which spec? `vial start FILE`, or the name of one in /etc/vial"},
     {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground", run,
      options(Option::Root, Option::Name, Option::NoTty, Option::Set), true, 0, any, nullptr},
-    {"stop [OPTIONS] NAME...\tstop containers and clear everything of theirs", stop, options(Option::Timeout), false, 1,
+    {"stop [OPTIONS] NAME...\tstop containers and clear everything of theirs", stop,
+     options(Option::Timeout, Option::Service), false, 1,
      any, which_container},
-    {"restart [OPTIONS] NAME\tstop a container and start it with the same spec", restart, options(Option::Timeout),
-     false, 1, 1, which_container},
+    {"restart [OPTIONS] NAME\tstop a container and start it with the same spec", restart,
+     options(Option::Timeout, Option::Service), false, 1, 1, which_container},
+    {"reload [OPTIONS] NAME...\thave services read their configuration again", reload, options(Option::Service), false,
+     1, any, which_container},
     {"kill [OPTIONS] NAME...\tsend a signal to a container's services", kill, options(Option::Signal, Option::Service),
      false, 1, any, which_container},
     {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container", exec,
@@ -86,8 +95,13 @@ constexpr Command commands[] = {
      "takes no names; `vial status NAME` shows one"},
     {"status [--json] NAME\tshow a container and its services", status, options(Option::Json), false, 1, 1,
      which_container},
-    {"stats [--json] NAME\tshow what a container uses", stats, options(Option::Json), false, 1, 1, which_container},
-    {"logs [-f] NAME\tshow what a container's services wrote", logs, options(Option::Follow), false, 1, 1,
+    {"stats [OPTIONS] NAME | --metrics [NAME]\tshow what a container uses", stats,
+     options(Option::Json, Option::Metrics), false, 0, 1, which_container},
+    {"logs [OPTIONS] NAME\tshow what a container's services wrote", logs,
+     options(Option::Json, Option::Service, Option::Follow, Option::Since, Option::Lines, Option::Prefix,
+             Option::Timestamps),
+     false, 1, 1, which_container},
+    {"events [--json] NAME\tfollow what happens to a container's services", events, options(Option::Json), false, 1, 1,
      which_container},
     {"wait NAME...\twait for containers to end and print their exit codes", wait, options(), false, 1, any,
      which_container},
@@ -99,7 +113,6 @@ constexpr Command commands[] = {
     to_come("pause NAME\tfreeze a container's services"),
     to_come("resume NAME\tthaw them"),
     to_come("top\twatch all containers live"),
-    to_come("events NAME\tfollow what happens in a container"),
     to_come("update NAME KEY=VALUE...\tchange limits of a running container"),
     to_come("init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container", true),
     to_come("boot [DIR]\tstart and keep all specs of a directory"),

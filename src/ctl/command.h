@@ -28,6 +28,11 @@ enum class Option : std::uint8_t {
     Signal,
     Service,
     Follow,
+    Since,
+    Lines,
+    Prefix,
+    Timestamps,
+    Metrics,
     Interactive,
     Tty,
     Help,
@@ -69,6 +74,8 @@ Result<int> wait(const Arguments& arguments);
 Result<int> exec(const Arguments& arguments);
 Result<int> list(const Arguments& arguments);
 Result<int> status(const Arguments& arguments);
+Result<int> reload(const Arguments& arguments);
+Result<int> events(const Arguments& arguments);
 Result<int> stats(const Arguments& arguments);
 Result<int> logs(const Arguments& arguments);
 Result<int> check(const Arguments& arguments);

@@ -104,6 +104,14 @@ Result<Record> find_running(std::string_view name)
     return record;
 }
 
+Result<Record> find_answering(std::string_view name)
+{
+    Record record = TRY(find_running(name));
+    if (!record.has_init)
+        return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
+    return record;
+}
+
 Text Outcome::words() const
 {
     if (!known)

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
 
 /// `vial logs`: what a container's services wrote, read from the two segments in its state directory.
+///
+/// Each record there says when it was written and by which service. So whether that is shown (`[log]` of the spec, or an
+/// option) is settled here, by the reader: PID 1 writes the same either way, and what was not shown yesterday can be
+/// shown today.
 
 #include "base/os.h"
 #include "base/text.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
+#include "ctl/moment.h"
 #include "ctl/output.h"
 #include "supervise/log_format.h"
 
+#include <algorithm>
+#include <cstring>
 #include <fcntl.h>
 
 namespace vial {
@@ -17,22 +24,152 @@ namespace {
 
 constexpr std::int64_t follow_interval = 100;  // milliseconds between two looks: tmpfs tells nobody of writes in place
 
-/// What a service wrote, as it wrote it; PID 1's own notes on lines of their own. At most `limit` bytes, which is what both
-/// segments hold: a service that writes faster than we read would keep us for ever.
-void print_log(LogReader& reader, std::int64_t limit)
-{
-    LogRecord record;
-    while (limit > 0 && !output_failed() && reader.next(record)) {
-        limit -= static_cast<std::int64_t>(record.data.size());
-        const bool note = record.stream == LogStream::Note;
-        if (note) {
-            print("[");
-            print(record.service);
-            print(": ");
+/// What of the log is wanted, and how it is to look.
+struct Wish {
+    std::string_view service;  ///< empty: of all
+    std::int64_t since = 0;
+    bool prefix = false, timestamps = false, json = false;
+};
+
+/// Shows records line by line, though one may hold many lines or end in the middle of one. Takes no memory: it may have
+/// to go on for months.
+class Display {
+public:
+    /// `skip`: so many lines are not shown, only counted.
+    Display(const Wish& wish, std::int64_t skip) : wish_(wish), skip_(skip) {}
+
+    /// At most `limit` bytes, which is what both segments hold: a service that writes faster than we read would keep us
+    /// for ever.
+    void show(LogReader& reader, std::int64_t limit)
+    {
+        LogRecord record;
+        while (limit > 0 && !output_failed() && reader.next(record)) {
+            limit -= static_cast<std::int64_t>(record.data.size());
+            if (record.at >= wish_.since && (wish_.service.empty() || record.service == wish_.service))
+                show(record);
         }
-        print(record.data);
-        print(note ? "]\n" : "");
+        flush();
     }
+    std::int64_t lines() const { return lines_; }
+
+private:
+    void show(const LogRecord& record)
+    {
+        const bool note = record.stream == LogStream::Note;
+        if (wish_.json) {
+            count_line();
+            make_room(6 * (record.data.size() + record.service.size()) + 100);
+            buffer_.put("{\"at\":").decimal(record.at).put(",\"service\":").quoted(record.service);
+            buffer_.put(note ? ",\"stream\":\"note\",\"data\":" : ",\"stream\":\"output\",\"data\":");
+            buffer_.quoted(record.data).put("}\n");
+            return;
+        }
+        // The line of one is not finished by another.
+        if (!at_start_ && (note || (wish_.prefix && record.service != std::string_view(service_, service_size_))))
+            put("\n");
+        std::string_view rest = record.data;
+        if (note)
+            begin_line(record, true);
+        while (!rest.empty()) {
+            if (at_start_)
+                begin_line(record, false);
+            const std::size_t end = std::min(rest.find('\n'), rest.size() - 1) + 1;
+            put(rest.substr(0, end));
+            rest.remove_prefix(end);
+        }
+        if (note)
+            put("]\n");
+    }
+    void begin_line(const LogRecord& record, bool note)
+    {
+        count_line();
+        service_size_ = std::min(record.service.size(), sizeof service_);
+        std::memcpy(service_, record.service.data(), service_size_);
+        if (wish_.timestamps) {
+            make_room(32);
+            put_moment(buffer_, record.at);
+            buffer_.put(' ');
+        }
+        if (note)
+            put("[");
+        if (note || wish_.prefix) {
+            put(record.service);
+            put(": ");
+        }
+    }
+    void count_line()
+    {
+        if (lines_++ <= skip_)
+            buffer_.clear();
+    }
+    void put(std::string_view text)
+    {
+        at_start_ = text.ends_with('\n');
+        make_room(text.size());
+        buffer_.put(text);
+    }
+    void make_room(std::size_t size)
+    {
+        if (lines_ <= skip_ || buffer_.text().size() + size > sizeof bytes_)
+            flush();
+    }
+    void flush()
+    {
+        if (lines_ > skip_ && !buffer_.text().empty())
+            print(buffer_.text());
+        buffer_.clear();
+    }
+
+    const Wish& wish_;
+    std::int64_t skip_;
+    std::int64_t lines_ = 0;  ///< that have begun
+    bool at_start_ = true;    ///< of a line
+    char service_[128];       ///< whose line it is
+    std::size_t service_size_ = 0;
+    char bytes_[32768];
+    Writer buffer_{bytes_, sizeof bytes_};
+};
+
+struct Segments {
+    Fd first, second;
+    std::int64_t size;  ///< of both
+
+    LogReader reader() const { return {first.get(), second.get()}; }
+};
+
+Result<Segments> open_segments(const Record& record)
+{
+    Opened first = os::open(state_path(record.name, "log.0").c_str(), O_RDONLY);
+    Opened second = os::open(state_path(record.name, "log.1").c_str(), O_RDONLY);
+    if (!first.ok() || !second.ok())
+        return Error(record.foreground ? "its output goes to the terminal of `vial run`"
+                                       : "vial keeps none with init = false",
+                     "show the log of", record.name);
+    const std::int64_t size =
+        TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
+    return Segments{first.take(), second.take(), size};
+}
+
+Result<Wish> wish_of(const Arguments& arguments)
+{
+    Wish wish;
+    // A container that is just ending may take its spec along; its log is shown all the same.
+    if (auto spec = load_started_spec(arguments.words.front()); spec.ok()) {
+        wish.prefix = spec.value().log.prefix;
+        wish.timestamps = spec.value().log.timestamps;
+    }
+    wish.prefix |= arguments.has(Option::Prefix);
+    wish.timestamps |= arguments.has(Option::Timestamps);
+    wish.json = arguments.has(Option::Json);
+    wish.service = arguments.value(Option::Service);
+    if (arguments.has(Option::Since)) {
+        const auto since = parse_moment(arguments.value(Option::Since), os::realtime_ms());
+        if (!since)
+            return misused(arguments, compose("'%' is no time; `10m`, `2026-11-24T10:00:00` or `@SECONDS`",
+                                              arguments.value(Option::Since)));
+        wish.since = *since;
+    }
+    return wish;
 }
 
 }  // namespace
@@ -40,29 +177,35 @@ void print_log(LogReader& reader, std::int64_t limit)
 Result<int> logs(const Arguments& arguments)
 {
     TRY(require_root(arguments));
-    const Text name = arguments.words.front();
-    const Record record = TRY(find_container(name));
-    const Opened first = os::open(state_path(name, "log.0").c_str(), O_RDONLY);
-    const Opened second = os::open(state_path(name, "log.1").c_str(), O_RDONLY);
-    if (!first.ok() || !second.ok())
-        return Error(record.foreground ? "its output goes to the terminal of `vial run`"
-                                       : "vial keeps none with init = false",
-                     "show the log of", name);
-    const std::int64_t both =
-        TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
-    LogReader reader(first.value().get(), second.value().get());
+    const Record record = TRY(find_container(arguments.words.front()));
+    const Segments segments = TRY(open_segments(record));
+    const Wish wish = TRY(wish_of(arguments));
+    std::int64_t skip = 0;
+    if (arguments.has(Option::Lines)) {
+        const auto last = parse_number(arguments.value(Option::Lines));
+        if (!last)
+            return misused(arguments, compose("'%' is no number of lines", arguments.value(Option::Lines)));
+        LogReader all = segments.reader();
+        Display count(wish, INT64_MAX);
+        count.show(all, segments.size);
+        skip = count.lines() - *last;
+    }
+    LogReader reader = segments.reader();
+    Display display(wish, skip);
     bool last = !arguments.has(Option::Follow);
     while (true) {
         // First the look at the container, then the one at the log: nothing written before its end is missed.
         last = last || !is_alive(record.init);
-        print_log(reader, both);
+        display.show(reader, segments.size);
         if (last || output_failed())
             break;
         (void)TRY(os::poll({}, follow_interval));
     }
     if (reader.dropped() > 0)
-        print_error(
-            compose("%: % were dropped by PID 1", name, human_size(static_cast<std::int64_t>(reader.dropped()))));
+        print_error(compose("%: % were dropped by PID 1", record.name,
+                            human_size(static_cast<std::int64_t>(reader.dropped()))));
+    if (reader.gaps() > 0)
+        print_error(compose("%: parts of the log were overwritten before they were read", record.name));
     return 0;
 }
 

@@ -24,6 +24,8 @@ int failure(std::string_view name, const Error& error)
 
 Result<int> start(const Arguments& arguments)
 {
+    if (arguments.has(Option::Service))
+        return ask_service(arguments);
     const auto spec = load_spec(arguments.words.front(), arguments);
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
@@ -35,6 +37,8 @@ Result<int> start(const Arguments& arguments)
 
 Result<int> restart(const Arguments& arguments)
 {
+    if (arguments.has(Option::Service))
+        return ask_service(arguments);
     const Text name = arguments.words.front();
     const std::int64_t timeout = TRY(timeout_of(arguments));
     TRY(require_root(arguments));

@@ -8,6 +8,7 @@
 #include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
+#include "ctl/metrics.h"
 #include "ctl/output.h"
 
 namespace vial {
@@ -39,8 +40,8 @@ Text ending(json::Raw last)
 }
 
 /// The member that `path` names (`memory.current`), for people. `kind`: `t` a text, `n` a number, `b` bytes, `u`
-/// microseconds, `d` milliseconds, `p` the same where there is a process, `e` an ending, `r` a reason that goes behind it; as a capital: where there
-/// is none, there is no limit.
+/// microseconds, `d` milliseconds, `p` the same where there is a process, `s` a share in percent, `e` an ending, `r` why
+/// it is so; as a capital: where there is none, there is no limit.
 Text member_text(json::Raw object, char kind, std::string_view path)
 {
     const bool nobody = kind == 'p' && number(object, "pid") < 0;
@@ -50,8 +51,10 @@ Text member_text(json::Raw object, char kind, std::string_view path)
         return json::string(object).value_or("-");
     if (kind == 'e')
         return ending(object);
-    if (const auto reason = json::string(object); kind == 'r')
-        return reason ? compose(": %", *reason) : "";
+    if (kind == 's')
+        return object.empty() ? Text("-") : concat(object, "%");
+    if (kind == 'r')
+        return object.size() < 3 || object == "null" ? Text() : concat(": ", json::string(object).value_or(""));
     const std::int64_t value = nobody ? -1 : json::number(object).value_or(-1);
     if (value < 0)
         return kind < 'a' ? "unlimited" : "-";
@@ -127,9 +130,20 @@ void show_stats(const Record& record, std::string_view answer)
                                       "{n memory.oom_kills}|"
                                       "cpu|{u cpu.usage_usec}, throttled {u cpu.throttled_usec}|"
                                       "tasks|{n tasks.current} of {N tasks.limit}|"
+                                      "io|{b io.read_bytes} read, {b io.written_bytes} written|"
+                                      "pressure|memory {s pressure.memory.some_avg10}, cpu "
+                                      "{s pressure.cpu.some_avg10}, io {s pressure.io.some_avg10}|"
                                       "orphans reaped|{n reaped}|"
                                       "signals passed on|{n forwarded}";
     show_table(concat("CONTAINER|", record.name), rows, container);
+    Table interfaces("INTERFACE|RECEIVED|SENT");
+    json::Raw network = json::member(container, "network"), name;
+    for (json::Raw each; !(each = json::next_member(network, name)).empty();) {
+        interfaces.cell(json::string(name).value_or("-"));
+        interfaces.cell(filled(each, "{b rx_bytes}"));
+        interfaces.cell(filled(each, "{b tx_bytes}"));
+    }
+    print(interfaces.text());
     show_table("SERVICE|STATE|PID|RESTARTS|MEMORY|CPU",
                "{t service}|{t state}|{n pid}|{n restarts}|{b memory.current}|{u cpu.usage_usec}", answer);
 }
@@ -148,6 +162,28 @@ void show_ended(const Record& record, bool as_json)
         print(compose("%: %%\n", record.name, outcome.words(),
                       outcome.at == 0 ? Text() : compose(", % ago", human_duration(os::realtime_ms() - outcome.at))));
     }
+}
+
+/// All that run, or those that were named; of the others it is said that they do not.
+Result<int> show_metrics(const Arguments& arguments)
+{
+    TRY(require_root(arguments));
+    List<Metrics> all;
+    for (const Record& record : TRY(look_around())) {
+        const bool named = arguments.words.empty() || std::string_view(arguments.words.front()) == record.name;
+        if (!named || (record.phase != Phase::Ended && !record.has_init))
+            continue;
+        Metrics& one = all.emplace_back();
+        one.container = record.name;
+        // Who does not answer is about to end, or in trouble: not up, either way.
+        if (record.phase == Phase::Running)
+            if (auto answer = ask(record.name, "stats"); answer.ok())
+                one.answer = answer.value();
+    }
+    if (all.empty() && !arguments.words.empty())
+        TRY(find_container(arguments.words.front()));
+    print(open_metrics(all));
+    return 0;
 }
 
 Result<int> tell(const Arguments& arguments, void (*show)(const Record&, std::string_view))
@@ -182,6 +218,10 @@ Result<int> status(const Arguments& arguments)
 
 Result<int> stats(const Arguments& arguments)
 {
+    if (arguments.has(Option::Metrics))
+        return show_metrics(arguments);
+    if (arguments.words.empty())
+        return misused(arguments, "which container? see `vial list`");
     return tell(arguments, show_stats);
 }
 

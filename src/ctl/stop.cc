@@ -33,8 +33,24 @@ Result<int> for_each_name(const Arguments& arguments, const Act& act)
 
 }  // namespace
 
+Result<int> ask_service(const Arguments& arguments)
+{
+    return for_each_name(arguments, [&](Text name) -> Result<void> {
+        TRY(find_answering(name));
+        (void)TRY(ask(name, compose("% %", arguments.command, arguments.value(Option::Service))));
+        return {};
+    });
+}
+
+Result<int> reload(const Arguments& arguments)
+{
+    return ask_service(arguments);
+}
+
 Result<int> stop(const Arguments& arguments)
 {
+    if (arguments.has(Option::Service))
+        return ask_service(arguments);
     const std::int64_t timeout = TRY(timeout_of(arguments));
     return for_each_name(
         arguments, [timeout](Text name) -> Result<void> { return stop_container(TRY(find_container(name)), timeout); });
