@@ -210,7 +210,8 @@ bool Control::read_line(std::uint32_t place)
             const auto peeked = os::receive(client.in, to, page - client.used, nullptr, MSG_PEEK | MSG_DONTWAIT);
             const void* const end = peeked.ok() ? std::memchr(to, '\n', peeked.value()) : nullptr;
             if (peeked.ok())
-                wanted = end != nullptr ? static_cast<std::size_t>(static_cast<const char*>(end) - to) + 1 : peeked.value();
+                wanted =
+                    end != nullptr ? static_cast<std::size_t>(static_cast<const char*>(end) - to) + 1 : peeked.value();
         }
         const auto taken = client.is_pair() ? os::read(client.in, to, wanted)
                                             : os::receive(client.in, to, wanted, nullptr, MSG_DONTWAIT);

@@ -30,13 +30,13 @@ class Writer;
 
 class Control {
 public:
-    static constexpr std::size_t places = 8;            ///< for the socket's clients
-    static constexpr std::size_t pages = places + 1;    ///< and one for the pair
-    static constexpr std::size_t followers_most = 4;    ///< of the places, how many may be taken by `events`
+    static constexpr std::size_t places = 8;          ///< for the socket's clients
+    static constexpr std::size_t pages = places + 1;  ///< and one for the pair
+    static constexpr std::size_t followers_most = 4;  ///< of the places, how many may be taken by `events`
     static constexpr std::size_t page = 4096;
-    static constexpr std::int64_t patience = 10000;     ///< milliseconds a client may be idle
+    static constexpr std::int64_t patience = 10000;      ///< milliseconds a client may be idle
     static constexpr std::int64_t short_patience = 500;  ///< the same while somebody waits for a place
-    static constexpr std::int64_t accept_pause = 1000;  ///< after the kernel refused a connection
+    static constexpr std::int64_t accept_pause = 1000;   ///< after the kernel refused a connection
 
     /// `memory`: `pages` pages. `listener`: bound, listening and non-blocking; -1: there is no control socket.
     Result<void> open(int epoll, int listener, char* memory);
@@ -65,11 +65,11 @@ private:
         int out = -1;  ///< the same as `in`, but for the pair
         Phase phase = Phase::Free;
         Answer answer = Answer::Plain;
-        bool complete = false;     ///< Answering: its last line is in the page
-        bool half_closed = false;  ///< Following: it will ask nothing more
-        bool skipping = false;     ///< the rest of a line that was too long is thrown away
-        std::uint16_t used = 0;    ///< bytes in the page
-        std::uint16_t sent = 0;    ///< of those, Answering
+        bool complete = false;      ///< Answering: its last line is in the page
+        bool half_closed = false;   ///< Following: it will ask nothing more
+        bool skipping = false;      ///< the rest of a line that was too long is thrown away
+        std::uint16_t used = 0;     ///< bytes in the page
+        std::uint16_t sent = 0;     ///< of those, Answering
         std::uint32_t service = 0;  ///< Logs: of which; or all
         std::uint64_t next = 0;     ///< Status, Stats: 0 the container, then one a service; Events: its number
         LogCursor cursor;           ///< Logs
@@ -99,8 +99,8 @@ private:
     int epoll_ = -1;
     int listener_ = -1;
     bool listening_ = false;
-    bool pressed_ = false;  ///< somebody waits for a place
-    bool leaving_ = false;  ///< there will be no more events
+    bool pressed_ = false;    ///< somebody waits for a place
+    bool leaving_ = false;    ///< there will be no more events
     std::uint64_t told_ = 0;  ///< events that were told to those who follow
     std::int64_t listen_again_ = os::never;
 };

@@ -54,7 +54,8 @@ void put_event(ObjectWriter& out, const Event& event)
     if (event.kind == EventKind::Exited || event.kind == EventKind::Failed)
         put_code(out, event.code, event.signal);
     if (event.kind == EventKind::Failed)
-        out.text("reason", event.reason == Reason::Requirement ? "what it requires has failed" : reason_text(event.reason));
+        out.text("reason",
+                 event.reason == Reason::Requirement ? "what it requires has failed" : reason_text(event.reason));
 }
 
 }  // namespace vial

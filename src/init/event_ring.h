@@ -29,8 +29,8 @@ struct Event {
     pid_t pid;  ///< 0: there is none
     std::uint32_t restarts;
     EventKind kind;
-    Reason reason;        ///< Failed
-    std::uint8_t code;    ///< of the last process, as Ending has it
+    Reason reason;      ///< Failed
+    std::uint8_t code;  ///< of the last process, as Ending has it
     std::uint8_t signal;
 };
 

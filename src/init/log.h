@@ -13,9 +13,9 @@ namespace vial {
 /// Where somebody stands who reads the log through PID 1 (`logs`). All zeros: before the oldest record.
 struct LogCursor {
     std::uint64_t generation = 0;
-    std::uint64_t offset = 0;   ///< of the record
-    std::uint32_t taken = 0;    ///< bytes of its data that were read already
-    bool overtaken = false;     ///< records were lost on the way, as others were written over them
+    std::uint64_t offset = 0;  ///< of the record
+    std::uint32_t taken = 0;   ///< bytes of its data that were read already
+    bool overtaken = false;    ///< records were lost on the way, as others were written over them
 };
 
 class Log {

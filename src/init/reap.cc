@@ -40,8 +40,7 @@ bool Pid1::reap()
         hear_exec_report(index, true);
         if (goes_on(index))
             continue;
-        const Ending ending =
-            ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status);
+        const Ending ending = ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status);
         events.ended(index, supervisor.service(index), ending);
         supervisor.exited(index, ending, now);
     }

@@ -161,9 +161,9 @@ struct SecuritySpec {
 };
 
 struct LogSpec {
-    Bytes size = 64 * 1024;  ///< of each of the two segments
-    bool prefix = false;     ///< `vial logs` shows which service a line is of
-    bool timestamps = false; ///< and when it was written
+    Bytes size = 64 * 1024;   ///< of each of the two segments
+    bool prefix = false;      ///< `vial logs` shows which service a line is of
+    bool timestamps = false;  ///< and when it was written
 };
 
 struct Spec {

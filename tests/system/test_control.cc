@@ -224,9 +224,10 @@ TEST_CASE("events: what was and what comes, until the end")
 TEST_CASE("events: an OOM kill, a stop and a start by hand")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", spec("hungry", "root = \"ROOT\"\n[limits]\nmemory = \"16M\"\n"
-                                        "[service.hog]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.2; exec tail /dev/zero\"]\n"
-                                        "[service.other]\ncommand = [\"/bin/sleep\", \"1000\"]\n")});
+    (void)done(
+        {"start", spec("hungry", "root = \"ROOT\"\n[limits]\nmemory = \"16M\"\n"
+                                 "[service.hog]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.2; exec tail /dev/zero\"]\n"
+                                 "[service.other]\ncommand = [\"/bin/sleep\", \"1000\"]\n")});
     Process follower(ctl_words({"events", "hungry"}));
     CHECK(follower.expect("  hog  oom\n"));
     CHECK(follower.expect("  hog  exited, code 137, SIGKILL\n"));
@@ -255,8 +256,10 @@ TEST_CASE("services are stopped, started, restarted and reloaded by name")
     CHECK(eventually([] { return contains(done({"logs", "pair"}), "again"); }));
     CHECK(field(done({"status", "--json", "pair"}), {"services", "0", "pid"}) == before);
     (void)done({"restart", "--service", "a", "pair"});
-    CHECK(eventually([&] { return state("0") == "\"ready\"" &&
-                                  field(done({"status", "--json", "pair"}), {"services", "0", "pid"}) != before; }));
+    CHECK(eventually([&] {
+        return state("0") == "\"ready\"" &&
+               field(done({"status", "--json", "pair"}), {"services", "0", "pid"}) != before;
+    }));
     CHECK(contains(refused(1, {"stop", "--service", "nobody", "pair"}), "no such service: nobody"));
     (void)done({"stop", "pair"});
 }
@@ -264,9 +267,11 @@ TEST_CASE("services are stopped, started, restarted and reloaded by name")
 TEST_CASE("logs: by service, by time, the last lines, with a prefix, with the time, as JSON")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", spec("chat", "root = \"ROOT\"\n"
-                                      "[service.one]\ncommand = [\"/bin/sh\", \"-c\", \"echo a; echo b; exec sleep 1000\"]\n"
-                                      "[service.two]\ncommand = [\"/bin/sh\", \"-c\", \"printf 'c\\\\nd'; exec sleep 1000\"]\n")});
+    (void)done(
+        {"start",
+         spec("chat", "root = \"ROOT\"\n"
+                      "[service.one]\ncommand = [\"/bin/sh\", \"-c\", \"echo a; echo b; exec sleep 1000\"]\n"
+                      "[service.two]\ncommand = [\"/bin/sh\", \"-c\", \"printf 'c\\\\nd'; exec sleep 1000\"]\n")});
     REQUIRE(eventually([] { return ctl({"logs", "chat"}).out.size() >= 7; }));
     CHECK(done({"logs", "--service", "one", "chat"}) == "a\nb\n");
     CHECK(done({"logs", "--service=two", "chat"}) == "c\nd");
@@ -295,8 +300,9 @@ TEST_CASE("logs: by service, by time, the last lines, with a prefix, with the ti
 TEST_CASE("logs: the spec says how they look")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", spec("neat", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"echo hello; exec sleep 1000\"]\n"
-                                      "[log]\nprefix = true\ntimestamps = true\n")});
+    (void)done(
+        {"start", spec("neat", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"echo hello; exec sleep 1000\"]\n"
+                               "[log]\nprefix = true\ntimestamps = true\n")});
     REQUIRE(eventually([] { return contains(ctl({"logs", "neat"}).out, "Z main: hello\n"); }));
     (void)done({"stop", "neat"});
 }
@@ -304,10 +310,12 @@ TEST_CASE("logs: the spec says how they look")
 TEST_CASE("the log through PID 1, where nobody reaches its files")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", spec("inner", "root = \"ROOT\"\n"
-                                       "[service.main]\ncommand = [\"/bin/sh\", \"-c\", \"i=0; while [ $i -lt 3000 ]; do "
-                                       "echo \\\"line $i \\\\\\\"\xc3\xa4\\\"; i=$((i+1)); done; echo the end; exec sleep 1000\"]\n"
-                                       "[service.other]\ncommand = [\"/bin/sh\", \"-c\", \"echo other; exec sleep 1000\"]\n")});
+    (void)done(
+        {"start",
+         spec("inner", "root = \"ROOT\"\n"
+                       "[service.main]\ncommand = [\"/bin/sh\", \"-c\", \"i=0; while [ $i -lt 3000 ]; do "
+                       "echo \\\"line $i \\\\\\\"\xc3\xa4\\\"; i=$((i+1)); done; echo the end; exec sleep 1000\"]\n"
+                       "[service.other]\ncommand = [\"/bin/sh\", \"-c\", \"echo other; exec sleep 1000\"]\n")});
     REQUIRE(eventually([] { return contains(ctl({"logs", "inner"}).out, "the end\n"); }));
     Line line("inner");
     const std::string answer = line.ask("logs main");
@@ -378,11 +386,13 @@ TEST_CASE("pid1-57: silent, deaf, endless and half-closed clients, and those who
     CHECK(contains(done({"status", "busy"}), "busy: running"));
     // More has happened than anybody keeps: what the slow one missed is counted.
     std::size_t restarts = 0;
-    REQUIRE(eventually([&] {
-        restarts = static_cast<std::size_t>(
-            json::number(field(done({"status", "--json", "busy"}), {"services", "0", "restarts"})).value_or(0));
-        return restarts > 800;
-    }, 60000));
+    REQUIRE(eventually(
+        [&] {
+            restarts = static_cast<std::size_t>(
+                json::number(field(done({"status", "--json", "busy"}), {"services", "0", "restarts"})).value_or(0));
+            return restarts > 800;
+        },
+        60000));
     CHECK(slow.expect("{\"event\":\"lost\",\"count\":"));
     Line last("busy");
     REQUIRE(last.send("events\n"));
@@ -435,9 +445,8 @@ TEST_CASE("pid1-60: where the kernel refuses processes, PID 1 goes on, tries aga
     REQUIRE(eventually([&] { return status("state") == "\"backoff\""; }));
     (void)done({"kill", "--signal", "USR1", "--service", "loud", "full"});
     REQUIRE(eventually([&] { return tasks() == "12\n"; }));
-    REQUIRE(eventually([&] {
-        return status("state") == "\"backoff\"" && status("reason") == "\"the kernel refused it a process\"";
-    }));
+    REQUIRE(eventually(
+        [&] { return status("state") == "\"backoff\"" && status("reason") == "\"the kernel refused it a process\""; }));
     CHECK(eventually([] { return count(ctl({"logs", "full"}).out, "[other: cannot ") >= 2; }));
     CHECK(contains(done({"logs", "full"}), "Resource temporarily unavailable; trying again]"));
     Line line("full");
@@ -465,8 +474,8 @@ TEST_CASE("PID 1 asks for no memory once it has started, whatever happens")
     REQUIRE(follower.send("events\n"));
     CHECK(follower.expect("\"restarted\""));
     for (const char* request :
-         {"status", "stats", "logs", "logs calm", "ping", "reload", "reload calm", "restart calm", "stop calm", "start calm",
-          "signal 18", "signal 18 calm", "nonsense", "stop nobody", "start"})
+         {"status", "stats", "logs", "logs calm", "ping", "reload", "reload calm", "restart calm", "stop calm",
+          "start calm", "signal 18", "signal 18 calm", "nonsense", "stop nobody", "start"})
         CHECK(is_answer(Line("lean").ask(request)));
     (void)done({"exec", "lean", "--", "/bin/true"});
     Line loud("lean");
@@ -474,7 +483,9 @@ TEST_CASE("PID 1 asks for no memory once it has started, whatever happens")
     CHECK(loud.expect("longer than"));
     // Orphans, too.
     (void)done({"exec", "lean", "--", "/bin/sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.1 &) ; done"});
-    const auto reaped = [] { return json::number(field(ctl({"stats", "--json", "lean"}).out, {"container", "reaped"})); };
+    const auto reaped = [] {
+        return json::number(field(ctl({"stats", "--json", "lean"}).out, {"container", "reaped"}));
+    };
     CHECK(eventually([&] { return reaped().value_or(0) >= 5; }));
     (void)Line("lean").ask("shutdown");
     CHECK(eventually([] { return field(listed("lean"), {"state"}) == "\"exited\""; }));

@@ -138,7 +138,7 @@ public:
     std::int64_t log_size = 64 * 1024;
     std::vector<int> stat = std::vector<int>(StatCount, -1);
     int requests = -1, answers = -1;  ///< a pair in addition to the socket
-    std::function<void()> prepare;  ///< runs in PID 1 before `run_init`
+    std::function<void()> prepare;    ///< runs in PID 1 before `run_init`
 
     Container() = default;
     explicit Container(std::vector<ServiceSpec> wanted) : services(std::move(wanted)) {}
@@ -805,8 +805,10 @@ TEST_CASE("stats: devices and pressure as version 2 of control groups tells them
         REQUIRE(::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
         return Fd(fd);
     };
-    const Fd io = file("8:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n");
-    const Fd pressure = file("some avg10=41.73 avg60=1.00 avg300=0.00 total=1530\nfull avg10=0.50 avg60=0.00 total=7\n");
+    const Fd io =
+        file("8:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n");
+    const Fd pressure =
+        file("some avg10=41.73 avg60=1.00 avg300=0.00 total=1530\nfull avg10=0.50 avg60=0.00 total=7\n");
     container.stat[StatIo] = io.get();
     container.stat[StatMemoryPressure] = pressure.get();
     container.run();

@@ -131,3 +131,21 @@ TEST_CASE("what is written can be read again, and no cut of it is taken for the 
         }
     }
 }
+
+TEST_CASE("the members of an object, one after another")
+{
+    json::Raw rest = R"( { "a" : 1 , "b\u0021":{"c":2}, "":[] } )", key;
+    CHECK(json::next_member(rest, key) == "1");
+    CHECK(key == "\"a\"");
+    CHECK(json::next_member(rest, key) == R"({"c":2})");
+    CHECK(json::string(key).value_or("") == "b!");
+    CHECK(json::next_member(rest, key) == "[]");
+    CHECK(json::next_member(rest, key).empty());
+    CHECK(json::next_member(rest, key).empty());
+    for (const char* broken : {"", "{}", "[1]", "{1:2}", "{\"a\"}", "{\"a\":}", "null", "{"}) {
+        json::Raw walked = broken;
+        for (int turn = 0; turn < 3 && !json::next_member(walked, key).empty(); turn++) {
+        }
+        CHECK_MESSAGE(walked.empty(), broken);
+    }
+}

@@ -259,3 +259,42 @@ TEST_CASE("log: the line before a record")
                             "17 web x 5", "17 web oo 5", "x web o 5", "17  o 5", "17 web o 5 6"})
         CHECK_FALSE_MESSAGE(parse_log_head(bad, record, bytes), bad);
 }
+
+TEST_CASE("log: read through PID 1, in pieces, over turns and overtakings")
+{
+    Written log(4096);
+    log.put("one\n");
+    log.put(std::string(1500, 'x') + "\xc3\xa4" + "end\n", "db");
+    LogCursor cursor;
+    LogRecord record;
+    REQUIRE(log.log.next(cursor, record, 501));
+    CHECK(record.data == "one\n");
+    CHECK(record.service == "web");
+    std::string whole;
+    // A piece ends before a character, never in it.
+    for (int piece = 0; piece < 4; piece++) {
+        REQUIRE(log.log.next(cursor, record, 1501 / (piece + 1)));
+        CHECK(record.service == "db");
+        whole += record.data;
+        if (whole.size() > 1500)
+            break;
+    }
+    while (log.log.next(cursor, record, 501))
+        whole += record.data;
+    CHECK(whole == std::string(1500, 'x') + "\xc3\xa4" + "end\n");
+    CHECK_FALSE(cursor.overtaken);
+    // It goes on where it was, and over to the other segment.
+    for (int i = 0; i < 4; i++)
+        log.put(std::string(900, static_cast<char>('a' + i)));
+    std::string rest_of_it;
+    while (log.log.next(cursor, record, 4096))
+        rest_of_it += record.data[0];
+    CHECK(rest_of_it == "abcd");
+    for (int i = 0; i < 20; i++)
+        log.put(std::string(900, static_cast<char>('A' + i)));
+    CHECK(log.log.next(cursor, record, 4096));
+    CHECK(cursor.overtaken);
+    while (log.log.next(cursor, record, 4096)) {
+    }
+    CHECK(record.data[0] == 'T');
+}

@@ -352,8 +352,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered")
     CHECK(not_yet("[security]\nseccomp = '/etc/p'\nambient = ['CHOWN']\nrlimits = { nofile = 10 }") ==
           "security.seccomp\nsecurity.ambient\nsecurity.rlimits\n");
     CHECK(not_yet("[namespaces]\npid = false\njoin = { net = '/run/x' }") == "namespaces.pid\nnamespaces.join\n");
-    CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") ==
-          "dns\nlog.path\n");
+    CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "dns\nlog.path\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");
     CHECK(several.problems.empty());
     CHECK(several.spec.not_yet == List<Text>{"service.web.tty"});
