@@ -247,8 +247,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"security.sysctl", "[security.sysctl]\n\"net.ipv4.ip_forward\" = \"1\""},
         {"security.securebits", "[security]\nsecurebits = [\"noroot\"]"},
         {"log.path", "[log]\npath = \"/var/log/web\""},
-        {"log.prefix", "[log]\nprefix = \"web\""},
-        {"log.timestamps", "[log]\ntimestamps = true"},
     };
     for (const auto& each : keys) {
         INFO(std::string(each.line));
