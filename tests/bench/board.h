@@ -29,6 +29,7 @@ struct board {
     int64_t answer;                    // when the signal handler ran
     _Atomic(uint32_t) claimed;         // stamps begun ...
     _Atomic(uint32_t) stamped;         // ... and finished; a futex, like the two below
+    _Atomic(uint32_t) sleepers;        // services are to become BusyBox's sleep once they are up
     _Atomic(uint32_t) go;              // how many orphans to make: 0 until they are wanted
     _Atomic(uint32_t) answers;         // signals handled, or bursts of orphans done
     struct stamp stamps[most_stamps];  // one for each time a service came up

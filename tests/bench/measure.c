@@ -97,6 +97,7 @@ static _Noreturn void become_init(char** command)
     if (root && (chroot(root) < 0 || chdir("/") < 0))
         _exit(125);
     drop_capabilities();
+    dup2(STDERR_FILENO, STDOUT_FILENO);  // ours is for figures
     board->begin = now();
     execvp(command[0], command);
     _exit(127);
@@ -117,6 +118,7 @@ static void launch(char** command)
 {
     const pid_t pid = fork();
     if (pid == 0) {
+        dup2(STDERR_FILENO, STDOUT_FILENO);
         board->begin = now();
         execvp(command[0], command);
         _exit(127);
@@ -203,12 +205,14 @@ static long field(pid_t pid, const char* file_name, const char* key)
 
 static int is_service(pid_t pid)
 {
-    char path[64], target[256];
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
-    const ssize_t length = readlink(path, target, sizeof target - 1);
-    target[length < 0 ? 0 : length] = '\0';
-    const char* slash = strrchr(target, '/');
-    return slash && strncmp(slash, "/payload", 8) == 0;
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", pid);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, name, sizeof name - 1) < 0)
+        name[0] = '\0';
+    close(fd);
+    // s6 and runit start what is called `run`.
+    return strcmp(name, "sleep\n") == 0 || strcmp(name, "payload\n") == 0 || strcmp(name, "run\n") == 0;
 }
 
 // Adds up what `pid` and its descendants cost, services left out.
@@ -243,7 +247,8 @@ static int64_t restart(pid_t* pid)
 {
     const uint32_t before = atomic_load(&board->stamped);
     const int64_t begin = now();
-    if (kill(*pid, SIGKILL) < 0 || !await(&board->stamped, before + 1, begin + 5 * second))
+    // 0 and below would be groups of processes, not one.
+    if (*pid <= 1 || kill(*pid, SIGKILL) < 0 || !await(&board->stamped, before + 1, begin + 5 * second))
         return -1;
     const struct stamp* stamp = &board->stamps[before % most_stamps];
     *pid = stamp->pid;
@@ -419,6 +424,7 @@ int main(int argc, char** argv)
         fail(board_file);
 
     const int many = strcmp(mode, "supervise") == 0;
+    atomic_store(&board->sleepers, (uint32_t)many);
     start(command, many ? (uint32_t)number[0] : 1);
     if (many)
         supervise((uint32_t)number[0], (int)number[1], number[2]);

@@ -2,9 +2,9 @@
 //
 // payload [NAME]
 //
-// The service that the supervisors of tests/bench/pid1 keep: it writes onto the board that it is up, and sleeps. Every
-// SIGUSR1 is answered with the time at which the handler ran. When the board says so it leaves as many orphans as it is
-// told, as fast as it can.
+// The service that the supervisors of tests/bench/pid1 keep: it writes onto the board that it is up, and executes
+// BusyBox's sleep. Without that, if the board says so, it answers every SIGUSR1 with the time at which the handler
+// ran, and leaves as many orphans as it is told, as fast as it can.
 //
 // The name tells services apart, for supervisors that take equal commands for one service.
 //
@@ -57,6 +57,8 @@ int main(void)
     stamp->time = now();
     post(&board->stamped);
 
+    if (atomic_load(&board->sleepers))
+        execl("/bin/sleep", "sleep", "1000000", (char*)NULL);
     if (await(&board->go, 1, INT64_MAX)) {
         make_orphans(atomic_load(&board->go));
         post(&board->answers);
