@@ -22,6 +22,7 @@
 // are taken from outside; only who kills services sits inside, since it learns their pids as they are there.
 
 #include "board.h"
+#include "cost.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,8 +166,11 @@ static void start(char** command, uint32_t services)
 static void come_to_rest(void)
 {
     pause_for(settle * millisecond);
-    if (after && system(after) != 0)
+    if (!after)
+        return;
+    if (system(after) != 0)
         fail(after);
+    pause_for(300 * millisecond);  // until it has seen the last client go
 }
 
 static void end(void)
@@ -175,62 +179,7 @@ static void end(void)
     waitpid(init, NULL, 0);
 }
 
-// ---- What the supervising processes cost -----------------------------------------------------------------------------
-
-struct cost {
-    long processes, dirty, rss, switches;
-};
-
-// Of its first thread: none of the programs has more.
-static FILE* open_children(pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    return fopen(path, "re");
-}
-
-static long field(pid_t pid, const char* file_name, const char* key)
-{
-    char path[64], line[256];
-    snprintf(path, sizeof path, "/proc/%d/%s", pid, file_name);
-    FILE* file = fopen(path, "re");
-    long value = 0;
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0)
-            value = strtol(line + strlen(key), NULL, 10);
-    if (file)
-        fclose(file);
-    return value;
-}
-
-static int is_service(pid_t pid)
-{
-    char path[64], name[32] = "";
-    snprintf(path, sizeof path, "/proc/%d/comm", pid);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && read(fd, name, sizeof name - 1) < 0)
-        name[0] = '\0';
-    close(fd);
-    // s6 and runit start what is called `run`.
-    return strcmp(name, "sleep\n") == 0 || strcmp(name, "payload\n") == 0 || strcmp(name, "run\n") == 0;
-}
-
-// Adds up what `pid` and its descendants cost, services left out.
-static void add_cost(pid_t pid, struct cost* cost)
-{
-    if (is_service(pid))
-        return;
-    ++cost->processes;
-    cost->dirty += field(pid, "smaps_rollup", "Private_Dirty:");
-    cost->rss += field(pid, "smaps_rollup", "Rss:");
-    cost->switches += field(pid, "status", "voluntary_ctxt_switches:");
-    FILE* file = open_children(pid);
-    int child;
-    while (file && fscanf(file, "%d", &child) == 1)
-        add_cost(child, cost);
-    if (file)
-        fclose(file);
-}
+// ---- The modes -------------------------------------------------------------------------------------------------------
 
 static struct cost print_memory(void)
 {
@@ -239,8 +188,6 @@ static struct cost print_memory(void)
     printf("processes\t%ld\ndirty\t%ld\nrss\t%ld\n", cost.processes, cost.dirty, cost.rss);
     return cost;
 }
-
-// ---- The modes -------------------------------------------------------------------------------------------------------
 
 // Kills `*pid` and waits for who takes its place; returns the time from kill(2) to that one's stamp.
 static int64_t restart(pid_t* pid)
@@ -338,20 +285,6 @@ static void signals(int count)
     end();
 }
 
-static long children_of(pid_t pid)
-{
-    FILE* file = open_children(pid);
-    static char buffer[1 << 16];
-    long count = 0;
-    size_t length;
-    while (file && (length = fread(buffer, 1, sizeof buffer, file)) > 0)
-        for (size_t i = 0; i < length; ++i)
-            count += buffer[i] == ' ';
-    if (file)
-        fclose(file);
-    return count;
-}
-
 static int64_t processor_time(pid_t pid)
 {
     clockid_t clock;
@@ -389,6 +322,7 @@ static void orphans(uint32_t count)
 
 int main(int argc, char** argv)
 {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     long number[3] = {0};
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; ++at) {

@@ -49,9 +49,10 @@ read_options()
 programs()
 {
     for program in "$@"; do
-        if [ "$bench/board.h" -nt "$build/$program" ]; then
-            rm -f "$build/$program"
-        fi
+        for header in "$bench"/*.h; do
+            # shellcheck disable=SC3013  # see compile.sh
+            [ ! "$header" -nt "$build/$program" ] || rm -f "$build/$program"
+        done
         compile "$bench/$program.c" "$build/$program"
     done
     sync
