@@ -11,7 +11,7 @@
 #   --part           of another benchmark, which makes the report
 #   --idle SECONDS, --rounds N, --gap MS
 #
-# Sets vial, build, quick, json, part, idle, rounds, gap, work (on the sandbox's tmpfs) and tab.
+# Sets a variable for each, work (a directory on the sandbox's tmpfs; rows and missing are files there) and tab.
 
 bench=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$bench/../.." && pwd)
@@ -38,11 +38,11 @@ read_options()
     [ -x "$vial" ] || { echo "bench: no program '$vial' (make, or --vial)" >&2 && exit 2; }
     mkdir -p "$build"
     build=$(readlink -f "$build")
-    work=/run/bench
+    work=/run/bench rows=/run/bench/rows missing=/run/bench/missing
     tab=$(printf '\t')
     mkdir -p "$work"
-    [ "$part" = yes ] || : >"$work/rows"
-    [ "$part" = yes ] || : >"$work/missing"
+    [ "$part" = yes ] || : >"$rows"
+    [ "$part" = yes ] || : >"$missing"
 }
 
 # programs NAME...: of this directory's. Whatever was just written is put on the disk: until then its pages are dirty.
@@ -62,12 +62,12 @@ say() { [ "$json" = yes ] || echo "$*" >&2; }
 calculate() { awk "BEGIN { printf \"%.$2f\", $1 }"; }
 
 # heading TEXT | row LABEL MEASURED UNIT [ASKED] : ASKED is the most that was asked for
-heading() { printf '#\t%s\n' "$1" >>"$work/rows"; }
-row() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4:-}" >>"$work/rows"; }
+heading() { printf '#\t%s\n' "$1" >>"$rows"; }
+row() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4:-}" >>"$rows"; }
 unmeasured()
 {
-    echo "$1" >>"$work/missing"
-    [ -s "$work/rows" ] || heading "Left out"
+    echo "$1" >>"$missing"
+    [ -s "$rows" ] || heading "Left out"
     row "$1" "not measured: $2" "" "${3:-}"
 }
 
@@ -80,8 +80,8 @@ report()
     else
         report_table
     fi
-    missing=$(wc -l <"$work/missing")
-    [ "$missing" = 0 ] || { echo "bench: $missing could not be measured" >&2 && exit 1; }
+    count=$(wc -l <"$missing")
+    [ "$count" = 0 ] || { echo "bench: $count could not be measured" >&2 && exit 1; }
 }
 
 report_json()
@@ -102,7 +102,7 @@ report_json()
             printf "%s%s}", separator, line
             separator = ",\n"
         }
-        END { print "\n]" }' "$work/rows"
+        END { print "\n]" }' "$rows"
 }
 
 report_table()
@@ -118,5 +118,5 @@ report_table()
             asked = $4 == "" ? "" : "<= " $4
             met = $4 == "" ? "" : $2 !~ /^-?[0-9.]+$/ ? "?" : $2 + 0 <= $4 + 0 ? "yes" : "no"
             print_row($1, $2 ($3 == "" ? "" : " " $3), asked, met)
-        }' "$work/rows"
+        }' "$rows"
 }
