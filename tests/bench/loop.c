@@ -2,8 +2,8 @@
 //
 // loop COMMAND [ARGUMENTS...]
 //
-// The least a PID 1 can be: it starts one child, passes signals on to it and reaps whatever comes. What vial's PID 1 needs beyond this memory
-// is the price of supervision.
+// The least a PID 1 can be: it starts one child, passes signals on to it and reaps whatever comes. What vial's PID 1
+// needs beyond this memory is the price of supervision.
 
 #include <signal.h>
 #include <stddef.h>

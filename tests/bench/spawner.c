@@ -14,9 +14,10 @@ enum { most_services = 4096 };
 
 static pid_t services[most_services];
 
-static void start(int index, char** command, const sigset_t* signals)
+// One is started soonest by vfork. Of many, each can execute its program while fork makes the next one.
+static void start(int index, int of_many, char** command, const sigset_t* signals)
 {
-    const pid_t pid = vfork();
+    const pid_t pid = of_many ? fork() : vfork();
     if (pid == 0) {
         sigprocmask(SIG_UNBLOCK, signals, NULL);
         execv(command[0], command);
@@ -36,7 +37,7 @@ int main(int argc, char** argv)
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     for (int i = 0; i < count; ++i)
-        start(i, argv + 2, &signals);
+        start(i, 1, argv + 2, &signals);
 
     for (int left = count, stopping = 0; left > 0;) {
         if (sigwaitinfo(&signals, NULL) == SIGTERM) {
@@ -51,7 +52,7 @@ int main(int argc, char** argv)
                 if (stopping)
                     --left;
                 else
-                    start(i, argv + 2, &signals);
+                    start(i, 0, argv + 2, &signals);
                 break;
             }
     }
