@@ -6,7 +6,7 @@
 // and ends it. Prints lines `KEY TAB VALUE`: times in microseconds, memory in kB. What each figure means is told in the
 // head of tests/bench/pid1, which runs this many times.
 //
-//   supervise SERVICES PAIRS MILLISECONDS   up, memory, restart and again (PAIRS times, or as long as it may take), down
+//   supervise SERVICES PAIRS MILLISECONDS   up, memory, restart and again (PAIRS, or as many as fit the time), down
 //   idle SECONDS                            memory and wakeups with one service
 //   signals COUNT                           round trips of SIGUSR1 through PID 1 to its service
 //   orphans COUNT                           processor time of PID 1 for each, and zombies
