@@ -15,7 +15,8 @@ packages() {
         toolchain) echo g++-12 gcc-12-source musl-tools linux-libc-dev make xz-utils ;;
         check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3 ;;
         demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;
-        bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit ;;
+        bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit
+                   echo s6 runit finit ;;  # none of them becomes this machine's init
         ci)        echo g++ clang-format-14 clang-tidy-14 ;;
         vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools ;;
         *)         echo "packages: no group $1" >&2; return 2 ;;

@@ -2,8 +2,8 @@
 //
 // loop COMMAND [ARGUMENTS...]
 //
-// The least a PID 1 can be: it starts one child and reaps whatever comes. What vial's PID 1 needs beyond this memory
-// is the price of supervision.
+// The least a PID 1 can be: it starts one child, passes signals on to it and reaps whatever comes. What vial's PID 1
+// needs beyond this memory is the price of supervision.
 
 #include <signal.h>
 #include <stddef.h>
@@ -27,8 +27,11 @@ int main(int argc, char** argv)
     }
     for (;;) {
         const int number = sigwaitinfo(&all, NULL);
-        if (number != SIGCHLD)
+        if (number != SIGCHLD) {
+            if (number > 0)
+                kill(child, number);
             continue;
+        }
         for (int status;;) {
             const pid_t gone = waitpid(-1, &status, WNOHANG);
             if (gone <= 0)
