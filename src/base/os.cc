@@ -310,6 +310,23 @@ constexpr auto fcntl_number = SYS_fcntl;
 
 }  // namespace
 
+Result<void> claim(int fd)
+{
+    static constexpr Call call{"lock", fcntl_number};
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    return tell(call, fd, F_SETLK, &whole);
+}
+
+Result<bool> is_claimed(int fd)
+{
+    static constexpr Call call{"ask for the lock of", fcntl_number};
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    TRY(tell(call, fd, F_GETLK, &whole));
+    return whole.l_type != F_UNLCK;
+}
+
 Result<void> keep_across_exec(int fd)
 {
     static constexpr Call call{"keep a descriptor across exec", fcntl_number};

@@ -76,6 +76,11 @@ Result<void> chdir(const char* path);
 /// The kernel's own words: they begin with `(unreachable)` where the directory is not below the root.
 Result<std::string_view> getcwd(std::span<char> buffer);
 Result<void> lock(int fd, int operation);  ///< flock(2)
+/// Locks the whole file for this process alone: a child has no part in it, and it is gone with the process, or once that closes
+/// any descriptor of the file; see fcntl(2), F_SETLK.
+Result<void> claim(int fd);
+/// Whether another process has claimed it.
+Result<bool> is_claimed(int fd);
 Result<int> ioctl(int fd, unsigned long request, void* argument, const char* step);
 Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, const char* step);
 Result<void> keep_across_exec(int fd);

@@ -55,7 +55,12 @@ Decimal::Decimal(std::int64_t number) : start_(digits_ + sizeof digits_)
         *--start_ = '-';
 }
 
-Text::Text(std::string_view passing) : Text(concat({passing})) {}
+bool operator==(std::string_view text, const char* word)
+{
+    return text == std::string_view(word);
+}
+
+Text::Text(std::string_view passing) : Text(concat(passing)) {}
 
 char* Builder::room(std::size_t count)
 {
@@ -74,13 +79,6 @@ Builder& Builder::operator+=(std::string_view text)
     return *this;
 }
 
-Builder& Builder::operator+=(std::initializer_list<std::string_view> parts)
-{
-    for (const std::string_view part : parts)
-        *this += part;
-    return *this;
-}
-
 void Builder::pad(std::size_t count)
 {
     while (count-- != 0)
@@ -96,17 +94,6 @@ void Builder::cut(std::size_t size)
 {
     ListBytes::size = static_cast<std::uint32_t>(size);
     *room(0) = '\0';
-}
-
-Text concat(std::initializer_list<std::string_view> parts)
-{
-    std::size_t size = 1;
-    for (const std::string_view part : parts)
-        size += part.size();
-    Builder whole;
-    whole.room(size);
-    whole += parts;
-    return whole;
 }
 
 void Builder::add_all(const char* pattern, values::Kinds kinds, std::va_list given)
@@ -152,22 +139,9 @@ Text compose_values(const char* pattern, values::Kinds kinds, ...)
     return whole;
 }
 
-Text compose(const char* pattern, std::initializer_list<std::string_view> values)
-{
-    Builder whole;
-    const std::string_view* next = values.begin();
-    for (; *pattern != '\0'; ++pattern) {
-        if (*pattern == '%' && next != values.end())
-            whole += *next++;
-        else
-            whole += *pattern;
-    }
-    return whole;
-}
-
 Text decimal(std::int64_t number)
 {
-    return compose("", number);
+    return concat(number);
 }
 
 // --- JSON strings and UTF-8 ---
@@ -475,7 +449,7 @@ Text human_duration(std::int64_t milliseconds)
 {
     const std::int64_t seconds = std::max<std::int64_t>(milliseconds, 0) / 1000;
     const auto two = [](std::int64_t larger, const char* unit, std::int64_t smaller, const char* small_unit) {
-        return compose("", larger, unit, smaller < 10 ? "0" : "", smaller, small_unit);
+        return concat(larger, unit, smaller < 10 ? "0" : "", smaller, small_unit);
     };
     if (seconds < 60)
         return compose("%s", seconds);

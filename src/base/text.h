@@ -3,7 +3,7 @@
 
 /// Making and reading text without printf, locale or surprise.
 ///
-/// A `Text` is kept: in the arena, or as a literal. `concat` and `Builder` make one (launcher, ctl); `Writer` fills a
+/// A `Text` is kept: in the arena, or as a literal. `compose` and `Builder` make one (launcher, ctl); `Writer` fills a
 /// caller's buffer and takes no memory (PID 1). The readers accept exactly what they document and nothing around it.
 
 #include "base/list.h"
@@ -12,7 +12,6 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string_view>
 
@@ -36,6 +35,9 @@ private:
     friend class Builder;
     Text(const char* kept, std::size_t size) : std::string_view(kept, size) {}
 };
+
+/// Compares with a literal; its length need not be passed, which counts where there are many.
+bool operator==(std::string_view text, const char* word);
 
 /// What a pattern's values are passed as: the call of one function with whatever there is costs the caller a few
 /// bytes a value, which an array of views to be filled does not.
@@ -85,7 +87,6 @@ public:
 
     Builder& operator+=(std::string_view text);
     Builder& operator+=(char letter) { return *this += std::string_view(&letter, 1); }
-    Builder& operator+=(std::initializer_list<std::string_view> parts);
     /// Appends what `compose` would make.
     template <typename... Values>
     [[gnu::always_inline]] void compose(const char* pattern, const Values&... given)
@@ -115,7 +116,7 @@ private:
     void add_values(const char* pattern, values::Kinds kinds, ...);
 };
 
-/// A number's digits, alive as long as the object: `concat({"pid ", Decimal(pid)})`.
+/// A number's digits, alive as long as the object: `Decimal(pid)` where a view is wanted.
 class Decimal {
 public:
     explicit Decimal(std::int64_t number);
@@ -128,9 +129,6 @@ private:
     char* start_;
 };
 
-Text concat(std::initializer_list<std::string_view> parts);
-Text compose(const char* pattern, std::initializer_list<std::string_view> values);
-
 Text compose_values(const char* pattern, values::Kinds kinds, ...);
 /// `pattern` with each `%` replaced by the next of the values, texts or whole numbers; those that are left over come
 /// behind it: `compose("pid % of ", pid, name)`.
@@ -138,6 +136,12 @@ template <typename... Values>
 [[gnu::always_inline]] inline Text compose(const char* pattern, const Values&... given)
 {
     return compose_values(pattern, values::kinds_of<Values...>(), values::pass(given)...);
+}
+/// One behind the other.
+template <typename... Values>
+[[gnu::always_inline]] inline Text concat(const Values&... given)
+{
+    return compose("", given...);
 }
 
 /// A number's digits.

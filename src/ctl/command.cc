@@ -13,108 +13,197 @@ namespace vial {
 
 namespace {
 
-constexpr Command attach_command{"attach", "NAME", "connect to a container's terminal", {}, false, nullptr};
-constexpr Command pause_command{"pause", "NAME", "freeze a container's services", {}, false, nullptr};
-constexpr Command resume_command{"resume", "NAME", "thaw them", {}, false, nullptr};
-constexpr Command top_command{"top", "", "watch all containers live", {}, false, nullptr};
-constexpr Command events_command{"events", "NAME", "follow what happens in a container", {}, false, nullptr};
-constexpr Command update_command{"update", "NAME KEY=VALUE...", "change limits of a running container", {}, false,
-                                 nullptr};
-constexpr Command init_command{"init", "[OPTIONS] -- COMMAND", "be PID 1 in somebody else's container", {}, true,
-                               nullptr};
-constexpr Command boot_command{"boot", "[DIR]", "start and keep all specs of a directory", {}, false, nullptr};
+/// One line for each Option: as --help lists it.
+constexpr std::string_view option_lines =
+    "-r, --root=PATH\tthe root filesystem, a directory or an image: no spec file is needed then\n"
+    "-n, --name=NAME\twhat to call the container (run-PID)\n"
+    "-T, --no-tty\tno terminal for the command, even where there is one here\n"
+    "-w, --wait\treturn when the container is ready, not only started\n"
+    "    --json\tprint JSON instead of a table\n"
+    "    --set=KEY=VALUE\tset a key of the spec (dotted: limits.memory=16M)\n"
+    "-t, --timeout=TIME\tkill what has not ended after this time, in place of the spec's stop_timeout\n"
+    "-s, --signal=SIGNAL\twhich one (KILL, which ends the whole container)\n"
+    "    --service=SERVICE\tonly to this service\n"
+    "-f, --follow\tgo on until the container ends\n"
+    "-i, --interactive\tpass standard input on (else the command reads nothing)\n"
+    "-t, --tty\tgive the command a terminal\n"
+    "-h, --help\tshow this help\n";
 
-constexpr const Command* commands[] = {
-    &start_command,  &run_command,    &stop_command, &restart_command, &kill_command,   &exec_command, &list_command,
-    &status_command, &stats_command,  &logs_command, &wait_command,    &check_command,  &show_command, &attach_command,
-    &pause_command,  &resume_command, &top_command,  &events_command,  &update_command, &init_command, &boot_command,
+/// Bits of Options.
+using Options = std::uint16_t;
+
+template <typename... Each>
+constexpr Options options(Each... each)
+{
+    return static_cast<Options>(
+        ((1U << static_cast<unsigned>(each)) | ... | (1U << static_cast<unsigned>(Option::Help))));
+}
+
+struct Command {
+    const char* help;                      ///< `NAME USAGE`, a tab, and in one line what it does
+    Result<int> (*run)(const Arguments&);  ///< null: to come
+    Options options;
+    bool takes_payload;        ///< after the first word, options are the payload's
+    std::uint8_t least, most;  ///< how many words it wants
+    const char* wanted;        ///< what to say where they are more or fewer
+
+    /// `NAME USAGE`; `summary` is the rest.
+    std::string_view usage(std::string_view& summary) const
+    {
+        summary = help;
+        return take_until(summary, '\t');
+    }
+    std::string_view name() const
+    {
+        std::string_view summary, rest = usage(summary);
+        return take_until(rest, ' ');
+    }
 };
 
-constexpr Option help_option{"help", 'h', nullptr, "show this help"};
+constexpr std::uint8_t any = 255;
+constexpr const char which_container[] = "which container? see `vial list`";
+
+constexpr Command to_come(const char* help, bool takes_payload = false)
+{
+    return {help, nullptr, options(), takes_payload, 0, any, nullptr};
+}
+
+constexpr Command commands[] = {
+    {"start [OPTIONS] SPEC\tstart a container in the background", start, options(Option::Wait, Option::Set), false, 1,
+     1, "which spec? `vial start FILE`, or the name of one in /etc/vial"},
+    {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground", run,
+     options(Option::Root, Option::Name, Option::NoTty, Option::Set), true, 0, any, nullptr},
+    {"stop [OPTIONS] NAME...\tstop containers and clear everything of theirs", stop, options(Option::Timeout), false, 1,
+     any, which_container},
+    {"restart [OPTIONS] NAME\tstop a container and start it with the same spec", restart, options(Option::Timeout),
+     false, 1, 1, which_container},
+    {"kill [OPTIONS] NAME...\tsend a signal to a container's services", kill, options(Option::Signal, Option::Service),
+     false, 1, any, which_container},
+    {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container", exec,
+     options(Option::Interactive, Option::Tty), true, 2, any,
+     "in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`"},
+    {"list [--json]\tlist all containers, also those that have ended", list, options(Option::Json), false, 0, 0,
+     "takes no names; `vial status NAME` shows one"},
+    {"status [--json] NAME\tshow a container and its services", status, options(Option::Json), false, 1, 1,
+     which_container},
+    {"stats [--json] NAME\tshow what a container uses", stats, options(Option::Json), false, 1, 1, which_container},
+    {"logs [-f] NAME\tshow what a container's services wrote", logs, options(Option::Follow), false, 1, 1,
+     which_container},
+    {"wait NAME...\twait for containers to end and print their exit codes", wait, options(), false, 1, any,
+     which_container},
+    {"check [OPTIONS] SPEC...\tsay everything that is wrong with a spec", check, options(Option::Set), false, 1, any,
+     "which spec? `vial check FILE...`"},
+    {"show [OPTIONS] SPEC|NAME\tprint a spec with every default filled in", show, options(Option::Json, Option::Set),
+     false, 1, 1, "which spec? `vial show FILE`, or the name of a container"},
+    to_come("attach NAME\tconnect to a container's terminal"),
+    to_come("pause NAME\tfreeze a container's services"),
+    to_come("resume NAME\tthaw them"),
+    to_come("top\twatch all containers live"),
+    to_come("events NAME\tfollow what happens in a container"),
+    to_come("update NAME KEY=VALUE...\tchange limits of a running container"),
+    to_come("init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container", true),
+    to_come("boot [DIR]\tstart and keep all specs of a directory"),
+};
+
+/// `run` and `exec` give the payload's codes: their own failures have one that is none of those.
+int own_code(const Command* command, int code)
+{
+    return command != nullptr && command->takes_payload && command->run != nullptr ? payload_not_reached : code;
+}
 
 int usage_error(const Command* command, std::string_view message)
 {
     print_error(message);
-    print_error(command == nullptr ? Text("try `vial --help`") : compose("try `vial % --help`", command->name));
-    // `run` and `exec` give the payload's codes: their own failures have one that is none of those.
-    return command != nullptr && command->takes_payload && command->run != nullptr ? payload_not_reached
-                                                                                   : static_cast<int>(ExitCode::Usage);
+    print_error(compose("try `vial %--help`", command == nullptr ? Text() : compose("% ", command->name())));
+    return own_code(command, static_cast<int>(ExitCode::Usage));
 }
 
-const Option* find_option(const Command& command, std::string_view name, char letter)
+/// A line of the table, taken apart.
+struct OptionLine {
+    std::string_view form;  ///< `-r, --root=PATH`
+    std::string_view help;
+    std::string_view name;   ///< `root`
+    std::string_view value;  ///< `PATH`; empty: a flag
+};
+
+/// Calls `act` with each option of `command` and its line until it says true; which one that was.
+template <typename Act>
+Option each_option(const Command& command, const Act& act)
 {
-    const auto is = [&](const Option& option) { return letter != 0 ? option.letter == letter : option.name == name; };
-    if (is(help_option))
-        return &help_option;
-    for (const Option& option : command.options)
-        if (is(option))
-            return &option;
-    return nullptr;
+    std::string_view lines = option_lines;
+    unsigned at = 0;
+    for (; !lines.empty(); ++at) {
+        OptionLine line;
+        line.help = take_until(lines, '\n');
+        line.form = take_until(line.help, '\t');
+        line.value = line.form.substr(6);
+        line.name = take_until(line.value, '=');
+        if ((command.options >> at & 1) != 0 && act(line))
+            break;
+    }
+    return static_cast<Option>(at);
 }
 
 /// Reads one word of options. `next`: the words that follow; one that is taken as a value is removed.
 /// Returns what is wrong, or nothing.
 Text read_option(const Command& command, Arguments& arguments, std::string_view word, std::span<char* const>& next)
 {
-    const auto take = [&](const Option& option, bool attached, std::string_view value) -> Text {
-        if (option.value == nullptr) {
+    const bool is_long = word.starts_with("--");
+    std::string_view rest = word.substr(is_long ? 2 : 1);
+    do {
+        std::string_view name = rest.substr(0, 1);
+        bool attached = false;
+        if (is_long) {
+            attached = rest.find('=') != std::string_view::npos;
+            name = take_until(rest, '=');
+        } else {
+            rest.remove_prefix(1);
+        }
+        OptionLine line;
+        const Option option = each_option(command, [&](const OptionLine& candidate) {
+            line = candidate;
+            return name == (is_long ? line.name : line.form.substr(1, 1));
+        });
+        if (option == Option::Count)
+            return compose(is_long ? "unknown option --%" : "unknown option -%", name);
+        arguments.given |= 1U << static_cast<unsigned>(option);
+        if (line.value.empty()) {
             if (attached)
-                return compose("option --% takes no value", option.name);
-        } else if (!attached) {
+                return compose("option --% takes no value", line.name);
+            continue;
+        }
+        if (!attached && (is_long || rest.empty())) {
             if (next.empty())
-                return compose("option --% needs a value (%)", option.name, option.value);
-            value = next.front();
+                return compose("option --% needs a value (%)", line.name, line.value);
+            rest = next.front();
             next = next.subspan(1);
         }
-        arguments.given.push_back({&option, value});
+        arguments.values[static_cast<std::size_t>(option)] = rest;
+        if (option == Option::Set)
+            arguments.settings.push_back(rest);
         return {};
-    };
-
-    if (word.substr(0, 2) == "--") {
-        std::string_view value = word.substr(2);
-        const bool attached = value.find('=') != std::string_view::npos;
-        const std::string_view name = take_until(value, '=');
-        const Option* option = find_option(command, name, 0);
-        if (option == nullptr)
-            return compose("unknown option --%", name);
-        return take(*option, attached, value);
-    }
-    for (std::size_t at = 1; at < word.size(); ++at) {
-        const Option* option = find_option(command, {}, word[at]);
-        if (option == nullptr)
-            return compose("unknown option -%", word.substr(at, 1));
-        const bool rest = option->value != nullptr && at + 1 < word.size();
-        Text wrong = take(*option, rest, rest ? word.substr(at + 1) : std::string_view());
-        if (!wrong.empty() || rest)
-            return wrong;
-    }
+    } while (!is_long && !rest.empty());
     return {};
 }
 
-void pad(Builder& text, std::size_t start, std::size_t width)
+/// Two columns.
+void add_line(Builder& text, std::string_view left, std::size_t width, std::string_view right, const char* note = "")
 {
-    const std::size_t used = text.size() - start;
-    text.pad(used < width ? width - used : 2);
+    text.compose("  %", left);
+    text.pad(left.size() < width ? width - left.size() : 2);
+    text.compose("%%\n", right, note);
 }
 
 void show_help(const Command& command)
 {
     Builder text;
-    text.compose("usage: vial % %\n%\n\n", command.name, command.usage, command.summary);
-    const auto show = [&](const Option& option) {
-        const std::size_t start = text.size();
-        if (option.letter != 0)
-            text.compose("  -%, --%", std::string_view(&option.letter, 1), option.name);
-        else
-            text.compose("      --%", option.name);
-        if (option.value != nullptr)
-            text.compose("=%", option.value);
-        pad(text, start, 28);
-        text.compose("%\n", option.help);
-    };
-    for (const Option& option : command.options)
-        show(option);
-    show(help_option);
+    std::string_view summary;
+    const std::string_view usage = command.usage(summary);
+    text.compose("usage: vial %\n%\n\n", usage, summary);
+    each_option(command, [&](const OptionLine& line) {
+        add_line(text, line.form, 26, line.help);
+        return false;
+    });
     print(text);
 }
 
@@ -122,11 +211,10 @@ void show_overview()
 {
     Builder text("usage: vial COMMAND [OPTIONS]   (also as `ctl COMMAND`)\n"
                  "containers for small Linux machines\n\n");
-    for (const Command* command : commands) {
-        const std::size_t start = text.size();
-        text.compose("  %", command->name);
-        pad(text, start, 12);
-        text.compose("%%\n", command->summary, command->run == nullptr ? "  (not supported yet)" : "");
+    for (const Command& command : commands) {
+        std::string_view summary;
+        (void)command.usage(summary);
+        add_line(text, command.name(), 10, summary, command.run == nullptr ? "  (not supported yet)" : "");
     }
     text += "\n`vial COMMAND --help` tells more; vial(1) and vial.conf(5) tell all.\n";
     print(text);
@@ -134,9 +222,9 @@ void show_overview()
 
 const Command* find_command(std::string_view name)
 {
-    for (const Command* command : commands)
-        if (command->name == name)
-            return command;
+    for (const Command& command : commands)
+        if (command.name() == name)
+            return &command;
     return nullptr;
 }
 
@@ -144,56 +232,49 @@ int unknown_command(std::string_view name)
 {
     std::string_view names[std::size(commands)];
     for (std::size_t at = 0; at < std::size(commands); ++at)
-        names[at] = commands[at]->name;
+        names[at] = commands[at].name();
     const std::string_view near = nearest(name, names, std::size(names));
     if (near.empty())
         return usage_error(nullptr, compose("unknown command '%'", name));
     return usage_error(nullptr, compose("unknown command '%'; did you mean '%'?", name, near));
 }
 
-}  // namespace
-
-bool Arguments::has(std::string_view option) const
+/// Runs a command whose words have been taken apart.
+int run_command(const Command& command, const Arguments& arguments)
 {
-    for (const Given& one : given)
-        if (one.option->name == option)
-            return true;
-    return false;
+    if (arguments.has(Option::Help)) {
+        show_help(command);
+        return 0;
+    }
+    if (command.run == nullptr) {
+        print_error(compose("not supported yet: %", command.name()));
+        return static_cast<int>(ExitCode::Failed);
+    }
+    const bool fits = arguments.words.size() >= command.least && arguments.words.size() <= command.most;
+    Result<int> done = fits ? command.run(arguments) : misused(arguments, command.wanted);
+    return done.ok() ? done.value() : own_code(&command, print_error({}, done.error()));
 }
 
-std::string_view Arguments::value(std::string_view option, std::string_view fallback) const
+int run_words(const char* program, std::span<char* const> words)
 {
-    for (const Given& one : given)
-        if (one.option->name == option)
-            fallback = one.value;
-    return fallback;
-}
-
-std::span<const Command* const> all_commands()
-{
-    return commands;
-}
-
-int run_command_line(const char* program, std::span<char* const> words)
-{
-    // Descriptors that somebody forgot in us must reach no container; PID 1's own numbers rely on it too.
-    (void)os::close_from(3);
     if (words.empty())
         return usage_error(nullptr, "no command given");
     const std::string_view first = words.front();
     if (first == "--help" || first == "-h" || first == "help") {
         show_overview();
-        return output_failed() ? 1 : 0;
+        return 0;
     }
     if (first == "--version") {
         print("vial " VIAL_VERSION "\n");
-        return output_failed() ? 1 : 0;
+        return 0;
     }
     const Command* command = find_command(first);
     if (command == nullptr)
-        return first.front() == '-' ? usage_error(nullptr, compose("unknown option %", first)) : unknown_command(first);
+        return first.starts_with('-') ? usage_error(nullptr, compose("unknown option %", first))
+                                      : unknown_command(first);
 
     Arguments arguments;
+    arguments.command = command->name();
     arguments.program = program;
     words = words.subspan(1);
     bool payload = false;  // its own words have begun: options are its own too
@@ -213,19 +294,26 @@ int run_command_line(const char* program, std::span<char* const> words)
         }
         const Text wrong = read_option(*command, arguments, word, words);
         if (!wrong.empty())
-            return usage_error(command, compose("%: %", command->name, wrong));
+            return usage_error(command, compose("%: %", command->name(), wrong));
     }
     if (!arguments.dashes)
         arguments.before_dashes = arguments.words.size();
-    if (arguments.has("help")) {
-        show_help(*command);
-        return output_failed() ? 1 : 0;
-    }
-    if (command->run == nullptr) {
-        print_error(compose("not supported yet: %", command->name));
-        return static_cast<int>(ExitCode::Failed);
-    }
-    return command->run(arguments);
+    return run_command(*command, arguments);
+}
+
+}  // namespace
+
+Error misused(const Arguments& arguments, std::string_view message)
+{
+    return Error("", "", compose("%: %", arguments.command, message)).exits(ExitCode::Usage);
+}
+
+int run_command_line(const char* program, std::span<char* const> words)
+{
+    // Descriptors that somebody forgot in us must reach no container; PID 1's own numbers rely on it too.
+    (void)os::close_from(3);
+    const int code = run_words(program, words);
+    return code == 0 && output_failed() ? static_cast<int>(ExitCode::Failed) : code;
 }
 
 }  // namespace vial

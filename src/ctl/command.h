@@ -10,58 +10,68 @@
 #include "base/list.h"
 #include "base/result.h"
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace vial {
 
-struct Option {
-    const char* name;   ///< long, without the dashes
-    char letter;        ///< short, or 0
-    const char* value;  ///< what the value is called, or nullptr for a flag
-    const char* help;
+/// All options there are, in the order in which --help lists them; their texts stand in command.cc.
+enum class Option : std::uint8_t {
+    Root,
+    Name,
+    NoTty,
+    Wait,
+    Json,
+    Set,
+    Timeout,
+    Signal,
+    Service,
+    Follow,
+    Interactive,
+    Tty,
+    Help,
+    Count
 };
 
 /// The words of a command line, taken apart.
 struct Arguments {
-    struct Given {
-        const Option* option;
-        std::string_view value;
-    };
-    List<Given> given;
-    List<const char*> words;        ///< NUL-terminated, as they came from the kernel
-    std::size_t before_dashes = 0;  ///< how many of the words stood before `--`; all, where there was none
-    bool dashes = false;            ///< there was a `--`
-    const char* program = "";       ///< the process's first argument
+    std::string_view command;  ///< its name
+    std::uint32_t given = 0;   ///< a bit for each Option
+    std::string_view values[static_cast<std::size_t>(Option::Count)];
+    List<std::string_view> settings;  ///< the values of all `--set`
+    List<const char*> words;          ///< NUL-terminated, as they came from the kernel
+    std::size_t before_dashes = 0;    ///< how many of the words stood before `--`; all, where there was none
+    bool dashes = false;              ///< there was a `--`
+    const char* program = "";         ///< the process's first argument
 
-    bool has(std::string_view option) const;
-    /// The last value given; `fallback` where there was none.
-    std::string_view value(std::string_view option, std::string_view fallback = {}) const;
+    bool has(Option option) const { return (given >> static_cast<unsigned>(option) & 1) != 0; }
+    /// The last value given; empty where there was none.
+    std::string_view value(Option option) const { return values[static_cast<std::size_t>(option)]; }
 };
 
 /// What `run` and `exec` end with when it did not come to their command; its own codes they pass on.
 inline constexpr int payload_not_reached = 125;
 
-struct Command {
-    const char* name;
-    const char* usage;    ///< what follows the name: `[OPTIONS] NAME`
-    const char* summary;  ///< one line
-    std::span<const Option> options;
-    bool takes_payload;            ///< after the first word, options are the payload's
-    int (*run)(const Arguments&);  ///< returns the exit code; nullptr: to come
-};
-
-std::span<const Command* const> all_commands();
-
 /// Runs `words`, which come after the program's own name. Returns the exit code.
 int run_command_line(const char* program, std::span<char* const> words);
 
-// One for each file of this folder.
-extern const Command start_command, run_command, stop_command, restart_command, kill_command, wait_command;
-extern const Command exec_command, list_command, status_command, stats_command, logs_command, check_command,
-    show_command;
+/// A command line that makes no sense: `COMMAND: MESSAGE`.
+Error misused(const Arguments& arguments, std::string_view message);
 
-inline constexpr Option json_option{"json", 0, nullptr, "print JSON instead of a table"};
-inline constexpr Option set_option{"set", 0, "KEY=VALUE", "set a key of the spec (dotted: limits.memory=16M)"};
+// The commands, in the other files of this folder. Each returns the exit code, or why it failed.
+Result<int> start(const Arguments& arguments);
+Result<int> run(const Arguments& arguments);
+Result<int> stop(const Arguments& arguments);
+Result<int> restart(const Arguments& arguments);
+Result<int> kill(const Arguments& arguments);
+Result<int> wait(const Arguments& arguments);
+Result<int> exec(const Arguments& arguments);
+Result<int> list(const Arguments& arguments);
+Result<int> status(const Arguments& arguments);
+Result<int> stats(const Arguments& arguments);
+Result<int> logs(const Arguments& arguments);
+Result<int> check(const Arguments& arguments);
+Result<int> show(const Arguments& arguments);
 
 }  // namespace vial

@@ -35,20 +35,27 @@ Text spec_path(std::string_view file_or_name)
 
 }  // namespace
 
-Result<void> require_root(const char* command)
+Result<void> require_root(const Arguments& arguments)
 {
     if (has_admin_capability())
         return {};
-    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)", command))
+    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)", arguments.command))
         .advise("run it as root; containers of ordinary users are not supported yet");
+}
+
+Result<std::int64_t> timeout_of(const Arguments& arguments)
+{
+    if (!arguments.has(Option::Timeout))
+        return -1;
+    const auto given = parse_duration(arguments.value(Option::Timeout));
+    if (!given)
+        return misused(arguments, "--timeout is a time like 10s");
+    return *given;
 }
 
 std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more)
 {
-    List<std::string_view> settings;
-    for (const Arguments::Given& given : arguments.given)
-        if (std::string_view(given.option->name) == "set")
-            settings.push_back(given.value);
+    List<std::string_view> settings = arguments.settings;
     for (Text setting : more)
         settings.push_back(setting);
 

@@ -21,7 +21,9 @@ struct Arguments;
 inline constexpr const char* spec_directory = "/etc/vial";
 
 /// All of vial's commands but check and show touch root's things.
-Result<void> require_root(const char* command);
+Result<void> require_root(const Arguments& arguments);
+/// What --timeout says, in ms; -1 where it was not given.
+Result<std::int64_t> timeout_of(const Arguments& arguments);
 
 /// A spec from a file, or the name of one in the spec directory, with the --set options and `more` settings on top. Prints all that
 /// is wrong with it; nothing is returned then, and the exit code is Usage.

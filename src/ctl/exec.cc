@@ -30,11 +30,6 @@ namespace vial {
 
 namespace {
 
-constexpr Option options[] = {
-    {"interactive", 'i', nullptr, "pass standard input on (else the command reads nothing)"},
-    {"tty", 't', nullptr, "give the command a terminal"},
-};
-
 struct Namespace {
     const char* name;
     int flag;
@@ -180,14 +175,14 @@ Result<Fd> enter(const Visit& visit, Fd& master)
 
 Result<os::Exited> execute(const Arguments& arguments, const Record& record)
 {
-    const bool terminal = arguments.has("tty");
+    const bool terminal = arguments.has(Option::Tty);
     const SignalWatch signals = TRY(SignalWatch::open());
     Visit visit = TRY(prepare(record, terminal));
     Standard standard;
     Fd nothing;
     if (!terminal) {
         standard = TRY(make_standard());
-        if (!arguments.has("interactive")) {
+        if (!arguments.has(Option::Interactive)) {
             nothing = TRY(os::open("/dev/null", O_RDONLY));
             standard.theirs[0].reset();
             standard.ours[0].reset();
@@ -205,7 +200,7 @@ Result<os::Exited> execute(const Arguments& arguments, const Record& record)
 
     RelayTarget target;
     target.standard = &standard;
-    target.keep_input = arguments.has("interactive");
+    target.keep_input = arguments.has(Option::Interactive);
     const std::size_t got = TRY(os::receive(reports.first.get(), &target.child, sizeof target.child, &target.terminal));
     const os::Exited guided = TRY(os::wait(guide_pid, WEXITED));
     if (got != sizeof target.child)
@@ -220,9 +215,9 @@ Error execute_sealed(const Arguments& arguments)
     if (!self.ok())
         return self.error();
     List<const char*> words{sealed_name, "exec"};
-    if (arguments.has("interactive"))
+    if (arguments.has(Option::Interactive))
         words.push_back("--interactive");
-    if (arguments.has("tty"))
+    if (arguments.has(Option::Tty))
         words.push_back("--tty");
     words.push_back("--");
     words.append(arguments.words.data(), arguments.words.size());
@@ -230,15 +225,12 @@ Error execute_sealed(const Arguments& arguments)
     return os::execute(self.value().get(), const_cast<char**>(words.data()), environ);
 }
 
-int exec(const Arguments& arguments)
+}  // namespace
+
+Result<int> exec(const Arguments& arguments)
 {
-    if (arguments.words.size() < 2) {
-        print_error("exec: in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`");
-        return payload_not_reached;
-    }
+    TRY(require_root(arguments));
     const Text name = arguments.words.front();
-    if (const auto root = require_root("exec"); !root.ok())
-        return print_error({}, root.error()), payload_not_reached;
     const auto ended = [&]() -> Result<os::Exited> {
         const Record record = TRY(find_running(name));
         if (!is_sealed(arguments.program))
@@ -250,10 +242,5 @@ int exec(const Arguments& arguments)
     print_error(name, ended.error());
     return payload_not_reached;
 }
-
-}  // namespace
-
-constexpr Command exec_command{
-    "exec", "[-i] [-t] NAME [--] COMMAND [ARGUMENTS]", "run a command in a running container", options, true, exec};
 
 }  // namespace vial

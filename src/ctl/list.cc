@@ -12,8 +12,6 @@ namespace vial {
 
 namespace {
 
-constexpr Option options[] = {json_option};
-
 const char* phase_name(Phase phase)
 {
     return phase == Phase::Running ? "running" : phase == Phase::Starting ? "starting" : "exited";
@@ -41,36 +39,29 @@ Text as_json(const Record& record, const Outcome& outcome)
                    ended && outcome.oom ? "true" : "false", number_or_null(ended && outcome.at != 0, outcome.at));
 }
 
-int list(const Arguments& arguments)
-{
-    if (!arguments.words.empty()) {
-        print_error("list: takes no names; `vial status NAME` shows one");
-        return static_cast<int>(ExitCode::Usage);
-    }
-    if (const auto root = require_root("list"); !root.ok())
-        return print_error({}, root.error());
-    const auto records = look_around();
-    if (!records.ok())
-        return print_error({}, records.error());
+}  // namespace
 
-    Table table({"NAME", "STATE", "PID", "STARTED", "ENDED", "RESULT"});
+Result<int> list(const Arguments& arguments)
+{
+    TRY(require_root(arguments));
+    const List<Record> records = TRY(look_around());
+    Table table("NAME|STATE|PID|STARTED|ENDED|RESULT");
     Builder json("[");
-    for (const Record& record : records.value()) {
+    for (const Record& record : records) {
         const bool ended = record.phase == Phase::Ended;
         const Outcome outcome = ended ? read_outcome(record.name) : Outcome{};
         if (json.size() > 1)
             json += ",";
         json += as_json(record, outcome);
-        table.row({record.name, phase_name(record.phase), ended ? Text("-") : decimal(record.init.pid),
-                   ago(record.started_at), ended ? ago(outcome.at) : Text("-"), ended ? outcome.words() : Text("-")});
+        table.cell(record.name);
+        table.cell(phase_name(record.phase));
+        table.cell(ended ? Text("-") : decimal(record.init.pid));
+        table.cell(ago(record.started_at));
+        table.cell(ended ? ago(outcome.at) : "-");
+        table.cell(ended ? outcome.words() : "-");
     }
-    print(arguments.has("json") ? compose("%]\n", json) : table.text());
-    return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
+    print(arguments.has(Option::Json) ? compose("%]\n", json) : table.text());
+    return 0;
 }
-
-}  // namespace
-
-constexpr Command list_command{"list",  "[--json]", "list all containers, also those that have ended",
-                               options, false,      list};
 
 }  // namespace vial

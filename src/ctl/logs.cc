@@ -17,13 +17,9 @@ namespace {
 
 constexpr std::int64_t follow_interval = 100;  // milliseconds between two looks: tmpfs tells nobody of writes in place
 
-constexpr Option options[] = {
-    {"follow", 'f', nullptr, "go on until the container ends"},
-};
-
 /// What a service wrote, as it wrote it; PID 1's own notes on lines of their own. At most `limit` bytes, which is what both
 /// segments hold: a service that writes faster than we read would keep us for ever.
-void show(LogReader& reader, std::int64_t limit)
+void print_log(LogReader& reader, std::int64_t limit)
 {
     LogRecord record;
     while (limit > 0 && !output_failed() && reader.next(record)) {
@@ -39,46 +35,35 @@ void show(LogReader& reader, std::int64_t limit)
     }
 }
 
-int logs(const Arguments& arguments)
-{
-    if (arguments.words.size() != 1) {
-        print_error("logs: which container? see `vial list`");
-        return static_cast<int>(ExitCode::Usage);
-    }
-    const Text name = arguments.words.front();
-    const auto done = [&]() -> Result<void> {
-        TRY(require_root("logs"));
-        const Record record = TRY(find_container(name));
-        const Opened first = os::open(state_path(name, "log.0").c_str(), O_RDONLY);
-        const Opened second = os::open(state_path(name, "log.1").c_str(), O_RDONLY);
-        if (!first.ok() || !second.ok())
-            return Error(record.foreground ? "its output goes to the terminal of `vial run`"
-                                           : "vial keeps none with init = false",
-                         "show the log of", name);
-        const std::int64_t both =
-            TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
-        LogReader reader(first.value().get(), second.value().get());
-        bool last = !arguments.has("follow");
-        while (true) {
-            // First the look at the container, then the one at the log: nothing written before its end is missed.
-            last = last || !is_alive(record.init);
-            show(reader, both);
-            if (last || output_failed())
-                break;
-            (void)TRY(os::poll({}, follow_interval));
-        }
-        if (reader.dropped() > 0)
-            print_error(
-                compose("%: % were dropped by PID 1", name, human_size(static_cast<std::int64_t>(reader.dropped()))));
-        return {};
-    }();
-    if (!done.ok())
-        return print_error({}, done.error());
-    return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
-}
-
 }  // namespace
 
-constexpr Command logs_command{"logs", "[-f] NAME", "show what a container's services wrote", options, false, logs};
+Result<int> logs(const Arguments& arguments)
+{
+    TRY(require_root(arguments));
+    const Text name = arguments.words.front();
+    const Record record = TRY(find_container(name));
+    const Opened first = os::open(state_path(name, "log.0").c_str(), O_RDONLY);
+    const Opened second = os::open(state_path(name, "log.1").c_str(), O_RDONLY);
+    if (!first.ok() || !second.ok())
+        return Error(record.foreground ? "its output goes to the terminal of `vial run`"
+                                       : "vial keeps none with init = false",
+                     "show the log of", name);
+    const std::int64_t both =
+        TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
+    LogReader reader(first.value().get(), second.value().get());
+    bool last = !arguments.has(Option::Follow);
+    while (true) {
+        // First the look at the container, then the one at the log: nothing written before its end is missed.
+        last = last || !is_alive(record.init);
+        print_log(reader, both);
+        if (last || output_failed())
+            break;
+        (void)TRY(os::poll({}, follow_interval));
+    }
+    if (reader.dropped() > 0)
+        print_error(
+            compose("%: % were dropped by PID 1", name, human_size(static_cast<std::int64_t>(reader.dropped()))));
+    return 0;
+}
 
 }  // namespace vial

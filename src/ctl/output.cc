@@ -50,14 +50,18 @@ int print_error(std::string_view subject, const Error& error)
     return static_cast<int>(error->exit);
 }
 
-void Table::row(std::initializer_list<std::string_view> cells)
+Table::Table(std::string_view heads)
 {
-    for (const std::string_view cell : cells) {
-        Builder kept;
-        for (const char letter : cell)
-            kept += is_control(letter) ? '?' : letter;
-        cells_.push_back(kept);
-    }
+    for (; !heads.empty(); ++columns_)
+        cell(take_until(heads, '|'));
+}
+
+void Table::cell(std::string_view text)
+{
+    Builder kept;
+    for (const char letter : text)
+        kept += is_control(letter) ? '?' : letter;
+    cells_.push_back(kept);
 }
 
 Text Table::text() const

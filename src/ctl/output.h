@@ -8,7 +8,6 @@
 #include "base/text.h"
 
 #include <cstddef>
-#include <initializer_list>
 #include <string_view>
 
 namespace vial {
@@ -27,12 +26,14 @@ int print_error(std::string_view subject, const Error& error);
 class Table {
 public:
     static constexpr std::size_t columns_most = 8;
-    explicit Table(std::initializer_list<std::string_view> heads) : columns_(heads.size()) { row(heads); }
-    void row(std::initializer_list<std::string_view> cells);
+    /// The columns' heads, with `|` between them.
+    explicit Table(std::string_view heads);
+    /// The next cell, row by row.
+    void cell(std::string_view text);
     Text text() const;
 
 private:
-    std::size_t columns_;
+    std::size_t columns_ = 0;
     List<Text> cells_;
 };
 

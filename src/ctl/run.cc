@@ -21,13 +21,6 @@ namespace vial {
 
 namespace {
 
-constexpr Option options[] = {
-    {"root", 'r', "PATH", "the root filesystem, a directory or an image: no spec file is needed then"},
-    {"name", 'n', "NAME", "what to call the container (run-PID)"},
-    {"no-tty", 'T', nullptr, "no terminal for the command, even where there is one here"},
-    set_option,
-};
-
 Text command_setting(std::span<const char* const> words)
 {
     Builder setting("command=[");
@@ -47,37 +40,31 @@ Text absolute(std::string_view path)
     return directory.ok() ? compose("%/%", directory.value(), path) : Text(path);
 }
 
-std::optional<Spec> wanted(const Arguments& arguments)
+/// What the command line says beside the spec file, which `file` becomes.
+Result<List<Text>> settings_of(const Arguments& arguments, std::string_view& file)
 {
-    const bool with_root = arguments.has("root");
     std::span<const char* const> words = arguments.words;
-    std::string_view file;
     List<Text> settings;
-    if (!with_root) {
-        if (words.empty() || arguments.before_dashes == 0) {
-            print_error("run: what? `vial run SPEC`, or `vial run --root DIR -- COMMAND`");
-            return std::nullopt;
-        }
-        if (words.size() > 1 && (!arguments.dashes || arguments.before_dashes > 1)) {
-            print_error("run: options go before the spec, a command behind `--`: `vial run [OPTIONS] SPEC -- COMMAND`");
-            return std::nullopt;
-        }
+    if (arguments.has(Option::Root)) {
+        if (words.empty())
+            return misused(arguments, "--root needs a command: `vial run --root DIR -- COMMAND`");
+        settings.push_back(compose("root=%", toml_string(absolute(arguments.value(Option::Root)))));
+        if (!arguments.has(Option::Name))
+            settings.push_back(compose("name=\"run-%\"", ::getpid()));
+    } else {
+        if (words.empty() || arguments.before_dashes == 0)
+            return misused(arguments, "what? `vial run SPEC`, or `vial run --root DIR -- COMMAND`");
+        if (words.size() > 1 && (!arguments.dashes || arguments.before_dashes > 1))
+            return misused(arguments,
+                           "options go before the spec, a command behind `--`: `vial run [OPTIONS] SPEC -- COMMAND`");
         file = words.front();
         words = words.subspan(1);
-    } else {
-        if (words.empty()) {
-            print_error("run: --root needs a command: `vial run --root DIR -- COMMAND`");
-            return std::nullopt;
-        }
-        settings.push_back(compose("root=%", toml_string(absolute(arguments.value("root")))));
-        if (!arguments.has("name"))
-            settings.push_back(compose("name=\"run-%\"", ::getpid()));
     }
-    if (arguments.has("name"))
-        settings.push_back(compose("name=%", toml_string(arguments.value("name"))));
+    if (arguments.has(Option::Name))
+        settings.push_back(compose("name=%", toml_string(arguments.value(Option::Name))));
     if (!words.empty())
         settings.push_back(command_setting(words));
-    return load_spec(file, arguments, settings);
+    return settings;
 }
 
 struct Begun {
@@ -93,19 +80,22 @@ void tidy(void* context)
     (void)os::unlinkat(AT_FDCWD, state_path(begun.spec.name, "spec").c_str());
 }
 
-int run(const Arguments& arguments)
+}  // namespace
+
+Result<int> run(const Arguments& arguments)
 {
-    const auto spec = wanted(arguments);
+    std::string_view file;
+    const List<Text> settings = TRY(settings_of(arguments, file));
+    const auto spec = load_spec(file, arguments, settings);
     if (!spec)
         return payload_not_reached;
-    if (const auto root = require_root("run"); !root.ok())
-        return print_error({}, root.error()), payload_not_reached;
+    TRY(require_root(arguments));
     Begun begun{*spec, {}};
     const auto ended = [&]() -> Result<os::Exited> {
         const SignalWatch signals = TRY(SignalWatch::open());
         LaunchOptions how;
         how.foreground = true;
-        how.terminal = !arguments.has("no-tty") && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+        how.terminal = !arguments.has(Option::NoTty) && ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
         Standard standard;
         if (!how.terminal)
             standard = TRY(make_standard());
@@ -136,14 +126,5 @@ int run(const Arguments& arguments)
         print_error(spec->name, away.error());
     return ended.value().exit_code();
 }
-
-}  // namespace
-
-constexpr Command run_command{"run",
-                              "[OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND",
-                              "run a container in the foreground",
-                              options,
-                              true,
-                              run};
 
 }  // namespace vial

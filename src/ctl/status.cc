@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::int64_t ending_time = 1000;  // milliseconds
 
-constexpr Option options[] = {json_option};
-
 std::int64_t number(json::Raw object, std::string_view key, std::int64_t fallback = -1)
 {
     return json::number(json::member(object, key)).value_or(fallback);
@@ -26,21 +24,6 @@ std::int64_t number(json::Raw object, std::string_view key, std::int64_t fallbac
 Text text(json::Raw object, std::string_view key)
 {
     return json::string(json::member(object, key)).value_or("-");
-}
-
-Text size_or_dash(std::int64_t bytes)
-{
-    return bytes < 0 ? Text("-") : human_size(bytes);
-}
-
-Text number_or_dash(std::int64_t value)
-{
-    return value < 0 ? Text("-") : decimal(value);
-}
-
-Text milliseconds_of(std::int64_t microseconds)
-{
-    return microseconds < 0 ? Text("-") : compose("%ms", microseconds / 1000);
 }
 
 /// How a service's last run ended, in words.
@@ -53,6 +36,58 @@ Text ending(json::Raw last)
         return compose("killed by the OOM killer (%)", code);
     const Text signal = text(last, "signal");
     return signal == "-" ? compose("exited with %", code) : compose("killed by SIG% (%)", signal, code);
+}
+
+/// The member that `path` names (`memory.current`), for people. `kind`: `t` a text, `n` a number, `b` bytes, `u`
+/// microseconds, `d` milliseconds, `p` the same where there is a process, `e` an ending; as a capital: where there
+/// is none, there is no limit.
+Text member_text(json::Raw object, char kind, std::string_view path)
+{
+    const bool nobody = kind == 'p' && number(object, "pid") < 0;
+    while (!path.empty())
+        object = json::member(object, take_until(path, '.'));
+    if (kind == 't')
+        return json::string(object).value_or("-");
+    if (kind == 'e')
+        return ending(object);
+    const std::int64_t value = nobody ? -1 : json::number(object).value_or(-1);
+    if (value < 0)
+        return kind < 'a' ? "unlimited" : "-";
+    switch (kind | 0x20) {
+    case 'n':
+        return decimal(value);
+    case 'b':
+        return human_size(value);
+    case 'u':
+        return compose("%ms", value / 1000);
+    default:
+        return human_duration(value);
+    }
+}
+
+/// `pattern` with each `{KIND PATH}` replaced by that member of `object`.
+Text filled(json::Raw object, std::string_view pattern)
+{
+    Builder text;
+    while (!pattern.empty()) {
+        text += take_until(pattern, '{');
+        std::string_view path = take_until(pattern, '}');
+        const std::string_view kind = take_until(path, ' ');
+        if (!kind.empty())
+            text += member_text(object, kind[0], path);
+    }
+    return text;
+}
+
+void show_table(std::string_view heads, std::string_view cells, std::string_view answer)
+{
+    Table table(heads);
+    while (!answer.empty()) {
+        const json::Raw line = take_until(answer, '\n');
+        for (std::string_view rest = cells; !rest.empty();)
+            table.cell(filled(line, take_until(rest, '|')));
+    }
+    print(table.text());
 }
 
 /// PID 1's lines as one object: `{"container":{...},"services":[...]}`.
@@ -78,49 +113,26 @@ void show_status(const Record& record, std::string_view answer)
         head.compose(", % of its log dropped", human_size(dropped));
     head += '\n';
     print(head);
-    Table table({"SERVICE", "STATE", "PID", "UPTIME", "RESTARTS", "LAST RUN"});
-    while (!answer.empty()) {
-        const json::Raw line = take_until(answer, '\n');
-        const std::int64_t pid = number(line, "pid");
-        table.row({text(line, "service"), text(line, "state"), number_or_dash(pid),
-                   pid < 0 ? Text("-") : human_duration(number(line, "uptime_ms", 0)),
-                   number_or_dash(number(line, "restarts")), ending(json::member(line, "last_exit"))});
-    }
-    print(table.text());
+    show_table("SERVICE|STATE|PID|UPTIME|RESTARTS|LAST RUN",
+               "{t service}|{t state}|{n pid}|{p uptime_ms}|{n restarts}|{e last_exit}", answer);
 }
 
 void show_stats(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
-    const json::Raw memory = json::member(container, "memory");
-    const json::Raw cpu = json::member(container, "cpu");
-    const json::Raw tasks = json::member(container, "tasks");
-    const std::int64_t limit = number(memory, "limit");
-    const std::int64_t task_limit = number(tasks, "limit");
-    Table table({"CONTAINER", record.name});
-    table.row({"uptime", human_duration(number(container, "uptime_ms", 0))});
-    table.row({"memory", compose("% of %, peak %, OOM kills %", size_or_dash(number(memory, "current")),
-                                 limit < 0 ? Text("unlimited") : human_size(limit),
-                                 size_or_dash(number(memory, "peak")), number_or_dash(number(memory, "oom_kills")))});
-    table.row({"cpu", compose("%, throttled %", milliseconds_of(number(cpu, "usage_usec")),
-                              milliseconds_of(number(cpu, "throttled_usec")))});
-    table.row({"tasks", compose("% of %", number_or_dash(number(tasks, "current")),
-                                task_limit < 0 ? Text("unlimited") : decimal(task_limit))});
-    table.row({"orphans reaped", number_or_dash(number(container, "reaped"))});
-    table.row({"signals passed on", number_or_dash(number(container, "forwarded"))});
-    print(table.text());
-    Table services({"SERVICE", "STATE", "PID", "RESTARTS", "MEMORY", "CPU"});
-    while (!answer.empty()) {
-        const json::Raw line = take_until(answer, '\n');
-        services.row({text(line, "service"), text(line, "state"), number_or_dash(number(line, "pid")),
-                      number_or_dash(number(line, "restarts")),
-                      size_or_dash(number(json::member(line, "memory"), "current")),
-                      milliseconds_of(number(json::member(line, "cpu"), "usage_usec"))});
-    }
-    print(services.text());
+    constexpr std::string_view rows = "uptime|{d uptime_ms}|"
+                                      "memory|{b memory.current} of {B memory.limit}, peak {b memory.peak}, OOM kills "
+                                      "{n memory.oom_kills}|"
+                                      "cpu|{u cpu.usage_usec}, throttled {u cpu.throttled_usec}|"
+                                      "tasks|{n tasks.current} of {N tasks.limit}|"
+                                      "orphans reaped|{n reaped}|"
+                                      "signals passed on|{n forwarded}";
+    show_table(concat("CONTAINER|", record.name), rows, container);
+    show_table("SERVICE|STATE|PID|RESTARTS|MEMORY|CPU",
+               "{t service}|{t state}|{n pid}|{n restarts}|{b memory.current}|{u cpu.usage_usec}", answer);
 }
 
-int show_ended(const Record& record, bool as_json)
+void show_ended(const Record& record, bool as_json)
 {
     const Outcome outcome = read_outcome(record.name);
     if (as_json) {
@@ -134,53 +146,41 @@ int show_ended(const Record& record, bool as_json)
         print(compose("%: %%\n", record.name, outcome.words(),
                       outcome.at == 0 ? Text() : compose(", % ago", human_duration(os::realtime_ms() - outcome.at))));
     }
-    return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
 }
 
-int tell(const Arguments& arguments, const char* request, void (*show)(const Record&, std::string_view))
+Result<int> tell(const Arguments& arguments, void (*show)(const Record&, std::string_view))
 {
-    if (arguments.words.size() != 1) {
-        print_error(compose("%: which container? see `vial list`", request));
-        return static_cast<int>(ExitCode::Usage);
+    TRY(require_root(arguments));
+    const Record record = TRY(find_container(arguments.words.front()));
+    const bool as_json = arguments.has(Option::Json);
+    if (record.phase == Phase::Ended)
+        return show_ended(record, as_json), 0;
+    if (!record.has_init)
+        return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
+    const auto answer = ask(record.name, arguments.command);
+    if (!answer.ok()) {
+        // It may be ending: its socket closes a moment before PID 1 has gone.
+        if (!TRY(wait_for_end(record, ending_time)))
+            return answer.error();
+        show_ended(TRY(find_container(record.name)), as_json);
+    } else if (as_json) {
+        print(joined(answer.value()));
+    } else {
+        show(record, answer.value());
     }
-    const auto done = [&]() -> Result<int> {
-        TRY(require_root(request));
-        const Record record = TRY(find_container(arguments.words.front()));
-        const bool as_json = arguments.has("json");
-        if (record.phase == Phase::Ended)
-            return show_ended(record, as_json);
-        if (!record.has_init)
-            return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
-        const auto answer = ask(record.name, request);
-        if (!answer.ok()) {
-            // It may be ending: its socket closes a moment before PID 1 has gone.
-            if (!TRY(wait_for_end(record, ending_time)))
-                return answer.error();
-            return show_ended(TRY(find_container(record.name)), as_json);
-        }
-        if (as_json)
-            print(joined(answer.value()));
-        else
-            show(record, answer.value());
-        return output_failed() ? static_cast<int>(ExitCode::Failed) : 0;
-    }();
-    return done.ok() ? done.value() : print_error({}, done.error());
-}
-
-int status(const Arguments& arguments)
-{
-    return tell(arguments, "status", show_status);
-}
-
-int stats(const Arguments& arguments)
-{
-    return tell(arguments, "stats", show_stats);
+    return 0;
 }
 
 }  // namespace
 
-constexpr Command status_command{"status", "[--json] NAME", "show a container and its services",
-                                 options,  false,           status};
-constexpr Command stats_command{"stats", "[--json] NAME", "show what a container uses", options, false, stats};
+Result<int> status(const Arguments& arguments)
+{
+    return tell(arguments, show_status);
+}
+
+Result<int> stats(const Arguments& arguments)
+{
+    return tell(arguments, show_stats);
+}
 
 }  // namespace vial

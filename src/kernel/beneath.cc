@@ -61,7 +61,7 @@ Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing)
             const Text target = TRY(os::readlinkat(next.value().get(), ""));
             if (!target.empty() && target.front() == '/')
                 walked.clear();
-            todo = compose("%/%", {target, todo});
+            todo = compose("%/%", target, todo);
             continue;
         }
         if (walked.size() >= depth_limit)
@@ -76,7 +76,7 @@ Result<Fd> open_real_directory(const Fd& root, const char* name)
     if (directory.ok())
         return directory;
     Error error = directory.error();
-    error.as("mount on", compose("/% of the root filesystem", {name}));
+    error.as("mount on", compose("/% of the root filesystem", name));
     if (error->number == ENOENT)
         error.because("there is no such directory").advise("make an empty one in the image");
     else if (error->number == ENOTDIR || error->number == ELOOP)

@@ -134,7 +134,7 @@ Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, st
     }
     if (!is_bridge(link)) {
         const std::string_view kind = link.kind[0] != '\0' ? std::string_view(link.kind) : "network card";
-        return Error("it is no bridge", "use the bridge", compose("% (a %)", {name, kind}));
+        return Error("it is no bridge", "use the bridge", compose("% (a %)", name, kind));
     }
     if (is_ours(link))
         TRY(add_missing_addresses(socket, link.index, name, addresses));

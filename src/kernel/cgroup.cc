@@ -39,7 +39,7 @@ unsigned controllers_among(std::string_view words, char separator)
 
 unsigned unified_controllers(Text root)
 {
-    const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers", {root}).c_str()).value_or({});
+    const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers", root).c_str()).value_or({});
     return controllers_among(std::string_view(words).substr(0, words.find('\n')), ' ') | CpuAccounting;
 }
 
@@ -84,7 +84,7 @@ Result<void> hand_down(int directory, const char* control, unsigned controllers,
     Builder wanted;
     for (unsigned bit = 0; bit < std::size(controller_names); ++bit)
         if ((controllers & ~static_cast<unsigned>(CpuAccounting) & 1U << bit) != 0)
-            wanted += {wanted.empty() ? "+" : " +", controller_names[bit]};
+            wanted.compose("%+%", wanted.empty() ? "" : " ", controller_names[bit]);
     if (wanted.empty())
         return {};
     auto written = os::write_file(directory, control, wanted).as("hand controllers down in", root);
@@ -96,7 +96,7 @@ Result<void> hand_down(int directory, const char* control, unsigned controllers,
 Result<Group> make_group(const Hierarchy& hierarchy, const Spec& spec)
 {
     const Fd root = TRY(os::open(hierarchy.root.c_str(), O_PATH | O_DIRECTORY));
-    const Text path = compose("vial/%", {spec.name});
+    const Text path = compose("vial/%", spec.name);
     if (hierarchy.unified)
         TRY(hand_down(root.get(), "cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
     // The last container's end removes `vial`: it may go between the two.
@@ -150,7 +150,7 @@ constexpr Limit cpu_limit{
 /// Writes a limit and reads it back.
 Result<void> set_limit(const Limit& limit, const Group* group, std::string_view value, Text name)
 {
-    const Text what = compose("% %", {limit.key, name});
+    const Text what = compose("% %", limit.key, name);
     if (group == nullptr)
         return Error("this host has no control group for it", "set", what).advise(limit.advice);
     Opened file = os::openat(group->directory.get(), limit.file[group->hierarchy.unified], O_RDWR);
@@ -195,8 +195,7 @@ Result<void> set_limits(const List<Group>& groups, const Spec& spec)
     if (wanted.cpu != 0) {
         const Decimal quota(cpu_period * wanted.cpu / 1000);
         const bool with_period = cpu != nullptr && cpu->hierarchy.unified;
-        TRY(set_limit(cpu_limit, cpu, with_period ? compose("% %", {quota, Decimal(cpu_period)}) : Text(quota),
-                      spec.name));
+        TRY(set_limit(cpu_limit, cpu, with_period ? compose("% %", quota, cpu_period) : Text(quota), spec.name));
     }
     return {};
 }
@@ -207,7 +206,7 @@ Fd open_for_reading(const Group* group, std::string_view leaf, const char* v1, c
     const char* file = group == nullptr ? nullptr : group->hierarchy.unified ? v2 : v1;
     if (file == nullptr)
         return Fd();
-    return os::openat(group->directory.get(), concat({leaf, leaf.empty() ? "" : "/", file}).c_str(), O_RDONLY)
+    return os::openat(group->directory.get(), concat(leaf, leaf.empty() ? "" : "/", file).c_str(), O_RDONLY)
         .value_or(Fd());
 }
 
@@ -217,7 +216,7 @@ Result<List<Fd>> open_join_files(const List<Group>& groups, Text leaf)
     for (const Group& group : groups)
         files.push_back(
             TRY(os::openat(group.directory.get(),
-                           concat({leaf, group.hierarchy.unified ? "/cgroup.procs" : "/tasks"}).c_str(), O_WRONLY)));
+                           concat(leaf, group.hierarchy.unified ? "/cgroup.procs" : "/tasks").c_str(), O_WRONLY)));
     return files;
 }
 
@@ -242,9 +241,9 @@ constexpr StatFile stat_files[] = {
 /// Ends every process in one group: what a crash left, or what came in through `exec`.
 void kill_all_in(Text directory)
 {
-    if (os::write_file(AT_FDCWD, compose("%/cgroup.kill", {directory}).c_str(), "1").ok())
+    if (os::write_file(AT_FDCWD, compose("%/cgroup.kill", directory).c_str(), "1").ok())
         return;
-    const Text list = os::read_file(AT_FDCWD, compose("%/cgroup.procs", {directory}).c_str()).value_or({});
+    const Text list = os::read_file(AT_FDCWD, compose("%/cgroup.procs", directory).c_str()).value_or({});
     std::string_view rest = list;
     while (!rest.empty())
         if (const auto pid = parse_number(take_until(rest, '\n')); pid && *pid > 0)
@@ -274,7 +273,7 @@ Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits)
         for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
             if ((needed & 1U << bit) == 0)
                 continue;
-            const Text root = compose("%/%", {usual_place, controller_names[bit]});
+            const Text root = compose("%/%", usual_place, controller_names[bit]);
             const auto entry = os::lstat(AT_FDCWD, root.c_str());
             if (!entry.ok() || !S_ISDIR(entry.value().st_mode) ||
                 os::filesystem_magic(root.c_str()).value_or(0) != CGROUP_SUPER_MAGIC) {
@@ -293,7 +292,7 @@ Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits)
 
 Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name)
 {
-    return compose("%/vial/%", {hierarchy.root, name});
+    return compose("%/vial/%", hierarchy.root, name);
 }
 
 Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec)
@@ -323,7 +322,7 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
         leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");
         if (made.unified)
             leaf.kill =
-                os::openat(groups.front().directory.get(), compose("%/cgroup.kill", {service.name}).c_str(), O_WRONLY)
+                os::openat(groups.front().directory.get(), compose("%/cgroup.kill", service.name).c_str(), O_WRONLY)
                     .value_or(Fd());
     }
     return made;
@@ -333,10 +332,10 @@ Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf)
 {
     List<Fd> files;
     for (Text directory : directories) {
-        const Text below = compose("%/%/", {directory, leaf});
+        const Text below = compose("%/%/", directory, leaf);
         // `tasks` exists on version 1 only, and there it is the cheap one.
-        Opened tasks = os::open(compose("%tasks", {below}).c_str(), O_WRONLY);
-        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs", {below}).c_str(), O_WRONLY)));
+        Opened tasks = os::open(compose("%tasks", below).c_str(), O_WRONLY);
+        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs", below).c_str(), O_WRONLY)));
     }
     return files;
 }
@@ -345,14 +344,14 @@ void remove_service_leaves(const List<Text>& directories, const Spec& spec)
 {
     for (Text directory : directories)
         for (const ServiceSpec& service : spec.services)
-            (void)remove_group(compose("%/%", {directory, service.name}));
+            (void)remove_group(compose("%/%", directory, service.name));
 }
 
 Result<void> remove_cgroup(Text directory)
 {
     const Text parent = directory.substr(0, directory.rfind('/'));
     // Mostly there is nothing else left, and nothing to be looked for.
-    (void)remove_group(compose("%/init", {directory}));
+    (void)remove_group(compose("%/init", directory));
     if (remove_group(directory) == 0) {
         (void)remove_group(parent);
         return {};
@@ -369,7 +368,7 @@ Result<void> remove_cgroup(Text directory)
     for (int look = 0; look < looks; ++look) {
         bool busy = false;
         for (Text leaf : leaves.value()) {
-            const Text below = compose("%/%", {directory, leaf});
+            const Text below = compose("%/%", directory, leaf);
             if (remove_group(below) == EBUSY) {
                 busy = true;
                 kill_all_in(below);

@@ -49,7 +49,7 @@ Result<List<Tree>> open_device_nodes()
 {
     List<Tree> nodes;
     for (const Node& node : nodes_of_everybody) {
-        const Text path = compose("/dev/%", {node.name});
+        const Text path = compose("/dev/%", node.name);
         Tree tree = TRY(open_source(path, MountNoSuid | MountNoExec, false));
         if (!is_device(TRY(os::fstat(tree.fd.get())), node))
             return Error("it is not the device of that name", "use", path).advise("look at the host's /dev");
@@ -92,7 +92,7 @@ Result<Terminal> open_terminal(const Fd& pts, std::uint32_t owner)
     } else {
         int number = 0;
         TRY(os::ioctl(terminal.master.get(), TIOCGPTN, &number, "number the terminal"));
-        const Text name = concat({Decimal(number)});
+        const Text name = concat(number);
         terminal.slave = TRY(os::openat(pts.get(), name.c_str(), O_RDWR | O_NOCTTY | O_NOFOLLOW));
     }
     if (owner != 0)

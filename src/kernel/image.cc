@@ -43,7 +43,7 @@ constexpr int attempts = 64;  // others take free devices too, between the quest
 /// Opens /dev/loopN; where /dev has no such node (a bare /dev on a small system) one is made and removed again.
 Result<Fd> open_loop(int number, int flags, Text& path)
 {
-    path = compose("/dev/loop%", {Decimal(number)});
+    path = compose("/dev/loop%", number);
     Opened device = os::open(path.c_str(), flags);
     if (device.number() != ENOENT)
         return device;

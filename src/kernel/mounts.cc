@@ -64,7 +64,7 @@ Result<std::int64_t> mount_id(int fd)
 {
     if (const auto told = os::mount_id(fd); told.ok())
         return static_cast<std::int64_t>(told.value());
-    const Text path = compose("/proc/self/fdinfo/%", {Decimal(fd)});
+    const Text path = compose("/proc/self/fdinfo/%", fd);
     const Text info = TRY(os::read_file(AT_FDCWD, path.c_str()));
     std::string_view rest = info;
     while (!rest.empty()) {

@@ -76,8 +76,8 @@ Result<void> add_default_route(NetlinkSocket& inside, std::uint32_t index, std::
     message.put(RTA_GATEWAY, bytes_of(gateway));
     message.put(RTA_OIF, index);
 
-    auto added = inside.request(message, "set the default route through",
-                                compose("% on %", {address_text(gateway, false), name}));
+    auto added =
+        inside.request(message, "set the default route through", compose("% on %", address_text(gateway, false), name));
     if (!added.ok()) {
         Error& error = added.error();
         name_missing_family(error, gateway.family);
@@ -282,7 +282,7 @@ Result<void> add_address(NetlinkSocket& socket, std::uint32_t index, std::string
         message.put(IFA_BROADCAST, broadcast);
     }
 
-    auto added = socket.request(message, "add the address", compose("% to %", {address_text(address, true), name}));
+    auto added = socket.request(message, "add the address", compose("% to %", address_text(address, true), name));
     if (!added.ok()) {
         name_missing_family(added.error(), address.family);
         if (added.number() == EACCES && address.family == AF_INET6)

@@ -50,7 +50,7 @@ Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal)
     };
     if (terminal) {
         const char* term = std::getenv("TERM");
-        environment.push_back(compose("TERM=%", {term != nullptr ? term : "linux"}));
+        environment.push_back(compose("TERM=%", term != nullptr ? term : "linux"));
     }
     if (!service.environment_file.empty())
         TRY(read_environment_file(environment, service.environment_file));

@@ -60,7 +60,7 @@ Error explain_clone(Error error, std::uint64_t flags, Text name)
     error.as("create the namespaces of", name);
     if (error->number == EINVAL) {
         for (const NamespaceKind& kind : namespace_kinds)
-            if ((flags & kind.flag) != 0 && !os::lstat(AT_FDCWD, compose("/proc/self/ns/%", {kind.file}).c_str()).ok())
+            if ((flags & kind.flag) != 0 && !os::lstat(AT_FDCWD, compose("/proc/self/ns/%", kind.file).c_str()).ok())
                 return error.because(kind.absent).advise("leave it out in [namespaces]");
     }
     if (error->number == ENOSPC || error->number == EUSERS)
@@ -76,8 +76,7 @@ Result<void> make_time_namespace(const Spec& spec)
     auto made = os::unshare(CLONE_NEWTIME);
     if (!made.ok())
         return explain_clone(made.error(), CLONE_NEWTIME, spec.name);
-    const Text offsets =
-        compose("monotonic % 0\nboottime % 0\n", {Decimal(spec.monotonic_offset), Decimal(spec.boottime_offset)});
+    const Text offsets = compose("monotonic % 0\nboottime % 0\n", spec.monotonic_offset, spec.boottime_offset);
     return os::write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets).as("set the clocks' offsets of", spec.name);
 }
 
@@ -85,8 +84,8 @@ Result<void> write_id_map(pid_t pid, const char* file, const List<IdRange>& rang
 {
     Builder text;
     for (const IdRange& range : ranges)
-        text += {Decimal(range.inside), " ", Decimal(range.outside), " ", Decimal(range.count), "\n"};
-    const Text path = compose("/proc/%/%", {Decimal(pid), file});
+        text.compose("% % %\n", range.inside, range.outside, range.count);
+    const Text path = compose("/proc/%/%", pid, file);
     auto written = os::write_file(AT_FDCWD, path.c_str(), text).as("write", file);
     if (written.number() == EINVAL)
         written.error().because("the kernel refuses the ranges");
@@ -117,7 +116,7 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
         wanted = wanted || network.kind == NetworkKind::Veth;
     if (!wanted)
         return {};
-    const Text path = compose("/proc/%/ns/net", {Decimal(pid)});
+    const Text path = compose("/proc/%/ns/net", pid);
     const Fd inside = TRY(os::open(path.c_str(), O_RDONLY));
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
     NetlinkSocket there = TRY(NetlinkSocket::open_in(inside.get()));
@@ -127,11 +126,11 @@ Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
             continue;
         BridgeUse bridge;
         if (!network.bridge.empty()) {
-            TRY(journal.note(compose("bridge %\n", {network.bridge})));
+            TRY(journal.note(compose("bridge %\n", network.bridge)));
             bridge = TRY(ensure_bridge(netlink, network.bridge, bridge_addresses(network)));
         }
         const Text host_end = host_end_name(spec.name);
-        TRY(journal.note(compose("interface %\n", {host_end})));
+        TRY(journal.note(compose("interface %\n", host_end)));
         TRY(make_veth(netlink, host_end, bridge.index, network, inside.get()));
         TRY(configure_interface(there, network));
         TRY(await_connection(netlink, host_end, there, network));
@@ -151,7 +150,11 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
     while (true) {
         char message[channel_message + 1];
         Fd passed;
-        const std::size_t got = TRY(os::receive(channel.get(), message, channel_message, &passed));
+        auto received = os::receive(channel.get(), message, channel_message, &passed);
+        // It ended with something of ours unread: said once, before what it said itself.
+        if (received.number() == ECONNRESET)
+            received = os::receive(channel.get(), message, channel_message, &passed);
+        const std::size_t got = TRY(std::move(received));
         if (got == 0 && !spec.init)
             return {};  // the exec closed it
         if (got == 0)
@@ -255,7 +258,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     TRY(unless_gone(handover.send(channel)));
     TRY(await_running(channel, spec, launched.terminal));
     const ProcessId init = TRY(identify(launched.pid));
-    return journal.note(compose("init % %\nrunning now\n", {Decimal(init.pid), Decimal(init.start_time)}));
+    return journal.note(compose("init % %\nrunning now\n", init.pid, init.start_time));
 }
 
 /// Claims the name and notes what is about to be made.
@@ -264,15 +267,10 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
     const StateLock lock = TRY(StateLock::take());
     Journal journal = TRY(Journal::claim(spec.name, lock));
     Builder lines;
-    lines += {"started ",
-              Decimal(os::realtime_ms()),
-              "\nstarted-boot ",
-              Decimal(os::boottime_ms()),
-              "\n",
-              options.foreground ? "foreground yes\n" : "",
-              spec.init ? "" : "no-init yes\n"};
+    lines.compose("started %\nstarted-boot %\n", os::realtime_ms(), os::boottime_ms(),
+                  options.foreground ? "foreground yes\n" : "", spec.init ? "" : "no-init yes\n");
     for (const Hierarchy& hierarchy : hierarchies)
-        lines += {"cgroup ", cgroup_directory(hierarchy, spec.name), "\n"};
+        lines.compose("cgroup %\n", cgroup_directory(hierarchy, spec.name));
     const auto noted = journal.note(lines);
     if (!noted.ok()) {
         (void)remove(journal.record(), lock);
@@ -310,7 +308,7 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
     if (!spec.not_yet.empty()) {
         Builder keys("not supported yet:");
         for (const Text& key : spec.not_yet)
-            keys += {&key == &spec.not_yet.front() ? " " : ", ", key};
+            keys.compose("% %", &key == &spec.not_yet.front() ? "" : ",", key);
         return Error("", "", keys.view()).exits(ExitCode::Usage);
     }
     TRY(require_proc());

@@ -74,7 +74,7 @@ Result<void> make_overlay_directories(const Spec& spec)
     if (overlay.kind != OverlayKind::Directory)
         return {};
     for (const char* name : {"/upper", "/work"}) {
-        const Text path = concat({overlay.directory, name});
+        const Text path = concat(overlay.directory, name);
         const auto made = os::mkdirat(AT_FDCWD, path.c_str(), 0755);
         if (!made.ok() && made.number() != EEXIST)
             return Error(made.number(), "make the overlay's directory", path);

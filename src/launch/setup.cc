@@ -63,7 +63,7 @@ Result<void> join_cgroup(const Prepared& prepared, const List<Fd>& files)
     if (prepared.born_in_cgroup)
         return {};
     for (const Fd& file : files)
-        TRY(os::write_all(file.get(), "0").as("join the control group", compose("vial/%", {prepared.spec.name})));
+        TRY(os::write_all(file.get(), "0").as("join the control group", compose("vial/%", prepared.spec.name)));
     if (!prepared.spec.namespaces.cgroup)
         return {};
     auto unshared = os::unshare(CLONE_NEWCGROUP).as("make the cgroup namespace of", prepared.spec.name);
@@ -81,17 +81,17 @@ Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
     if (spec.overlay.kind == OverlayKind::Directory) {
         changes = TRY(os::open(spec.overlay.directory.c_str(), O_PATH | O_DIRECTORY));
     } else {
-        const Text options = spec.overlay.size == unlimited ? Text("mode=0755")
-                                                            : compose("mode=0755,size=%", {Decimal(spec.overlay.size)});
+        const Text options =
+            spec.overlay.size == unlimited ? Text("mode=0755") : compose("mode=0755,size=%", spec.overlay.size);
         TRY(mount_filesystem("tmpfs", slash, MountNoSuid, options.c_str(), "the overlay's tmpfs"));
         changes = TRY(top_of_root());
         TRY(os::mkdirat(changes.get(), "upper", 0755));
         TRY(os::mkdirat(changes.get(), "work", 0700));
     }
     const FdPath changes_path(changes);
-    const Text options = compose("lowerdir=%,upperdir=%/upper,workdir=%/work%",
-                                 {static_cast<const char*>(FdPath(lower)), static_cast<const char*>(changes_path),
-                                  static_cast<const char*>(changes_path), spec.namespaces.user ? ",userxattr" : ""});
+    const Text options = compose("lowerdir=%,upperdir=%/upper,workdir=%/work%", static_cast<const char*>(FdPath(lower)),
+                                 static_cast<const char*>(changes_path), static_cast<const char*>(changes_path),
+                                 spec.namespaces.user ? ",userxattr" : "");
     TRY(mount_filesystem("overlay", slash, 0, options.c_str(), "the overlay"));
     Fd root = TRY(top_of_root());
     // Where it may not write into `work` the kernel mounts it read-only, and says so in its log alone.
@@ -120,7 +120,7 @@ Result<Fd> own_directory(const Spec& spec, const Fd& root, const char* name)
 {
     Opened directory = open_real_directory(root, name);
     if (!directory.ok())
-        directory.error().as("mount on", compose("/% of %", {name, spec.root}));
+        directory.error().as("mount on", compose("/% of %", name, spec.root));
     return directory;
 }
 
@@ -179,7 +179,7 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
     for (int shift = 9; shift >= 0; shift -= 3)
         options += static_cast<char>('0' + ((mount.mode >> shift) & 7));
     if (mount.size != unlimited)
-        options += {",size=", Decimal(mount.size)};
+        options.compose(",size=%", mount.size);
     const unsigned flags = (mount.set_uid ? 0U : MountNoSuid) | (mount.devices ? 0U : MountNoDev) |
                            (mount.no_exec ? MountNoExec : 0U) | (mount.read_only ? MountReadOnly : 0U);
     return mount_filesystem("tmpfs", target.value(), flags, Text(options).c_str(), mount.target);

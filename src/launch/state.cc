@@ -108,11 +108,11 @@ void read_line(Record& record, std::string_view line)
         record.cleared = true;
 }
 
-/// Its launcher holds a lock on the journal.
+/// Its launcher has claimed the journal: neither its child nor anybody else can keep that up for it.
 bool is_being_started(std::string_view name)
 {
     const Opened journal = os::open(state_path(name, "journal").c_str(), O_RDONLY);
-    return journal.ok() && os::lock(journal.value().get(), LOCK_SH | LOCK_NB).number() == EWOULDBLOCK;
+    return journal.ok() && os::is_claimed(journal.value().get()).value_or(true);
 }
 
 /// Gives back the bridges of `ended`, which may still be on record as being started, by us, if its start has failed.
@@ -150,7 +150,7 @@ Result<void> forget(Text name)
 {
     const Text directory = state_path(name);
     const auto remove_file = [&](std::string_view file) {
-        return os::unlinkat(AT_FDCWD, compose("%/%", {directory, file}).c_str());
+        return os::unlinkat(AT_FDCWD, compose("%/%", directory, file).c_str());
     };
     // The journal goes last: without it nobody knows what the rest is.
     for (const char* file : {"control", "spec", "exit", "log.0", "log.1", "journal"})
@@ -191,7 +191,7 @@ bool is_alive(const ProcessId& process)
 
 Text state_path(std::string_view name, std::string_view file)
 {
-    return compose("%/%%%", {state_root, name, file.empty() ? "" : "/", file});
+    return compose("%/%%%", state_root, name, file.empty() ? "" : "/", file);
 }
 
 Result<Record> read_record(std::string_view name)
@@ -261,7 +261,7 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
     Journal journal;
     journal.record_.name = name;
     journal.fd_ = file.take();
-    const auto locked = os::lock(journal.fd_.get(), LOCK_EX);
+    const auto locked = os::claim(journal.fd_.get());
     if (!locked.ok()) {
         (void)forget(name);
         return locked.error();

@@ -26,7 +26,7 @@ Text text_of_size(Bytes size)
     std::size_t unit = 0;
     for (; unit < units.size() && size >= 1024 && size % 1024 == 0; ++unit)
         size /= 1024;
-    return compose("", size, unit == 0 ? "" : units.substr(unit - 1, 1));
+    return concat(size, unit == 0 ? "" : units.substr(unit - 1, 1));
 }
 
 /// An array, filled element by element. TOML and JSON agree on its syntax and on that of the strings vial writes.
@@ -178,7 +178,7 @@ Text value_text(const SchemaKey& key, const void* member)
         const auto cpu = as<std::int32_t>(member);
         if (cpu == 0)
             return "\"max\"";
-        return cpu % 10 == 0 ? compose("\"%%%\"", cpu / 10, "%") : compose("\"%.%%\"", cpu / 10, cpu % 10, "%");
+        return cpu % 10 == 0 ? concat("\"", cpu / 10, "%\"") : concat("\"", cpu / 10, ".", cpu % 10, "%\"");
     }
     case Type::Tasks:
         return as<std::int64_t>(member) == unlimited ? "\"max\"" : decimal(as<std::int64_t>(member));

@@ -167,7 +167,7 @@ void ReadContext::remember(Index node, std::string_view detail) const
     while (document[node].key.empty() && node != 0)
         node = document[node].parent;
     if (!inside_later)
-        not_yet.push_back(compose("", document.path(node), detail));
+        not_yet.push_back(concat(document.path(node), detail));
 }
 
 namespace {

@@ -38,7 +38,7 @@ static void dump(const toml::Document& document, toml::Index node, std::string& 
         if (child != value.first)
             to += ',';
         if (table)
-            to += concat({toml_string(document[child].key), ":"});
+            to += concat(toml_string(document[child].key), ":");
         dump(document, child, to);
     }
     to += table ? '}' : ']';
@@ -61,7 +61,7 @@ int main()
             line = "= ";
             dump(document, 0, line);
         } else {
-            line = concat({"! ", problems.take()[0].message});
+            line = concat("! ", problems.take()[0].message);
         }
         for (char& letter : line) {
             if (letter == '\n')

@@ -802,7 +802,7 @@ TEST_CASE("pid1-62: a thousand services: start, restart of one, stop of all")
     std::vector<ServiceSpec> many;
     for (int i = 0; i < 1000; i++) {
         ServiceSpec service;
-        service.name = compose("s%", {Decimal(i)});
+        service.name = compose("s%", i);
         service.command = {"/bin/sleep", "1000"};
         service.restart = Restart::Always;
         service.restart_delay = 0;

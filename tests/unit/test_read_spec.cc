@@ -23,7 +23,7 @@ std::string problems_of(const Reading& reading, std::string_view file)
 {
     std::string text;
     for (const Diagnostic& problem : reading.problems)
-        text += concat({format(problem, file), "\n"});
+        text += concat(format(problem, file), "\n");
     return text;
 }
 
@@ -32,12 +32,12 @@ constexpr std::string_view head = "root = '/r'\ncommand = ['/bin/x']\n";
 /// The problems of a small good spec with these lines after it (they begin in line 3).
 std::string with(std::string_view lines)
 {
-    return problems_of(read_spec(concat({head, lines}), "web.conf"), "web.conf");
+    return problems_of(read_spec(concat(head, lines), "web.conf"), "web.conf");
 }
 
 Spec good(std::string_view lines)
 {
-    Reading reading = read_spec(concat({head, lines}), "web.conf");
+    Reading reading = read_spec(concat(head, lines), "web.conf");
     CHECK(problems_of(reading, "web.conf") == "");
     return std::move(reading.spec);
 }
@@ -46,7 +46,7 @@ std::string not_yet(std::string_view lines)
 {
     std::string text;
     for (const Text key : good(lines).not_yet)
-        text += concat({key, "\n"});
+        text += concat(key, "\n");
     return text;
 }
 
@@ -324,11 +324,11 @@ TEST_CASE("namespaces and maps")
               .find("contradicts the maps") != std::string::npos);
     for (const char* overlap :
          {"'0 100 10', '5 200 10'", "'0 100 10', '10 105 10'", "'5 200 10', '0 100 10'", "'0 1 1', '0 1 1'"})
-        CHECK(with(concat({"[user_namespace]\ngid_map = '0 1 1'\nuid_map = [", overlap, "]"})).find("overlap") !=
+        CHECK(with(concat("[user_namespace]\ngid_map = '0 1 1'\nuid_map = [", overlap, "]")).find("overlap") !=
               std::string::npos);
     for (const char* range : {"0 1", "0 1 0", "0 1 1 1", "a 1 1", "-1 1 1", "0 4294967295 1", "4294967290 0 10", ""})
         CHECK_MESSAGE(
-            with(concat({"[user_namespace]\ngid_map = '0 1 1'\nuid_map = '", range, "'"})).find("range of ids") !=
+            with(concat("[user_namespace]\ngid_map = '0 1 1'\nuid_map = '", range, "'")).find("range of ids") !=
                 std::string::npos,
             range);
     CHECK(with("[user_namespace]\nuid_map = '1 1 1'\ngid_map = '0 1 1'").find("must map 0") != std::string::npos);
@@ -402,7 +402,7 @@ TEST_CASE("--set overrides the file")
     CHECK(set({"hostname=\xff"}, text) == "--set hostname=\xff: this is not UTF-8 text\n");
     const Text quoted = toml_string("a\"b\\c\n\x01é");
     CHECK(quoted == "\"a\\\"b\\\\c\\n\\u0001é\"");
-    CHECK(spec({concat({"command=[", quoted, "]"})}).services[0].command[0] == "a\"b\\c\n\x01é");
+    CHECK(spec({concat("command=[", quoted, "]")}).services[0].command[0] == "a\"b\\c\n\x01é");
 }
 
 TEST_CASE("a file that cannot be a spec")
@@ -486,11 +486,11 @@ TEST_CASE("every example is a good spec")
         return;
     }
     int count = 0;
-    const Text directory = concat({source, "/config/examples"});
+    const Text directory = concat(source, "/config/examples");
     DIR* const entries = ::opendir(directory.c_str());
     REQUIRE(entries != nullptr);
     while (const dirent* entry = ::readdir(entries)) {
-        const Text path = concat({directory, "/", entry->d_name});
+        const Text path = concat(directory, "/", entry->d_name);
         if (path.size() < 5 || path.substr(path.size() - 5) != ".conf")
             continue;
         const Reading reading = read_spec(load_spec_file(path.c_str()).value(), path);

@@ -61,7 +61,7 @@ Names documented(std::string_view page)
             bool known = false;
             for (const Part& part : parts) {
                 if (heading == part.heading) {
-                    names.now.insert(std::string(concat({part.prefix, name})));
+                    names.now.insert(std::string(concat(part.prefix, name)));
                     known = true;
                 }
             }
@@ -80,14 +80,14 @@ TEST_CASE("vial.conf(5) has every key, and no other")
         MESSAGE("SOURCE does not name the source tree");
         return;
     }
-    const Text page = load_spec_file(concat({source, "/config/man/vial.conf.5"}).c_str()).value();
+    const Text page = load_spec_file(concat(source, "/config/man/vial.conf.5").c_str()).value();
     const Names names = documented(page);
     Names schema;
     for (const Part& part : parts) {
         for (const SchemaKey& key : schema_keys(part.group)) {
             if (!key.later && key.type <= Type::FreeTable)
                 continue;  // tables have their own part
-            (key.later ? schema.later : schema.now).insert(std::string(concat({part.prefix, key.name()})));
+            (key.later ? schema.later : schema.now).insert(std::string(concat(part.prefix, key.name())));
         }
     }
     CHECK(names.now.size() > 30);

@@ -33,7 +33,7 @@ Text shown(std::string_view text)
 
 bool has(std::string_view text, std::string_view line)
 {
-    const bool found = concat({"\n", text}).find(concat({"\n", line, "\n"})) != std::string::npos;
+    const bool found = concat("\n", text).find(concat("\n", line, "\n")) != std::string::npos;
     if (!found)
         MESSAGE(text);
     return found;
@@ -78,7 +78,7 @@ TEST_CASE("show fills in every default")
         for (const SchemaKey& key : schema_keys(group)) {
             if (key.later || key.type <= Type::FreeTable || key.type == Type::Mounts || unset.count(key.name()) != 0)
                 continue;
-            CHECK_MESSAGE(text.find(concat({"\n", key.name(), " = "})) + text.find(concat({key.name(), " = "})) !=
+            CHECK_MESSAGE(text.find(concat("\n", key.name(), " = ")) + text.find(concat(key.name(), " = ")) !=
                               2 * std::string::npos,
                           key.name());
         }
@@ -115,10 +115,12 @@ TEST_CASE("what was shown reads as the same spec")
         CHECK(has(text, line));
 
     const Text two = shown("root = '/r'\ninit = true\noverlay = '/var/o'\n[namespaces]\nuts = false\n"
+                           "[limits]\ncpu = '150%'\n"
                            "[service.a]\ncommand = ['/a']\n[service.'b.c']\ncommand = ['/b', '']\n");
     CHECK(has(two, "[service.a]"));
     CHECK(has(two, "[service.\"b.c\"]"));
     CHECK(has(two, "overlay = \"/var/o\""));
+    CHECK(has(two, "cpu = \"150%\""));
     const Reading later = read_spec("root = '/r'\ncommand = ['x']\nautostart = true\n", "web.conf");
     CHECK(has(show_spec(later.spec), "# not supported yet: autostart"));
 }

@@ -32,8 +32,8 @@ TEST_CASE("decimal numbers")
     CHECK(std::string_view(Decimal(-1)) == "-1");
     CHECK(std::string_view(Decimal(INT64_MAX)) == "9223372036854775807");
     CHECK(std::string_view(Decimal(INT64_MIN)) == "-9223372036854775808");
-    CHECK(concat({"pid ", Decimal(42), "", "!"}) == "pid 42!");
-    CHECK(concat({}).empty());
+    CHECK(concat("pid ", 42, "", "!") == "pid 42!");
+    CHECK(concat().empty());
 }
 
 TEST_CASE("a Writer keeps what fits and remembers what did not")
