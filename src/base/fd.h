@@ -69,7 +69,9 @@ public:
 
 private:
     Error error_;
-    int number_;  ///< only where there is no error
+    union {  // as in every Result: written only where there is no error
+        int number_;
+    };
 };
 
 /// The owner of what was opened, or the failure to do so.
