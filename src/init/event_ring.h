@@ -36,7 +36,10 @@ struct Event {
 
 class EventRing {
 public:
-    static constexpr std::uint64_t size = 128;
+    static constexpr std::uint64_t size = 64;
+
+    /// `memory`: room for `size` events.
+    void open(Event* memory) { events_ = memory; }
 
     /// To be called when a service has entered another state.
     void changed(ServiceIndex index, const Service& service, ServiceState before);
@@ -53,7 +56,7 @@ private:
     void add(EventKind kind, ServiceIndex index, const Service& service, const Ending& ending);
 
     std::uint64_t next_ = 0;
-    Event events_[size];  // not initialized: pages that nobody writes to cost nothing
+    Event* events_ = nullptr;
 };
 
 /// All of an event but the service's name: members of an object that is being written.

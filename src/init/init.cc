@@ -71,12 +71,13 @@ std::size_t round_to_pages(std::size_t size)
 
 Result<int> supervise(const Plan& plan)
 {
-    // One piece: the services' two tables, then the log's page and the clients'.
+    // One piece: the events, the services' tables, then the log's page and the clients'.
     const std::size_t count = plan.service_count;
+    constexpr std::size_t events = EventRing::size * sizeof(Event);
     const std::size_t size =
-        round_to_pages(count * (sizeof(Service) + sizeof(ServiceRuntime) + 2 * sizeof(std::uint32_t)));
+        round_to_pages(events + count * (sizeof(Service) + sizeof(ServiceRuntime) + 2 * sizeof(std::uint32_t)));
     char* memory = static_cast<char*>(TRY(os::map_memory(size + Log::page + Control::pages * Control::page)));
-    auto* services = reinterpret_cast<Service*>(memory);
+    auto* services = reinterpret_cast<Service*>(memory + events);
     auto* runtimes = reinterpret_cast<ServiceRuntime*>(services + count);
     auto* numbers = reinterpret_cast<std::uint32_t*>(runtimes + count);
     std::uninitialized_default_construct_n(services, count);
@@ -91,6 +92,7 @@ Result<int> supervise(const Plan& plan)
         tables.dependents = {plan.list(plan.dependents.starts, plan.service_count + 1), plan.edges(plan.dependents)};
     }
     Pid1 init(plan, tables, {runtimes, count});
+    init.events.open(reinterpret_cast<Event*>(memory));
     TRY(init.open(memory + size));
     return init.run();
 }

@@ -83,7 +83,8 @@ void put_io(ObjectWriter& out, const Pid1& init)
     constexpr const char* keys[] = {"rbytes", "wbytes", "rios", "wios"};
     constexpr const char* names[] = {"read_bytes", "written_bytes", "reads", "writes"};
     std::int64_t sums[std::size(keys)] = {};
-    const auto got = os::pread(init.plan.stat[StatIo], init.scratch, Log::page, 0);
+    const int fd = init.plan.stat[StatIo];
+    const auto got = fd < 0 ? Result<std::size_t>(0U) : os::pread(fd, init.scratch, Log::page, 0);
     std::string_view text(init.scratch, got.ok() ? got.value() : 0);
     while (!text.empty()) {
         std::string_view value = take_word(text);
@@ -92,7 +93,7 @@ void put_io(ObjectWriter& out, const Pid1& init)
             sums[i] += key == keys[i] ? parse_number(value).value_or(0) : 0;
     }
     for (std::size_t i = 0; i < std::size(keys); i++)
-        out.number(names[i], got.ok() ? sums[i] : no_number);
+        out.number(names[i], fd >= 0 && got.ok() ? sums[i] : no_number);
 }
 
 /// From lines like `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`: the share of the last ten seconds in which
@@ -100,8 +101,10 @@ void put_io(ObjectWriter& out, const Pid1& init)
 void put_pressure(ObjectWriter& out, const char* name, int fd)
 {
     char buffer[256];
+    if (fd < 0)
+        return out.null(name);
     const auto got = os::pread(fd, buffer, sizeof buffer, 0);
-    if (!got.ok())
+    if (!got.ok())  // a kernel that was booted without it has the file all the same
         return out.null(name);
     std::string_view text(buffer, got.value());
     out.open(name);
