@@ -36,8 +36,12 @@ Result<Fd> signal_descriptor(const sigset_t& signals);
 /// All 64, also those that a libc keeps for itself and leaves out of sigfillset(3): a real-time signal of
 /// somebody else's libc may be among them.
 sigset_t every_signal();
-/// Blocks every signal that can be; those that are pending stay so.
-void block_signals();
+/// Blocks every signal that can be; those that are pending stay so. Returns those that were blocked before.
+sigset_t block_signals();
+/// Blocks these and no others.
+void set_blocked(const sigset_t& signals);
+/// Children's ends are to be reported. True: they were ignored before.
+bool heed_children();
 /// Every signal at its default action, whatever was inherited.
 void reset_signal_actions();
 /// Back to the state a program expects to start in: default actions, and none blocked.

@@ -440,6 +440,16 @@ Result<void> close_from(int first)
     return each_from(first, 0, [](int fd) { Fd(fd).reset(); });
 }
 
+Result<void> close_inherited(int own)
+{
+    static constexpr Call call{nullptr, fcntl_number};
+    for (int fd = 3; fd <= own; ++fd) {
+        if (const auto flags = ask(call, fd, F_GETFD); flags.ok() && flags.value() == 0)
+            Fd(fd).reset();
+    }
+    return close_from(own + 1);
+}
+
 Result<void> close_on_exec_from(int first)
 {
     return each_from(first, range_close_on_exec, close_on_exec);

@@ -89,7 +89,10 @@ Result<Fd> duplicate(int fd, int at_least = 3);
 Result<void> duplicate_to(int fd, int target);
 /// close_range(2) to the end from `first`; before 5.9 by reading /proc/self/fd.
 Result<void> close_from(int first);
-/// The same, but what is open stays so until the exec: a failure can still be told through one of them.
+/// All from 3 on that are not close-on-exec, which none of ours are and all that came through an exec are not.
+/// `own`: no descriptor of ours is larger.
+Result<void> close_inherited(int own);
+/// As `close_from`, but what is open stays so until the exec: a failure can still be told through one of them.
 Result<void> close_on_exec_from(int first);
 Result<void> set_nonblocking(int fd);
 struct Pipe {

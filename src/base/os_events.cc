@@ -31,10 +31,11 @@ Result<void> control(int epoll, int operation, int fd, std::uint32_t events, std
     return tell(call, epoll, operation, fd, &event);
 }
 
-void set_mask(const sigset_t& blocked)
+/// Not by sigprocmask(3), which hides what a libc keeps for itself.
+void set_mask(const sigset_t& blocked, sigset_t* before = nullptr)
 {
     static constexpr Call call{nullptr, SYS_rt_sigprocmask};
-    (void)tell(call, SIG_SETMASK, &blocked, nullptr, mask_size);
+    (void)tell(call, SIG_SETMASK, &blocked, before, mask_size);
 }
 
 }  // namespace
@@ -79,9 +80,21 @@ sigset_t every_signal()
     return all;
 }
 
-void block_signals()
+sigset_t block_signals()
 {
-    set_mask(every_signal());
+    sigset_t before{};
+    set_mask(every_signal(), &before);
+    return before;
+}
+
+void set_blocked(const sigset_t& signals)
+{
+    set_mask(signals);
+}
+
+bool heed_children()
+{
+    return ::signal(SIGCHLD, SIG_DFL) == SIG_IGN;
 }
 
 void reset_signal_actions()

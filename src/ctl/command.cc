@@ -32,10 +32,25 @@ constexpr std::string_view option_lines =
     "    --metrics\tprint OpenMetrics text, of all containers if none is named\n"
     "-i, --interactive\tpass standard input on (else the command reads nothing)\n"
     "-t, --tty\tgive the command a terminal\n"
+    "-g, --group\tpass signals on to the command's whole process group\n"
+    "-r, --rewrite=SIGNAL:SIGNAL\tpass the second on in place of the first; 0: drop it\n"
+    "-e, --remap=CODE[-CODE]:CODE\texit with the last in place of the command's own\n"
+    "-p, --parent-death=SIG\tget this signal when the parent dies\n"
+    "-s, --subreaper\twhere this is not PID 1: reap orphans all the same\n"
+    "    --clean-signals\tstart the command with no signal blocked or ignored\n"
+    "    --grace=TIME\thow long what the command leaves behind may take to end (2s)\n"
+    "    --no-grace\tend with the command\n"
+    "-v, --verbose\tsay on standard error what happens\n"
+    "    --control=PATH\tanswer requests on this socket\n"
+    "    --control-fd=R,W\tread requests from one descriptor, answer on another\n"
+    "    --log=PATH[,size=SIZE]\tkeep the output in PATH.0 and PATH.1, bounded (64K each)\n"
+    "    --spec=FILE\trun the services of a spec, in place of a command\n"
+    "    --pause\trun nothing: reap until TERM or INT\n"
     "-h, --help\tshow this help\n";
 
 /// Bits of Options.
 using Options = std::uint32_t;
+static_assert(static_cast<unsigned>(Option::Count) <= 32);
 
 template <typename... Each>
 constexpr Options options(Each... each)
@@ -108,12 +123,16 @@ constexpr Command commands[] = {
      "which spec? `vial check FILE...`"},
     {"show [OPTIONS] SPEC|NAME\tprint a spec with every default filled in", show, options(Option::Json, Option::Set),
      false, 1, 1, "which spec? `vial show FILE`, or the name of a container"},
+    {"init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container", init,
+     options(Option::Group, Option::Rewrite, Option::Remap, Option::ParentDeath, Option::Subreaper,
+             Option::CleanSignals, Option::Grace, Option::NoGrace, Option::Verbose, Option::Control, Option::ControlFd,
+             Option::Log, Option::Spec, Option::Pause),
+     true, 0, any, nullptr},
     to_come("attach NAME\tconnect to a container's terminal"),
     to_come("pause NAME\tfreeze a container's services"),
     to_come("resume NAME\tthaw them"),
     to_come("top\twatch all containers live"),
     to_come("update NAME KEY=VALUE...\tchange limits of a running container"),
-    to_come("init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container", true),
     to_come("boot [DIR]\tstart and keep all specs of a directory"),
 };
 
@@ -191,8 +210,10 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
             next = next.subspan(1);
         }
         arguments.values[static_cast<std::size_t>(option)] = rest;
-        if (option == Option::Set)
+        if (option == Option::Set || option == Option::Remap)
             arguments.settings.push_back(rest);
+        if (option == Option::Rewrite)
+            arguments.rewrites.push_back(rest);
         return {};
     } while (!is_long && !rest.empty());
     return {};
@@ -323,7 +344,8 @@ Error misused(const Arguments& arguments, std::string_view message)
 int run_command_line(const char* program, std::span<char* const> words)
 {
     // Descriptors that somebody forgot in us must reach no container; PID 1's own numbers rely on it too.
-    (void)os::close_from(3);
+    if (words.empty() || std::string_view(words.front()) != "init")  // whose command gets them
+        (void)os::close_from(3);
     const int code = run_words(program, words);
     return code == 0 && output_failed() ? static_cast<int>(ExitCode::Failed) : code;
 }

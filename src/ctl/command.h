@@ -35,6 +35,20 @@ enum class Option : std::uint8_t {
     Metrics,
     Interactive,
     Tty,
+    Group,
+    Rewrite,
+    Remap,
+    ParentDeath,
+    Subreaper,
+    CleanSignals,
+    Grace,
+    NoGrace,
+    Verbose,
+    Control,
+    ControlFd,
+    Log,
+    Spec,
+    Pause,
     Help,
     Count
 };
@@ -44,7 +58,8 @@ struct Arguments {
     std::string_view command;  ///< its name
     std::uint32_t given = 0;   ///< a bit for each Option
     std::string_view values[static_cast<std::size_t>(Option::Count)];
-    List<std::string_view> settings;  ///< the values of all `--set`
+    List<std::string_view> settings;  ///< the values of all `--set`, or `--remap`
+    List<std::string_view> rewrites;  ///< the same of `--rewrite`
     List<const char*> words;          ///< NUL-terminated, as they came from the kernel
     std::size_t before_dashes = 0;    ///< how many of the words stood before `--`; all, where there was none
     bool dashes = false;              ///< there was a `--`
@@ -72,6 +87,7 @@ Result<int> restart(const Arguments& arguments);
 Result<int> kill(const Arguments& arguments);
 Result<int> wait(const Arguments& arguments);
 Result<int> exec(const Arguments& arguments);
+Result<int> init(const Arguments& arguments);
 Result<int> list(const Arguments& arguments);
 Result<int> status(const Arguments& arguments);
 Result<int> reload(const Arguments& arguments);

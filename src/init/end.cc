@@ -8,6 +8,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "init/entry.h"
 #include "init/object.h"
 #include "init/pid1.h"
 #include "init/stats.h"
@@ -19,12 +20,6 @@ namespace {
 constexpr Milliseconds orphan_grace = 2000;
 /// Somebody who entered from outside (`exec`) is not our child: no SIGCHLD tells of its end.
 constexpr Milliseconds look_interval = 50;
-
-/// kill(2) to -1 leaves out the caller: ESRCH means that PID 1 is alone.
-bool is_alone(int signal)
-{
-    return os::kill(-1, signal).number() == ESRCH;
-}
 
 }  // namespace
 
@@ -53,16 +48,22 @@ bool Pid1::begin_end()
     record.end();
     (void)os::pwrite(plan.exit_file, line.text().data(), line.text().size(), 0);
 
-    const bool alone = is_alone(SIGTERM);
-    end_kill_ = now + orphan_grace;
     end_deadline_ = now + look_interval;
-    return alone;
+    if (entry != nullptr)
+        return end_of_main();
+    end_kill_ = now + orphan_grace;
+    return signal_rest(SIGTERM);
 }
 
 bool Pid1::end_is_over()
 {
     end_deadline_ = now + look_interval;
-    return now >= end_kill_ || is_alone(0);
+    if (now < end_kill_)
+        return signal_rest(0);
+    // PID 1's end is everybody's.
+    if (entry != nullptr && !entry->first)
+        (void)signal_rest(SIGKILL);
+    return true;
 }
 
 }  // namespace vial

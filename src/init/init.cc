@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "init/entry.h"
 #include "init/pid1.h"
 #include "init/spawn.h"
 #include "kernel/capabilities.h"
@@ -27,19 +28,6 @@ constexpr std::uint64_t capability(unsigned number)
 
 /// What PID 1 needs beside what the services get: KILL (5), SETGID (6), SETUID (7), SETPCAP (8).
 constexpr std::uint64_t own_capabilities = capability(5) | capability(6) | capability(7) | capability(8);
-
-/// A descriptor opened later must never become somebody's standard input.
-void occupy_standard_descriptors()
-{
-    for (;;) {
-        Opened opened = os::open("/dev/null", O_RDWR);
-        if (!opened.ok())
-            opened = os::open("/", O_PATH);
-        if (!opened.ok() || opened.value().get() > 2)
-            return;
-        (void)os::keep_across_exec(opened.value().release());
-    }
-}
 
 /// Whether the other end of the channel is closed: its owner has died, maybe before we asked to be told.
 bool is_abandoned(int channel)
@@ -69,13 +57,28 @@ std::size_t round_to_pages(std::size_t size)
     return (size + Control::page - 1) & ~(Control::page - 1);
 }
 
-Result<int> supervise(const Plan& plan)
+}  // namespace
+
+void occupy_standard_descriptors()
+{
+    for (;;) {
+        Opened opened = os::open("/dev/null", O_RDWR);
+        if (!opened.ok())
+            opened = os::open("/", O_PATH);
+        if (!opened.ok() || opened.value().get() > 2)
+            return;
+        (void)os::keep_across_exec(opened.value().release());
+    }
+}
+
+Result<int> supervise(const Plan& plan, const Entry* entry)
 {
     // One piece: the events, the services' tables, then the log's page and the clients'.
     const std::size_t count = plan.service_count;
     constexpr std::size_t events = EventRing::size * sizeof(Event);
     const std::size_t size =
-        round_to_pages(events + count * (sizeof(Service) + sizeof(ServiceRuntime) + 2 * sizeof(std::uint32_t)));
+        round_to_pages(events + count * (sizeof(Service) + sizeof(ServiceRuntime) + 2 * sizeof(std::uint32_t)) +
+                       sizeof(std::uint32_t));  // the buckets are never none
     char* memory = static_cast<char*>(TRY(os::map_memory(size + Log::page + Control::pages * Control::page)));
     auto* services = reinterpret_cast<Service*>(memory + events);
     auto* runtimes = reinterpret_cast<ServiceRuntime*>(services + count);
@@ -86,18 +89,17 @@ Result<int> supervise(const Plan& plan)
     ServiceTables tables;
     tables.services = {services, count};
     tables.heap = {numbers, count};
-    tables.buckets = {numbers + count, count};
+    tables.buckets = {numbers + count, count + 1};
     if (plan.edge_count > 0) {
         tables.needs = {plan.list(plan.needs.starts, plan.service_count + 1), plan.edges(plan.needs)};
         tables.dependents = {plan.list(plan.dependents.starts, plan.service_count + 1), plan.edges(plan.dependents)};
     }
     Pid1 init(plan, tables, {runtimes, count});
     init.events.open(reinterpret_cast<Event*>(memory));
+    init.entry = entry;
     TRY(init.open(memory + size));
     return init.run();
 }
-
-}  // namespace
 
 int run_init(int plan_fd)
 {
@@ -125,7 +127,7 @@ int run_init(int plan_fd)
     if ((plan.flags & PlanNoInit) != 0)
         return become_only_service(plan);
 
-    auto code = supervise(plan);
+    auto code = supervise(plan, nullptr);
     return code.ok() ? code.value() : refuse(plan, code.error());
 }
 
@@ -138,17 +140,15 @@ Result<void> Pid1::open(char* pages)
 {
     now = started_at = os::boottime_ms();
     scratch = pages;
+    if (entry != nullptr)
+        return open_entry(pages);
     log.open(plan.log, plan.log_size, scratch);
     // A bug or a bad block number may never make a file of the host's grow; services get their own limit back.
     ::getrlimit(RLIMIT_FSIZE, &file_size_);
     TRY(os::setrlimit(RLIMIT_FSIZE,
                       {std::min<rlim_t>(file_size_.rlim_max, file_size_bound(plan)), file_size_.rlim_max}));
 
-    epoll = TRY(os::epoll()).release();
-    signals_ = TRY(os::signal_descriptor(os::every_signal())).release();
-    TRY(os::watch(epoll, signals_, EPOLLIN, event_token(Source::Signals)));
-    timer_ = TRY(os::timer()).release();
-    TRY(os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer)));
+    TRY(open_events());
     if (channel_ >= 0)
         TRY(os::watch(epoll, channel_, EPOLLRDHUP, event_token(Source::Channel)));
     TRY(control.open(epoll, plan.control, pages + Log::page));
@@ -163,13 +163,27 @@ Result<void> Pid1::open(char* pages)
     if (Opened file = os::open("/proc/self/net/dev", O_RDONLY); file.ok())
         interfaces = file.value().release();
 
+    TRY(open_outputs());
+    TRY(limit_capabilities(plan.capabilities | own_capabilities));
+    return {};
+}
+
+Result<void> Pid1::open_events()
+{
+    epoll = TRY(os::epoll()).release();
+    signals_ = TRY(os::signal_descriptor(os::every_signal())).release();
+    TRY(os::watch(epoll, signals_, EPOLLIN, event_token(Source::Signals)));
+    timer_ = TRY(os::timer()).release();
+    return os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer));
+}
+
+Result<void> Pid1::open_outputs()
+{
     for (ServiceIndex index = 0; index < plan.service_count; index++) {
         if (policy(index).ready == Ready::Notify)
             TRY(open_notify_socket(index));
-    }
-    for (ServiceIndex index = 0; !foreground() && index < plan.service_count; index++) {
         const PlanService& service = plan.all_services()[index];
-        if (service.terminal >= 0)
+        if (foreground() || service.terminal >= 0)
             continue;
         os::Pipe output = TRY(os::pipe());
         TRY(os::set_nonblocking(output.read.get()));
@@ -180,7 +194,6 @@ Result<void> Pid1::open(char* pages)
         runtimes[index].output_read = output.read.release();
         runtimes[index].output_write = output.write.release();
     }
-    TRY(limit_capabilities(plan.capabilities | own_capabilities));
     return {};
 }
 
@@ -206,7 +219,7 @@ int Pid1::run()
         control.attend(*this);
         if (quit_ >= 0)
             return quit_;
-        if (supervisor.finished() && (ending_ ? end_is_over() : begin_end())) {
+        if (plan.service_count != 0 && supervisor.finished() && (ending_ ? end_is_over() : begin_end())) {
             drain_outputs();
             log.commit();
             control.take_leave(*this);
@@ -300,6 +313,13 @@ void Pid1::drain_outputs()
 void Pid1::note(ServiceIndex index, std::initializer_list<std::string_view> parts)
 {
     log.note(os::realtime_ms(), service_name(index), parts);
+    if (entry == nullptr || entry->command != nullptr)
+        return;
+    // What the log keeps, it has put together already.
+    Writer line(scratch, Log::page);
+    for (const std::string_view part : parts)
+        line.put(part);
+    tell(*entry, Level::Info, {service_name(index), ": ", line.text()});
 }
 
 void follow_launcher(bool follow)

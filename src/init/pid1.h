@@ -14,6 +14,7 @@
 /// only after `reap` has seen its end, and in the same step the service forgets it.
 
 #include "base/fd.h"
+#include "base/os.h"
 #include "init/control.h"
 #include "init/event_ring.h"
 #include "init/log.h"
@@ -22,8 +23,18 @@
 
 #include <string_view>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 
 namespace vial {
+
+struct Entry;
+
+/// Runs the plan's services in this process, which is PID 1, to the end. `entry`: null in a container of vial's own.
+Result<int> supervise(const Plan& plan, const Entry* entry);
+/// Signals every process in an open list of pids, each with a space or newline behind it. True: there was one.
+bool signal_listed(int list, int signal);
+/// The command's is again as init's was.
+void restore_oom_score(const Entry& entry);
 
 /// A service's descriptors, all -1 or owned by the table, which lives as long as the process.
 struct ServiceRuntime {
@@ -89,6 +100,10 @@ public:
     bool begin_end();
     bool end_is_over();
 
+    // main_process.cc: what is different in somebody else's container.
+    const Entry* entry = nullptr;  ///< null: it is one of vial's own
+    void let_go(pid_t pid);
+
     // What control.cc and stats.cc tell about.
     const Plan& plan;
     const std::span<ServiceRuntime> runtimes;
@@ -105,10 +120,14 @@ public:
     int interfaces = -1;  ///< /proc/self/net/dev
 
     std::string_view service_name(ServiceIndex index) const { return plan.text(plan.all_services()[index].name); }
+    /// Services' output is not kept.
     bool foreground() const { return (plan.flags & PlanForeground) != 0; }
     void note(ServiceIndex index, std::initializer_list<std::string_view> parts);
 
 private:
+    Result<void> open_entry(char* pages);
+    Result<void> open_events();
+    Result<void> open_outputs();
     void dispatch(std::uint64_t token);
     void hear_output(ServiceIndex index);
     void drain_outputs();
@@ -124,6 +143,13 @@ private:
     int is_connected(ServiceIndex index, int socket) const;
     void hear_word(ServiceIndex index, std::string_view key, std::string_view value);
     void hear_main(ServiceIndex index, std::int64_t number);
+    [[noreturn]] void become_main(int report);
+    void pass_on(const signalfd_siginfo& signal);
+    void pass_on(int number);
+    void pass_on_held();
+    void tell_reaped(const os::Exited& exited, bool main) const;
+    bool signal_rest(int number);
+    bool end_of_main();
     Ending ending_of(ServiceIndex index, int code, int signal);
 
     int signals_ = -1;
@@ -135,6 +161,8 @@ private:
     std::int64_t armed_ = os::never;
     std::uint32_t reports_ = 0;  ///< execs that are still to be heard of
     bool told_ = false;          ///< the launcher knows that the services run
+    std::uint64_t held_ = 0;     ///< signals that came before the main process's exec
+    pid_t main_group_ = 0;       ///< whose leader the main process was; 0: it has not been started yet
     int quit_ = -1;              ///< the exit code, where PID 1 shall end at once and everything with it
     bool reap_again_ = true;
     bool many_pages_ = false;  ///< of code that is not needed now have come in

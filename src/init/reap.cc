@@ -6,6 +6,7 @@
 /// until the kernel has nobody left, in bounded pieces. Stops and continuations of children are not asked for.
 
 #include "base/os.h"
+#include "init/entry.h"
 #include "init/pid1.h"
 #include "init/stats.h"
 
@@ -27,6 +28,8 @@ bool Pid1::reap()
             return false;
         const os::Exited& exited = waited.value();
         const PidTable::Owner owner = supervisor.find(exited.pid);
+        if (entry != nullptr && (entry->tell_reaped || entry->level == Level::Debug))
+            tell_reaped(exited, owner.found);
         if (!owner.found) {
             reaped++;
             continue;

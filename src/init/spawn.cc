@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "init/entry.h"
 #include "init/pid1.h"
 #include "init/stats.h"
 #include "kernel/payload.h"
@@ -56,6 +57,10 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
     payload.identity.capabilities = plan.capabilities;
     payload.identity.no_new_privileges = (plan.flags & PlanNoNewPrivileges) != 0;
     payload.identity.seccomp = (plan.flags & PlanSeccomp) != 0;
+    // Of an ordinary user, who cannot become anybody else, `user = 0` is nothing but the default.
+    const std::uint32_t own = ::geteuid();
+    payload.keep_identity = (plan.flags & PlanInside) != 0 && (service.user == own || service.user == 0) &&
+                            (own != 0 || service.group == 0);
     payload.terminal = program.terminal;
     payload.passed = program.passed;
     payload.passed_as = program.passed_as;
@@ -93,10 +98,15 @@ Result<pid_t> Pid1::start(ServiceIndex index)
         const Fd said = TRY(begin_readiness(index));
         // If the fork fails, closing the only copy of the descriptor ends the watch.
         const pid_t pid = TRY(os::clone({}));
+        const bool main = entry != nullptr && entry->command != nullptr;
+        if (pid == 0 && main)
+            become_main(report.write.get());
         if (pid == 0)
             become(index, report.write, said);
         runtimes[index].exec_report = report.read.release();
         reports_++;
+        if (main)
+            let_go(pid);
         return pid;
     };
     auto pid = attempt();
@@ -109,7 +119,10 @@ Result<pid_t> Pid1::start(ServiceIndex index)
 
 Error Pid1::execute(ServiceIndex index, const ServiceProgram& program, bool is_task)
 {
-    (void)os::setrlimit(RLIMIT_FSIZE, file_size_);
+    if (entry != nullptr)
+        restore_oom_score(*entry);
+    else
+        (void)os::setrlimit(RLIMIT_FSIZE, file_size_);
     const PlanService& service = plan.all_services()[index];
     std::int32_t standard[3] = {null_, runtimes[index].output_write, runtimes[index].output_write};
     for (std::size_t i = is_task ? 1 : 0; i < 3 && foreground(); i++)
@@ -159,6 +172,7 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
         if (!gone)
             supervisor.started(index, now);
         settle(index, 0, {});
+        pass_on_held();
         return;
     }
     const std::string_view failure(message + 1, got.value() - 1);
@@ -172,8 +186,11 @@ void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
     if (told_ || code == 0 || quit_ >= 0)
         return;
     const bool several = plan.service_count > 1;
-    say(static_cast<char>(ChannelLetter::ServiceFailed),
-        {several ? service_name(index) : "", several ? ": " : "", failure});
+    if (entry != nullptr)
+        tell(*entry, Level::Fatal, {several ? service_name(index) : "", several ? ": " : "", failure});
+    else
+        say(static_cast<char>(ChannelLetter::ServiceFailed),
+            {several ? service_name(index) : "", several ? ": " : "", failure});
     quit_ = code;
 }
 
@@ -191,6 +208,8 @@ void Pid1::tell_launcher()
         return;
     told_ = true;
     many_pages_ = true;
+    if (entry != nullptr)
+        return;
     if (!foreground())
         follow_launcher(false);
     say(static_cast<char>(ChannelLetter::Running), {});
@@ -211,10 +230,7 @@ void Pid1::send_stop(ServiceIndex index)
     (void)os::kill(supervisor.service(index).pid, policy(index).stop_signal);
 }
 
-namespace {
-
-/// Kills every process in a list of pids, one a line. True: there was one.
-bool kill_listed(int list)
+bool signal_listed(int list, int signal)
 {
     bool found = false;
     char buffer[512];
@@ -229,14 +245,12 @@ bool kill_listed(int list)
                 continue;
             }
             // 0 stands for a process of another PID namespace, 1 for us.
-            if (pid > 1 && os::kill(pid, SIGKILL).ok())
+            if (pid > 1 && os::kill(pid, signal).ok())
                 found = true;
             pid = 0;
         }
     }
 }
-
-}  // namespace
 
 void Pid1::kill(ServiceIndex index)
 {
@@ -258,7 +272,7 @@ void Pid1::kill(ServiceIndex index)
     Writer(number, sizeof number - 1).decimal(service.leaf_processes);
     for (int round = 0; round < 8; round++) {
         const Opened list = os::openat(own_descriptors_, number, O_RDONLY);
-        if (!list.ok() || !kill_listed(list.value().get()))
+        if (!list.ok() || !signal_listed(list.value().get(), SIGKILL))
             return;
     }
 }

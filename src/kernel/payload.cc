@@ -149,7 +149,8 @@ Result<void> prepare(const Payload& payload)
     else
         TRY(place_standard(payload.standard));
     os::restore_signals();
-    TRY(assume(payload.identity));
+    if (!payload.keep_identity)
+        TRY(assume(payload.identity));
     TRY(enter_directory(payload.directory));
     TRY(os::close_on_exec_from(3));
     if (payload.passed >= 0)
@@ -176,10 +177,25 @@ std::string_view search_path(char* const* environment)
     return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
+/// Returns only to fail.
+Error execute_by_shell(const char* path, const Payload& payload)
+{
+    std::size_t count = 1;
+    while (payload.arguments[count] != nullptr)
+        count++;
+    auto** words = static_cast<char**>(__builtin_alloca((count + 2) * sizeof(char*)));
+    words[0] = const_cast<char*>("sh");
+    words[1] = const_cast<char*>(path);
+    std::copy_n(payload.arguments + 1, count, words + 2);
+    return os::execute("/bin/sh", words, payload.environment).as("execute", path);
+}
+
 /// Returns only to fail. `there`: whether there is such a file at all.
 Error attempt(const char* path, const Payload& payload, bool& there)
 {
     Error error = os::execute(path, payload.arguments, payload.environment);
+    if (error->number == ENOEXEC && payload.shell)
+        error = execute_by_shell(path, payload);
     const Opened file = os::open(path, O_PATH);
     there = file.ok();
     if (!there)
@@ -203,6 +219,8 @@ Error exec_failed(const Error& error)
     const bool absent = error->number == ENOENT || error->number == ENOTDIR;
     return ended(error, absent ? not_found : not_executable);
 }
+
+}  // namespace
 
 /// As execvp(3) does it, but an empty part of PATH is passed over: it would mean the working directory.
 Error find_and_execute(const Payload& payload)
@@ -237,8 +255,6 @@ Error find_and_execute(const Payload& payload)
         return ended(Error("there is no such program in PATH", "execute", name), not_found);
     return exec_failed(attempt_in(found_in));
 }
-
-}  // namespace
 
 Error execute_payload(const Payload& payload)
 {

@@ -37,6 +37,8 @@ struct Payload {
     int passed = -1;    ///< another descriptor that it gets, -1: none; not the number it gets it under
     int passed_as = 3;
     int standard[3] = {-1, -1, -1};  ///< without a terminal: become 0-2; -1 leaves one as it is
+    bool keep_identity = false;      ///< it stays who init is
+    bool shell = false;              ///< what is no program is run by /bin/sh, as execvp(3) does it
 };
 
 /// Becomes the payload, in a session of its own, with default signal actions and nothing blocked. Returns only to fail.
@@ -44,6 +46,9 @@ struct Payload {
 ///
 /// The error names the program or the step, and why; `exec_exit_code` knows which it was.
 Error execute_payload(const Payload& payload);
+
+/// The last of these steps alone: looks for the program and executes it, with everything else as it is.
+Error find_and_execute(const Payload& payload);
 
 /// As a shell says it: 127 the program is not there, 126 it is but cannot be executed; 125 it did not come to that.
 int exec_exit_code(const Error& error);

@@ -42,6 +42,17 @@ void set_variable(List<Text>& environment, std::string_view assignment)
     environment.push_back(assignment);
 }
 
+Result<void> add_environment(List<Text>& environment, const ServiceSpec& service)
+{
+    if (!service.environment_file.empty())
+        TRY(read_environment_file(environment, service.environment_file));
+    for (Text variable : service.environment)
+        set_variable(environment, variable);
+    if (service.policy.ready == Ready::Notify)
+        set_variable(environment, concat("NOTIFY_SOCKET=", notify_directory, "/", service.name));
+    return {};
+}
+
 Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal)
 {
     List<Text> environment{
@@ -53,12 +64,7 @@ Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal)
         const char* term = std::getenv("TERM");
         environment.push_back(compose("TERM=%", term != nullptr ? term : "linux"));
     }
-    if (!service.environment_file.empty())
-        TRY(read_environment_file(environment, service.environment_file));
-    for (Text variable : service.environment)
-        set_variable(environment, variable);
-    if (service.policy.ready == Ready::Notify)
-        set_variable(environment, concat("NOTIFY_SOCKET=", notify_directory, "/", service.name));
+    TRY(add_environment(environment, service));
     return environment;
 }
 

@@ -14,6 +14,9 @@ namespace vial {
 /// `environment`. Nothing of the launcher's own environment gets in but TERM.
 Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal);
 
+/// Adds what the service's own keys say, the file's lines first.
+Result<void> add_environment(List<Text>& environment, const ServiceSpec& service);
+
 /// Sets `assignment` (`KEY=VALUE`), in place of an earlier one of the same key.
 void set_variable(List<Text>& environment, std::string_view assignment);
 

@@ -86,6 +86,8 @@ Result<void> make_overlay_directories(const Spec& spec)
     return {};
 }
 
+}  // namespace
+
 Result<Fd> make_control_socket(Text path)
 {
     sockaddr_un address{};
@@ -99,13 +101,15 @@ Result<Fd> make_control_socket(Text path)
     return socket;
 }
 
-Result<Fd> make_log_segment(Text path, Bytes size)
+Result<Fd> open_log_segment(Text path, Bytes size, int flags)
 {
-    Fd segment = TRY(os::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
+    Fd segment = TRY(os::open(path.c_str(), O_RDWR | O_CREAT | flags, 0600));
     // Now, and by us: pages that PID 1 were the first to touch would count as the container's memory.
     TRY(os::fallocate(segment.get(), size).as("make room for the log", path));
     return segment;
 }
+
+namespace {
 
 Result<ServiceDescriptors> pass_leaf(const CgroupLeaf& leaf, Handover& handover)
 {
@@ -152,7 +156,8 @@ Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options,
         plan.exit_file = handover.pass(provision.exit_file);
     }
     for (int at = 0; at < 2 && spec.init && !options.foreground; ++at) {
-        provision.log[at] = TRY(make_log_segment(state_path(spec.name, at == 0 ? "log.0" : "log.1"), spec.log.size));
+        provision.log[at] =
+            TRY(open_log_segment(state_path(spec.name, at == 0 ? "log.0" : "log.1"), spec.log.size, O_EXCL));
         plan.log[at] = handover.pass(provision.log[at]);
     }
     for (int at = 0; at < 3 && options.foreground && !options.terminal; ++at) {

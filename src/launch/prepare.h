@@ -16,6 +16,11 @@ namespace vial {
 /// its descriptor is closed.
 Result<Prepared> open_host_paths(const Spec& spec);
 
+/// Bound and listening; for root alone, or whoever made it.
+Result<Fd> make_control_socket(Text path);
+/// One of the log's two files, all of it allocated. `flags`: O_EXCL, or 0 to go on with one that is there.
+Result<Fd> open_log_segment(Text path, Bytes size, int flags);
+
 /// What the launcher makes for PID 1; it must stay open until it was handed over.
 struct Provision {
     ContainerCgroup cgroup;

@@ -22,7 +22,7 @@ public:
     {
     }
 
-    void whole();
+    void whole(SpecKind kind);
 
 private:
     /// The node of a key; 0 where it was not given.
@@ -250,10 +250,10 @@ void Checker::network(const NetworkSpec& network, Index node)
     }
 }
 
-void Checker::whole()
+void Checker::whole(SpecKind kind)
 {
     name();
-    if (at("root", {}) == 0)
+    if (kind == SpecKind::Container && at("root", {}) == 0)
         say(0, "'root' is missing: the directory or image that becomes the container's /");
     services();
     namespaces();
@@ -279,9 +279,9 @@ std::uint32_t service_named(const Spec& spec, std::string_view name)
     return index;
 }
 
-void check_spec(const toml::Document& document, const Spec& spec, Problems& problems)
+void check_spec(const toml::Document& document, const Spec& spec, SpecKind kind, Problems& problems)
 {
-    Checker(document, spec, problems).whole();
+    Checker(document, spec, problems).whole(kind);
 }
 
 const char* mount_fault(const MountSpec& mount)

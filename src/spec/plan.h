@@ -63,6 +63,7 @@ enum PlanFlag : std::uint32_t {
     PlanNoNewPrivileges = 4,
     PlanSeccomp = 8,
     PlanUnifiedCgroup = 16,  ///< v2 stat files
+    PlanInside = 32,         ///< somebody else's container: a service stays who init is, unless it names a user
 };
 
 /// The container's own cgroup files, opened read-only, in the order `stats` prints them.

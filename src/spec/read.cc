@@ -22,7 +22,10 @@ namespace {
 /// Walks the document along the schema: each key to its row, each row to its member.
 class Reader {
 public:
-    Reader(ReadContext& context, Spec& spec) : context_(context), document_(context.document), spec_(spec) {}
+    Reader(ReadContext& context, Spec& spec, SpecKind kind)
+        : context_(context), document_(context.document), spec_(spec), kind_(kind)
+    {
+    }
 
     void whole()
     {
@@ -58,6 +61,7 @@ private:
     ReadContext& context_;
     const toml::Document& document_;
     Spec& spec_;
+    SpecKind kind_;
     ServiceSpec* main_ = nullptr;  ///< what the keys of the only service fill in, at the top
     Index main_key_ = 0;           ///< the first of them
 };
@@ -75,7 +79,11 @@ void Reader::table(Index node, Group group, void* base)
                 main_key_ = main_key_ != 0 ? main_key_ : child;
             }
         }
-        if (key != nullptr)
+        const bool of_container = group == Group::Top && to == base && key != nullptr && key->group != Group::Service;
+        if (of_container && kind_ == SpecKind::Services && member.key != "name")
+            document_.report(context_.problems, child,
+                             concat("'", member.key, "' takes a launcher: here there are only services"));
+        else if (key != nullptr)
             entry(*key, child, to);
         else
             document_.report(context_.problems, child, unknown_key(group, member.key, member.kind == Kind::Table));
@@ -173,7 +181,8 @@ std::string_view stem(std::string_view file)
 
 }  // namespace
 
-Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings)
+Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings,
+                  SpecKind kind)
 {
     Reading reading;
     Problems problems;
@@ -192,7 +201,7 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
     Spec& spec = reading.spec;
     spec.file = file;
     ReadContext context{document, problems, spec.not_yet};
-    Reader(context, spec).whole();
+    Reader(context, spec, kind).whole();
     if (document.find(0, "name") == 0)
         spec.name = stem(file);
     if (document.find(0, "hostname") == 0)
@@ -204,7 +213,7 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
         spec.read_only = false;
     // Where a part could not be read, what seems to be missing may well be in it.
     if (whole)
-        check_spec(document, spec, problems);
+        check_spec(document, spec, kind, problems);
     reading.problems = problems.take();
     return reading;
 }

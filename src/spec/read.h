@@ -18,6 +18,12 @@ namespace vial {
 
 inline constexpr std::size_t spec_size_limit = 1U << 20;
 
+/// What a file is read for.
+enum class SpecKind : std::uint8_t {
+    Container,
+    Services,  ///< of a container that is there already: there is no root, and no key that takes a launcher
+};
+
 struct Reading {
     Spec spec;  ///< usable when `problems` is empty
     List<Diagnostic> problems;
@@ -26,7 +32,8 @@ struct Reading {
 /// Reads and checks a spec. `file` names it in messages, and its stem names the container; empty: no file.
 /// `settings`: `KEY=VALUE` from --set: dotted key, value TOML, or taken as a string where it is not TOML; they
 /// override the file.
-Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings = {});
+Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings = {},
+                  SpecKind kind = SpecKind::Container);
 
 /// The text of a spec file. Whatever cannot be one (missing, a directory or device, too large, binary) is an
 /// Error that exits with Usage.

@@ -121,7 +121,7 @@ TEST_CASE("--help and --version, everywhere")
         for (const std::string& line : lines(help))
             CHECK((line.empty() || line.back() != ' '));
     }
-    for (const char* command : {"attach", "pause", "resume", "top", "update", "init", "boot"}) {
+    for (const char* command : {"attach", "pause", "resume", "top", "update", "boot"}) {
         INFO(std::string(command));
         CHECK(contains(done({command, "--help"}), "usage: vial "));
         CHECK(contains(refused(1, {command, "x"}), std::string("not supported yet: ") + command));

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// PID 1 of somebody else's container: what `vial init` and the programs whose names it answers to have in common.
+///
+/// Nothing is set up here and nothing is taken away: the command gets the environment, directory, descriptors, signal
+/// mask, ignored signals, privileges and limits that init itself was given. What init needs beside that is little enough
+/// for the poorest of containers: no /proc, no writable file system, no privilege.
+///
+/// Whoever reads a command line (ctl/init.cc, peers.cc) fills in an `Entry` and calls `run_entry`.
+
+#include "spec/spec.h"
+
+#include <initializer_list>
+#include <signal.h>
+#include <string_view>
+
+namespace vial {
+
+/// How the main process stands to its terminal.
+enum class Standing : std::uint8_t {
+    OwnGroup,    ///< a process group of its own, in the foreground if init was
+    OwnSession,  ///< a session of its own, with init's terminal
+    Shared,      ///< init's own group
+};
+
+/// From which level of --verbose on something is said; `Fatal` always is.
+enum class Level : std::uint8_t { Fatal, Warning, Info, Debug };
+
+struct Peer;
+
+struct Entry {
+    const Peer* peer;                 ///< whose habits; see peers.h
+    char* const* command = nullptr;   ///< ends with a null
+    int plan = -1;                    ///< without a command: the plan of several services; -1: --pause
+    int control = -1;                 ///< a listening socket
+    int requests = -1, answers = -1;  ///< --control-fd
+    int log[2] = {-1, -1};            ///< segments of `log_size` bytes; -1: output is not ours to keep
+    Bytes log_size = LogSpec{}.size;
+    Milliseconds grace = 2000;  ///< for what the main process leaves behind; 0: none
+    int parent_death = 0;       ///< the signal init gets when its parent dies; 0: none
+    Level level = Level::Warning;
+    Standing standing = Standing::OwnGroup;
+    bool group = false;  ///< signals go to the main process's group
+    bool subreaper = false;
+    bool clean_signals = false;  ///< the command starts with no signal blocked or ignored
+    bool tell_reaped = false;    ///< each orphan's end is a Warning
+    /// What a signal is passed on as, and what a code becomes: each XORed with itself, so that all zeros change nothing.
+    std::uint8_t rewritten[_NSIG] = {};  ///< 0 drops it
+    std::uint8_t remapped[256] = {};
+
+    // Found when init starts, for the command.
+    sigset_t blocked{};
+    bool ignores_children = false;  ///< SIGCHLD was ignored
+    char oom_score[8] = {};         ///< what init's own was before it was lowered; empty: it was not
+    bool first = false;             ///< this is PID 1
+
+    bool paused() const { return command == nullptr && plan < 0; }
+};
+
+/// Runs until the command, or the services, have ended. Returns the exit code. Descriptors from 3 on that are open and not
+/// close-on-exec are the command's.
+int run_entry(Entry& entry);
+
+/// A descriptor opened later must never become somebody's standard input: 0, 1 and 2 are opened, where they are not.
+void occupy_standard_descriptors();
+
+/// Says a line on standard error in the peer's way, if it is to be said at this level, and only if nobody has to be waited for.
+void tell(const Entry& entry, Level level, std::initializer_list<std::string_view> parts);
+
+}  // namespace vial
