@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include "base/json.h"
+#include "base/os.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -63,7 +64,7 @@ std::string joined(const Words& words)
 
 // ---- Running commands -----------------------------------------------------------------------------------------------
 
-Process::Process(Words words, Streams streams) : terminal_(streams == Streams::Terminal)
+Process::Process(Words words, Streams streams, const Birth& birth) : terminal_(streams == Streams::Terminal)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
     std::string slave;
@@ -84,7 +85,9 @@ Process::Process(Words words, Streams streams) : terminal_(streams == Streams::T
     for (std::string& word : words)
         arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    pid_ = ::fork();
+    os::CloneArguments how;
+    how.flags = birth.namespaces;
+    pid_ = os::clone(how).value_or(-1);
     if (pid_ == 0) {
         if (terminal_) {
             ::setsid();
@@ -95,6 +98,8 @@ Process::Process(Words words, Streams streams) : terminal_(streams == Streams::T
         ::dup2(err[1], 2);
         if (terminal_ && in[0] > 2)
             ::close(in[0]);
+        if (birth.prepare)
+            birth.prepare();
         ::execvp(arguments[0], arguments.data());
         ::perror(arguments[0]);
         ::_exit(127);

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -53,11 +54,17 @@ public:
     OnOldKernel& operator=(const OnOldKernel&) = delete;
 };
 
+/// How a process begins, where fork and exec alone will not do.
+struct Birth {
+    std::uint64_t namespaces = 0;   ///< CLONE_NEW*
+    std::function<void()> prepare;  ///< runs in it before its exec, with its standard streams in place
+};
+
 /// A command that runs beside the test, with pipes or a terminal of its own for its standard streams.
 class Process {
 public:
     enum class Streams { Pipes, Terminal };
-    explicit Process(Words words, Streams streams = Streams::Pipes);
+    explicit Process(Words words, Streams streams = Streams::Pipes, const Birth& birth = {});
     /// Kills it if it is still there.
     ~Process();
     Process(const Process&) = delete;

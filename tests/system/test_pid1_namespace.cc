@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+//
+// `vial init -- COMMAND` and the PID namespace it is in: the first process and another than the first, those who come from
+// outside, and doing nothing. See pid1.h; what its peers did is written where they failed.
+
+#include "pid1.h"
+
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace vial;
+using namespace vial::test;
+
+namespace {
+
+class Contained : public Process {
+public:
+    explicit Contained(Words words, std::function<void()> prepare = {})
+        : Process(std::move(words), Streams::Pipes, contained(std::move(prepare)))
+    {
+    }
+    bool says(std::string_view line) { return expect(std::string(line) + "\n", patience); }
+    int end() { return wait(patience); }
+};
+
+Words inside(pid_t init, const Words& words)
+{
+    Words all{"nsenter", "--target", std::to_string(init), "--pid", "--mount"};
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
+}
+
+/// Voluntary context switches so far: each time it went to sleep again.
+long sleeps_of(pid_t pid)
+{
+    return std::atol(status_of(pid, "voluntary_ctxt_switches").c_str());
+}
+
+}  // namespace
+
+TEST_CASE("pid1-44: KILL and STOP from inside change nothing")
+{
+    const NothingLeft nothing_left;
+    Contained process(pid1(script("kill -KILL 1; kill -STOP 1; kill -KILL -1; kill -STOP 1; exec WITNESS signals")));
+    CHECK(process.says("set"));
+    CHECK(state_of(process.pid()) == 'S');
+    process.kill(SIGUSR1);
+    CHECK(process.says("got 10"));
+    process.send("exit 5\n");
+    CHECK(process.end() == 5);
+}
+
+TEST_CASE("pid1-45: reboot inside ends init, and nothing else")
+{
+    const NothingLeft nothing_left;
+    // The kernel's word for it: HUP for a reboot, INT for a power-off.
+    for (const int off : {0, 1}) {
+        Contained process(pid1(witness({"reboot", std::to_string(off)})));
+        CHECK(process.end() == 128 + (off == 0 ? SIGHUP : SIGINT));
+    }
+}
+
+TEST_CASE("pid1-45: the launcher reports a container that rebooted or was powered off as that")
+{
+    if (!is_vial())
+        return;
+    const NothingLeft nothing_left;
+    const std::string directory = empty_directory("programs");
+    CHECK(run({"cp", payload("witness"), directory + "/witness"}).code == 0);
+    for (const int off : {0, 1}) {
+        const std::string file =
+            spec("machine", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"echo up; read -r line; "
+                            "exec /data/witness reboot " + std::to_string(off) + "\"]\nmounts = [\"" + directory +
+                                ":/data:ro\"]\n[security]\ncapabilities = [\"SYS_BOOT\"]\nseccomp = \"off\"\n");
+        Process process(ctl_words({"run", file}));
+        CHECK(process.expect("up\n", patience));
+        process.send("now\n");
+        CHECK(process.wait(patience) != -1);
+        CAPTURE(process.errors());
+        CHECK(contains(process.errors(), off == 0 ? "rebooted" : "powered off"));
+        CHECK_FALSE(contains(process.errors(), "killed"));
+    }
+}
+
+// tini -s and catatonit pass on everything, but leave the orphans to somebody else when they end.
+TEST_CASE("pid1-46: as a subreaper, not PID 1: orphans, signals, codes and the end are as ever")
+{
+    const NothingLeft nothing_left;
+    Contained process(not_pid1({"--subreaper", "--grace", "60s"}, witness({"orphans", "300", "signals"})));
+    CHECK(process.says("set"));
+    const pid_t init = child_of(process.pid());
+    CHECK(eventually([&] { return children_of(init).size() == 1; }, patience));
+    for (const int number : {SIGHUP, SIGTERM, SIGUSR1, 40}) {
+        (void)send_signal(init, number);
+        CHECK(process.says("got " + std::to_string(number)));
+    }
+    process.send("exit 7\n");
+    CHECK(process.end() == 7);
+    CHECK_FALSE(contains(process.output(), "stray"));
+    CHECK_FALSE(contains(process.output(), "left behind"));
+}
+
+// tini -s, dumb-init and catatonit leave them behind.
+TEST_CASE("pid1-46: as a subreaper it leaves nobody behind, in whatever session, and who does not listen is killed")
+{
+    const NothingLeft nothing_left;
+    Contained process(not_pid1({"--subreaper", "--grace", "100ms"},
+                               script("(WITNESS name apart session signals </dev/null &); "
+                                      "(WITNESS name beside signals </dev/null &); "
+                                      "(setsid sh -c 'sleep 1000 & sleep 1000' &); exec WITNESS signals")));
+    for (int which = 0; which < 3; which++)
+        CHECK(process.says("set"));
+    const pid_t init = child_of(process.pid());
+    CHECK(eventually([&] { return children_of(init).size() == 4; }, patience));
+    process.send("exit 7\n");
+    CHECK(process.end() == 7);
+    CHECK(contains(process.output(), "apart: got 15"));
+    CHECK(contains(process.output(), "beside: got 15"));
+    CHECK_FALSE(contains(process.output(), "stray"));
+    CHECK_FALSE(contains(process.output(), "left behind"));
+}
+
+TEST_CASE("pid1-46: not PID 1 and no subreaper: it says so, and goes on")
+{
+    const NothingLeft nothing_left;
+    Contained process(not_pid1({}, witness()));
+    CHECK(process.says("set"));
+    (void)send_signal(child_of(process.pid()), SIGUSR1);
+    CHECK(process.says("got 10"));
+    process.send("exit 7\n");
+    CHECK(process.end() == 7);
+    CHECK(contains(process.errors(), "PID 1"));
+}
+
+// tini: "Failed to register as child subreaper", exits 1.
+TEST_CASE("pid1-46: where it cannot become a subreaper it says so, and goes on")
+{
+    const NothingLeft nothing_left;
+    Words words = not_pid1({"--subreaper"}, witness());
+    words.insert(words.begin() + 2, {payload("oldkernel"), "--without", "prctl:PR_SET_CHILD_SUBREAPER", "--"});
+    Contained process(words);
+    CHECK(process.says("set"));
+    process.send("exit 7\n");
+    CHECK(process.end() == 7);
+    CHECK(contains(process.errors(), "subreaper"));
+}
+
+// What systemd asks of whoever starts it, see https://systemd.io/CONTAINER_INTERFACE. Its place is taken by a script
+// that looks around, and ends when it is asked to in systemd's way.
+TEST_CASE("pid1-47: a systemd payload gets the environment, the stop signal and the /sys that it asks for")
+{
+    if (!is_vial())
+        return;
+    const NothingLeft nothing_left;
+    const std::string file = spec(
+        "machine", "root = \"ROOT\"\ninit = false\nstop_signal = \"RTMIN+3\"\n"
+                   "command = [\"/bin/sh\", \"-c\", \"trap 'echo stopped; exit 0' 37; "
+                   "echo container=$container uuid=${#container_uuid} notify=${NOTIFY_SOCKET:+yes}; "
+                   "grep -q ' /sys sysfs ro' /proc/mounts && echo read-only; "
+                   "echo $$ is up; while :; do sleep 1000 & wait; done\"]\n");
+    Process process(ctl_words({"run", file}));
+    const bool up = process.expect("1 is up", patience);
+    CAPTURE(process.errors());
+    CHECK(up);
+    CHECK(contains(process.output(), "container=vial "));
+    CHECK(contains(process.output(), "uuid=36 "));
+    CHECK(contains(process.output(), "notify=yes"));
+    CHECK(contains(process.output(), "read-only"));
+    if (!up)
+        return;
+    CHECK(ctl({"stop", "machine"}).code == 0);
+    CHECK(process.expect("stopped", patience));
+    CHECK(process.wait(patience) == 0);
+}
+
+TEST_CASE("pid1-47: a systemd payload has /dev/console, and it is a terminal")
+{
+    if (!is_vial())
+        return;
+    const NothingLeft nothing_left;
+    const std::string file =
+        spec("machine", "root = \"ROOT\"\ninit = false\ncommand = [\"/bin/sh\", \"-c\", "
+                        "\"test -c /dev/console && test -t 0 < /dev/console && echo con''sole; exit 4\"]\n");
+    Process process(ctl_words({"run", file}), Process::Streams::Terminal);
+    CHECK(process.wait(patience) == 4);
+    CAPTURE(process.output());
+    CHECK(contains(process.output(), "console"));
+}
+
+TEST_CASE("pid1-48: those put in from outside are reaped when they come to init, and are asked at the end")
+{
+    const NothingLeft nothing_left;
+    Contained process(pid1({"--grace", "60s"}, witness()));
+    CHECK(process.says("set"));
+    // This one's parent goes away at once, outside.
+    CHECK(run({"sh", "-c", "\"$@\" & exit 0", "sh", "nsenter", "--no-fork", "--target", std::to_string(process.pid()), "--pid",
+               "--mount", payload("witness"), "exit", "3"})
+              .code == 0);
+    // And these are orphans that a visitor made.
+    CHECK(run(inside(process.pid(), witness({"orphans", "50"}))).code == 0);
+    CHECK(eventually([&] { return children_of(process.pid()).size() == 1; }, patience));
+    CHECK_FALSE(process.has_ended());
+
+    Process visitor(inside(process.pid(), witness()));
+    CHECK(visitor.expect("set\n", patience));
+    process.send("exit 7\n");
+    // It gets its time as the others do; its parent, outside, is who hears of its end.
+    CHECK(visitor.expect("got 15\n", patience));
+    CHECK_FALSE(process.has_ended());
+    visitor.send("exit 5\n");
+    CHECK(visitor.wait(patience) == 5);
+    CHECK(process.end() == 7);
+}
+
+// tini wakes up every second.
+TEST_CASE("pid1-59: nothing happens, nothing wakes it")
+{
+    const NothingLeft nothing_left;
+    Contained process(pid1({"sleep", "1000"}));
+    const pid_t init = process.pid();
+    const pid_t main = child_of(init);
+    CHECK(eventually([&] { return status_of(main, "Name") == "sleep" && state_of(init) == 'S'; }, patience));
+    // What it does after the start, closing this and that, is over when it has not slept again for a while.
+    long before = -1;
+    CHECK(eventually([&] {
+        const long last = before;
+        before = sleeps_of(init);
+        return last == before;
+    }, patience));
+    // The only thing here that is measured in time: that it does not come.
+    CHECK_FALSE(eventually([&] { return sleeps_of(init) != before; }, 2500));
+}
+
+TEST_CASE("pid1-60: the child's score for the out-of-memory killer is what init's was")
+{
+    const NothingLeft nothing_left;
+    Contained process(pid1(script("cat /proc/self/oom_score_adj; exec WITNESS signals")),
+                      [] { write_text("/proc/self/oom_score_adj", "100"); });
+    CHECK(process.says("100"));
+    CHECK(process.says("set"));
+    // To go below what it was takes CAP_SYS_RESOURCE, which not every machine has that runs this.
+    const bool may = (std::strtoull(status_of(process.pid(), "CapEff").c_str(), nullptr, 16) >> 24 & 1) != 0;
+    const std::string own = read_text("/proc/" + std::to_string(process.pid()) + "/oom_score_adj");
+    CHECK(own == (may ? "-1000\n" : "100\n"));
+    if (!may)
+        MESSAGE("not run: that it is -1000 for init takes CAP_SYS_RESOURCE");
+}
+
+// They exit with a message; the container does not start.
+TEST_CASE("pid1-60: a refused fork is tried again, and said")
+{
+    const NothingLeft nothing_left;
+    const std::string below = cgroup("pids", ""), top = below.substr(0, below.find("vial/"));
+    const std::string group = top + "pid1-60";
+    if (cgroup_is_unified() || !exists(top + "cgroup.procs") || ::mkdir(group.c_str(), 0755) != 0) {
+        MESSAGE("not run: there is no hierarchy of version 1 with pids");
+        return;
+    }
+    {
+        write_text(group + "/pids.max", "1");
+        Contained process(pid1(witness({"exit", "5"})), [&] { write_text(group + "/tasks", "0"); });
+        CHECK(eventually([&] {
+            (void)process.expect("\n", 20);
+            return contains(process.errors(), "Resource temporarily unavailable") || process.has_ended();
+        }, patience));
+        write_text(group + "/pids.max", "max");
+        CHECK(process.end() == 5);
+    }
+    CHECK(eventually([&] { return ::rmdir(group.c_str()) == 0; }, patience));
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+//
+// `vial init -- COMMAND` in somebody's container: how it starts its main process. See pid1.h.
+//
+// What the Debian 12 packages of its peers did in a case is written where they failed: tini 0.19.0, dumb-init 1.2.5,
+// catatonit 0.1.7.
+
+#include "base/os.h"
+#include "pid1.h"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace vial;
+using namespace vial::test;
+
+namespace {
+
+/// Runs the program under test as PID 1 to its end.
+Finished run_contained(Words words, std::function<void()> prepare = {}, long limit = patience)
+{
+    Process process(std::move(words), Process::Streams::Pipes, contained(std::move(prepare)));
+    Finished finished;
+    finished.code = process.wait(limit);
+    finished.out = process.output();
+    finished.err = process.errors();
+    return finished;
+}
+
+/// A file with that content that may be executed.
+std::string program_file(const std::string& name, std::string_view text, mode_t mode = 0755)
+{
+    const std::string path = work() + "/" + name;
+    write_text(path, text);
+    CHECK(::chmod(path.c_str(), mode) == 0);
+    return path;
+}
+
+}  // namespace
+
+// tini and catatonit wait for ever: the kernel reaps for them, and they are told nothing.
+TEST_CASE("pid1-1: SIGCHLD inherited as ignored: still the child's code, still reaps")
+{
+    const NothingLeft nothing_left;
+    const auto ignore = [] { set_signals({}, {SIGCHLD}); };
+    CHECK(run_contained(pid1({"/bin/sh", "-c", "exit 3"}), ignore, patience).code == 3);
+
+    Process process(pid1(script("(sleep 0 &); (WITNESS exit 0 &); exec WITNESS signals")), Process::Streams::Pipes,
+                    contained(ignore));
+    REQUIRE(process.expect("set\n"));
+    CHECK(eventually([&] { return children_of(process.pid()).size() == 1; }, patience));
+    process.send("exit 4\n");
+    CHECK(process.wait(patience) == 4);
+}
+
+// catatonit blocks TSTP, TTIN and TTOU on top; dumb-init unblocks and stops ignoring
+// everything. None has a choice.
+TEST_CASE("pid1-2: the child gets the signal mask and the ignored signals that init was given")
+{
+    const NothingLeft nothing_left;
+    const std::vector<int> blocked{SIGUSR1, SIGWINCH, 40}, ignored{SIGHUP, SIGUSR2, SIGPIPE};
+    const Finished finished =
+        run_contained(pid1({"cat", "/proc/self/status"}), [&] { set_signals(blocked, ignored); });
+    CHECK(finished.code == 0);
+    CHECK(contains(finished.out, "SigBlk:\t" + signal_set(blocked) + "\n"));
+    CHECK(contains(finished.out, "SigIgn:\t" + signal_set(ignored) + "\n"));
+    // Or a clean one, where asked.
+    const Finished clean = run_contained(pid1({"--clean-signals"}, {"cat", "/proc/self/status"}),
+                                         [&] { set_signals(blocked, ignored); });
+    CHECK(contains(clean.out, "SigBlk:\t" + signal_set({}) + "\n"));
+    CHECK(contains(clean.out, "SigIgn:\t" + signal_set({}) + "\n"));
+}
+
+// catatonit: 0000000000380000, its TSTP, TTIN and TTOU.
+TEST_CASE("pid1-3: after a clean start nothing is blocked and nothing ignored in the child")
+{
+    const NothingLeft nothing_left;
+    for (const bool terminal : {false, true}) {
+        Process process(pid1({"grep", "^Sig", "/proc/self/status"}),
+                        terminal ? Process::Streams::Terminal : Process::Streams::Pipes, contained());
+        CHECK(process.wait(patience) == 0);
+        CHECK(contains(process.output(), "SigBlk:\t" + signal_set({})));
+        CHECK(contains(process.output(), "SigIgn:\t" + signal_set({})));
+    }
+}
+
+TEST_CASE("pid1-4: an exec that fails at once, and a child that ends at once, are seen every time")
+{
+    const NothingLeft nothing_left;
+    constexpr int rounds = 60;
+    int failed = 0, ended = 0;
+    for (int round = 0; round < rounds && failed == round && ended == round; round++) {
+        failed += run_contained(pid1({"/no/such/program"}), {}, patience).code == 127;
+        ended += run_contained(pid1(witness({"exit", "5"})), {}, patience).code == 5;
+    }
+    CHECK(failed == rounds);
+    CHECK(ended == rounds);
+}
+
+// With a debugger's hand the child is held at its very beginning, until init has dealt with the signal.
+TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost nor fatal to init")
+{
+    const NothingLeft nothing_left;
+    int gate[2];
+    REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
+    Fd gate_end(gate[0]), open_gate(gate[1]);
+    Process process(pid1(witness()), Process::Streams::Pipes, contained([&] {
+                        set_signals({SIGUSR1}, {});
+                        open_gate.reset();
+                        char byte;
+                        (void)!::read(gate_end.get(), &byte, 1);
+                    }));
+    const pid_t init = process.pid();
+    Traced traced(init, PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE);
+    open_gate.reset();
+    // The kernel has it stop where it has made the child, and the child at its first instruction.
+    CHECK((traced.stop() >> 16) != 0);
+    unsigned long made = 0;
+    ::ptrace(PTRACE_GETEVENTMSG, init, nullptr, &made);
+    const auto child = static_cast<pid_t>(made);
+    CHECK(eventually([&] { return state_of(child) == 't'; }, patience));
+    traced.let_go();
+    // Most pass it on now, to a child that has not become anything yet. Who waits with it until the exec, does well, too.
+    (void)send_signal(init, SIGUSR1);
+    (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
+    CHECK(::waitpid(child, nullptr, WNOHANG | __WALL) == child);
+    ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
+    CHECK(process.expect("set\n", patience));
+    CHECK(process.expect("got 10\n", patience));
+    process.send("exit 6\n");
+    CHECK(process.wait(patience) == 6);
+}
+
+TEST_CASE("pid1-5: a signal that was there before init itself reaches the main process")
+{
+    const NothingLeft nothing_left;
+    int gate[2];
+    REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
+    Fd gate_end(gate[0]), open_gate(gate[1]);
+    Process process(pid1(witness()), Process::Streams::Pipes, contained([&] {
+                        set_signals({SIGTERM}, {});
+                        open_gate.reset();
+                        char byte;
+                        (void)!::read(gate_end.get(), &byte, 1);
+                    }));
+    CHECK(eventually([&] { return status_of(process.pid(), "SigBlk") == signal_set({SIGTERM}); }, patience));
+    process.kill(SIGTERM);
+    open_gate.reset();
+    CHECK(process.expect("got 15\n", patience));
+    process.send("exit 6\n");
+    CHECK(process.wait(patience) == 6);
+}
+
+// tini exits 1: "tcsetpgrp failed: Bad file descriptor".
+TEST_CASE("pid1-6: works with descriptors 0, 1 and 2 closed")
+{
+    const NothingLeft nothing_left;
+    const std::string file = work() + "/said";
+    for (const std::vector<int>& closed : std::vector<std::vector<int>>{{0, 1, 2}, {0}, {1}, {2}, {0, 2}}) {
+        const auto close_them = [&] {
+            for (const int fd : closed)
+                ::close(fd);
+        };
+        write_text(file, "");
+        CHECK(run_contained(pid1(script("echo here > " + file + "; exit 4")), close_them, patience).code == 4);
+        CHECK(read_text(file) == "here\n");
+    }
+}
+
+// tini exits 1 with its standard input closed (EBADF), and with a terminal that is not its own it goes on.
+TEST_CASE("pid1-7: no terminal to give to the child, for whatever reason, is not fatal")
+{
+    const NothingLeft nothing_left;
+    const auto from = [](const char* path, int flags) {
+        return [=] {
+            const int fd = ::open(path, flags | O_NOCTTY);
+            ::dup2(fd, 0);
+            if (fd > 0)
+                ::close(fd);
+        };
+    };
+    Process other({"sleep", "1000"}, Process::Streams::Terminal);  // whose terminal is not ours
+    const std::string terminal = "/proc/" + std::to_string(other.pid()) + "/fd/0";
+    const std::vector<std::function<void()>> inputs{
+        {},                                // a pipe: ENOTTY
+        from("/dev/null", O_RDONLY),       // ENOTTY
+        from(terminal.c_str(), O_RDWR),    // another session's: ENOTTY
+        from("/proc/self/exe", O_PATH),    // EBADF
+        [] { ::close(0); },                // EBADF
+        [] { ::setsid(); },                // in a session without a terminal
+    };
+    for (std::size_t which = 0; which < inputs.size(); which++) {
+        CAPTURE(which);
+        // The terminal is named in the host's numbers, so it is opened before /proc is another.
+        Birth birth = contained();
+        birth.prepare = [&, fresh = birth.prepare] {
+            if (inputs[which])
+                inputs[which]();
+            fresh();
+        };
+        Process process(pid1(witness({"exit", "5"})), Process::Streams::Pipes, birth);
+        CHECK(process.wait(patience) == 5);
+        INFO(process.errors());
+    }
+    // A terminal that has hung up: EIO.
+    Process hung(pid1(witness({"exit", "5"})), Process::Streams::Terminal, contained([] {
+                     (void)os::close_from(3);  // the master among them
+                     ::signal(SIGHUP, SIG_IGN);
+                     char byte;
+                     while (::read(0, &byte, 1) > 0) {}
+                 }));
+    hung.hang_up();
+    CHECK(hung.wait(patience) == 5);
+}
+
+// tini, dumb-init and catatonit keep them all open for as long as they live.
+TEST_CASE("pid1-8: inherited descriptors reach the child, and init has closed them")
+{
+    const NothingLeft nothing_left;
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const Fd read_end(ends[0]);
+    Fd write_end(ends[1]);
+    Process process(pid1(script("echo through >&7; exec 7>&-; exec WITNESS signals")), Process::Streams::Pipes,
+                    contained([&] { ::dup2(write_end.get(), 7); }));
+    write_end.reset();
+    REQUIRE(process.expect("set\n", patience));
+    char buffer[64];
+    REQUIRE(::read(read_end.get(), buffer, sizeof buffer) == 8);
+    CHECK(std::string_view(buffer, 8) == "through\n");
+    // Now that the child has closed it, nobody holds it.
+    pollfd entry{read_end.get(), POLLIN, 0};
+    CHECK(::poll(&entry, 1, patience) == 1);
+    CHECK((entry.revents & POLLHUP) != 0);
+    CHECK_FALSE(process.has_ended());
+}
+
+// tini, dumb-init and catatonit stay where they were started.
+TEST_CASE("pid1-9: init's working directory becomes /, the child keeps its own")
+{
+    const NothingLeft nothing_left;
+    const std::string directory = empty_directory("somewhere");
+    Process process(pid1(script("pwd; exec WITNESS signals")), Process::Streams::Pipes,
+                    contained([&] { (void)!::chdir(directory.c_str()); }));
+    CHECK(process.expect(directory + "\n", patience));
+    REQUIRE(process.expect("set\n", patience));
+    char path[256] = {};
+    const std::string link = "/proc/" + std::to_string(process.pid()) + "/cwd";
+    CHECK(eventually([&] {
+        const ssize_t length = ::readlink(link.c_str(), path, sizeof path - 1);
+        return std::string_view(path, length > 0 ? static_cast<std::size_t>(length) : 0) == "/";
+    }, patience));
+}
+
+// tini, dumb-init and catatonit hand LISTEN_PID=1 on, so that sd_listen_fds(3) finds nothing.
+TEST_CASE("pid1-10: LISTEN_PID that names init names the child, and any other stays")
+{
+    const NothingLeft nothing_left;
+    const Words command = pid1(script("echo ${LISTEN_PID:-none} $$ $LISTEN_FDS"));
+    Finished finished = run_contained(command, [] { ::setenv("LISTEN_PID", "1", 1), ::setenv("LISTEN_FDS", "2", 1); });
+    const std::string pid = finished.out.substr(0, finished.out.find(' '));
+    CHECK(pid != "1");
+    CHECK(finished.out == pid + " " + pid + " 2\n");
+    finished = run_contained(command, [] { ::setenv("LISTEN_PID", "77", 1), ::setenv("LISTEN_FDS", "2", 1); });
+    CHECK(finished.out.starts_with("77 "));
+    finished = run_contained(command, [] { ::unsetenv("LISTEN_PID"), ::setenv("LISTEN_FDS", "2", 1); });
+    CHECK(finished.out.starts_with("none "));
+}
+
+// dumb-init exits 2 for all of them.
+TEST_CASE("pid1-11: an exec that fails exits 127 or 126, and says the program and the reason in one line")
+{
+    const NothingLeft nothing_left;
+    struct Failure {
+        std::string path;
+        int code;
+        const char *reason, *in_short;  ///< the kernel's word for it will do, too
+    };
+    const Failure failures[] = {
+        {"/no/such/program", 127, "No such file or directory", ""},
+        {"no-such-program-in-path", 127, "no such program in PATH", "No such file or directory"},
+        {work() + "/interpreter", 127, "not the interpreter", "No such file or directory"},
+        {work() + "/forbidden", 126, "Permission denied", ""},
+        {"/tmp", 126, "is a directory", "Permission denied"},
+        {work() + "/garbage", 126, "no program for this machine", "Exec format error"},
+    };
+    (void)program_file("interpreter", "#!/no/such/interpreter\n");
+    (void)program_file("forbidden", "#!/bin/sh\nexit 0\n", 0644);
+    (void)program_file("garbage", std::string_view("\x7f" "ELF\0\1\2\3", 8));
+    for (const Failure& failure : failures) {
+        CAPTURE(failure.path);
+        const Finished finished = run_contained(pid1({failure.path}));
+        CAPTURE(finished.err);
+        CHECK(finished.code == failure.code);
+        CHECK(finished.out == "");
+        CHECK(lines(finished.err).size() == 1);
+        CHECK(contains(finished.err, failure.path));
+        CHECK((contains(finished.err, failure.reason) ||
+               (*failure.in_short != '\0' && contains(finished.err, failure.in_short))));
+    }
+}
+
+// tini -vvv writes "[TRACE tini (1)] ..." between the lines of its child.
+TEST_CASE("pid1-12: what init has to say, it never says on the child's standard output")
+{
+    const NothingLeft nothing_left;
+    Process process(pid1({"--verbose"}, witness()), Process::Streams::Pipes, contained());
+    REQUIRE(process.expect("set\n", patience));
+    process.kill(SIGUSR1);
+    CHECK(process.expect("got 10\n", patience));
+    process.send("exit 0\n");
+    CHECK(process.wait(patience) == 0);
+    CHECK(process.output() == "set\ngot 10\n");
+    CHECK(process.errors() != "");
+}
+
+// dumb-init writes its usage, but exits 1; tini and catatonit pass.
+TEST_CASE("pid1-13: without a command: usage on standard error, and no success")
+{
+    const NothingLeft nothing_left;
+    Words without = pid1({}), dashes = pid1({});
+    without.pop_back();
+    for (const Words& words : {without, dashes}) {
+        const Finished finished = run_contained(words);
+        CHECK(finished.code > 0);
+        CHECK(finished.out == "");
+        CHECK((contains(finished.err, "usage") || contains(finished.err, "Usage")));
+    }
+}
+
+TEST_CASE("pid1-14: options after the command are the command's, and -- ends init's own")
+{
+    const NothingLeft nothing_left;
+    const Words echo{"/bin/echo", "--group", "--verbose", "--", "--grace", "-g", "-h"};
+    Words with_dashes = pid1(echo), without = pid1(echo);
+    without.erase(std::find(without.begin(), without.end(), "--"));
+    for (const Words& words : {with_dashes, without}) {
+        const Finished finished = run_contained(words);
+        CHECK(finished.code == 0);
+        CHECK(finished.out == "--group --verbose -- --grace -g -h\n");
+        CHECK(finished.err == "");
+    }
+    // What follows the dashes is the command, whatever it looks like.
+    const Finished strange = run_contained(pid1({"--group"}));
+    CHECK(strange.code == 127);
+    CHECK(contains(strange.err, "--group"));
+}
