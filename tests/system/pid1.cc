@@ -33,11 +33,11 @@ struct Translation {
     const char *peer, *option, *flag;
 };
 constexpr Translation translations[] = {
-    {"tini", "--group", "-g"},          {"tini", "--remap", "-e"},          {"tini", "--parent-death", "-p"},
-    {"tini", "--subreaper", "-s"},      {"tini", "--no-grace", ""},         {"tini", "--verbose", "-vvv"},
-    {"dumb-init", "--group", ""},       {"dumb-init", "--rewrite", "-r"},   {"dumb-init", "--no-grace", ""},
-    {"dumb-init", "--verbose", "-v"},   {"catatonit", "--group", "-g"},     {"catatonit", "--pause", "-P"},
-    {"catatonit", "--no-grace", ""},    {"catatonit", "--verbose", ""},     {"dumb-init", "--subreaper", ""},
+    {"tini", "--group", "-g"},        {"tini", "--remap", "-e"},        {"tini", "--parent-death", "-p"},
+    {"tini", "--subreaper", "-s"},    {"tini", "--no-grace", ""},       {"tini", "--verbose", "-vvv"},
+    {"dumb-init", "--group", ""},     {"dumb-init", "--rewrite", "-r"}, {"dumb-init", "--no-grace", ""},
+    {"dumb-init", "--verbose", "-v"}, {"catatonit", "--group", "-g"},   {"catatonit", "--pause", "-P"},
+    {"catatonit", "--no-grace", ""},  {"catatonit", "--verbose", ""},   {"dumb-init", "--subreaper", ""},
     {"catatonit", "--subreaper", ""},
 };
 
@@ -210,12 +210,13 @@ bool send_signal(pid_t pid, int signal)
 
 bool taken(pid_t pid, int signal)
 {
-    return send_signal(pid, signal) && eventually(
-        [&] {
-            const std::string pending = status_of(pid, "ShdPnd");
-            return pending.empty() || (std::strtoull(pending.c_str(), nullptr, 16) >> (signal - 1) & 1) == 0;
-        },
-        patience);
+    return send_signal(pid, signal) &&
+           eventually(
+               [&] {
+                   const std::string pending = status_of(pid, "ShdPnd");
+                   return pending.empty() || (std::strtoull(pending.c_str(), nullptr, 16) >> (signal - 1) & 1) == 0;
+               },
+               patience);
 }
 
 }  // namespace vial::test

@@ -51,6 +51,7 @@ private:
 
 }  // namespace
 
+// All three pass.
 TEST_CASE("pid1-31: of 20,000 orphans none is left")
 {
     const NothingLeft nothing_left;
@@ -79,12 +80,14 @@ TEST_CASE("pid1-32: one SIGCHLD for two that died: both are seen")
         CHECK(eventually([&] { return state_of(process.pid()) == 'T'; }, patience));
         const std::vector<pid_t> both = children_of(process.pid());
         const auto all_dead = [&](std::size_t wanted) {
-            return eventually([&] {
-                std::size_t dead = 0;
-                for (const pid_t pid : both)
-                    dead += state_of(pid) == 'Z';
-                return dead == wanted;
-            }, patience);
+            return eventually(
+                [&] {
+                    std::size_t dead = 0;
+                    for (const pid_t pid : both)
+                        dead += state_of(pid) == 'Z';
+                    return dead == wanted;
+                },
+                patience);
         };
         if (!orphan_first) {
             process.send("exit 9\n");
@@ -138,13 +141,14 @@ TEST_CASE("pid1-34: death by signal n exits 128+n")
     }
 }
 
-// tini, dumb-init and catatonit end at once: no orphan is asked, and the kernel kills them all.
+// tini and catatonit end at once: no orphan is asked, and the kernel kills them all. dumb-init asks those of the main process's
+// session, and does not wait.
 TEST_CASE("pid1-35: orphans that outlive the main process get TERM, and its code is the code")
 {
     const NothingLeft nothing_left;
     const Line to_orphan;
-    Contained process(pid1({"--grace", "600s"}, script("(WITNESS name orphan signals < " + to_orphan.path() +
-                                                       " &); exec WITNESS signals")));
+    Contained process(pid1({"--grace", "600s"},
+                           script("(WITNESS name orphan signals < " + to_orphan.path() + " &); exec WITNESS signals")));
     CHECK(process.says("set"));
     CHECK(process.says("set"));
     process.send("exit 7\n");
@@ -265,7 +269,7 @@ int run_inside(pid_t init, const Words& words)
 
 }  // namespace
 
-// Of the peers catatonit -P alone has it; it passes.
+// Of the peers catatonit -P alone has it, and passes.
 TEST_CASE("pid1-39: with --pause it reaps, and ends well on TERM and INT")
 {
     const NothingLeft nothing_left;
@@ -282,11 +286,13 @@ TEST_CASE("pid1-39: with --pause it reaps, and ends well on TERM and INT")
     }
 }
 
+// All three pass.
 TEST_CASE("pid1-40: a process in uninterruptible sleep keeps init from nothing")
 {
     const NothingLeft nothing_left;
     Contained process(
-        pid1({"--grace", "100ms"}, script("(WITNESS name deep uninterruptible &); (WITNESS orphans 1 &); exec WITNESS signals")));
+        pid1({"--grace", "100ms"},
+             script("(WITNESS name deep uninterruptible &); (WITNESS orphans 1 &); exec WITNESS signals")));
     CHECK(process.says("set"));
     // Orphans are reaped and signals passed on meanwhile; the sleeper and its own child stay.
     CHECK(eventually([&] { return children_of(process.pid()).size() == 2; }, patience));
@@ -306,8 +312,9 @@ TEST_CASE("pid1-42: a signal for the main process does not go to who has its num
 {
     const NothingLeft nothing_left;
     for (const Words& options : {Words{"--grace", "60s"}, Words{"--grace", "60s", "--group"}}) {
-        Contained process(pid1(options, script("trap '' TERM; "
-                                               "(WITNESS session recycle $$ name heir signals </dev/null &); exec WITNESS signals")));
+        Contained process(
+            pid1(options, script("trap '' TERM; "
+                                 "(WITNESS session recycle $$ name heir signals </dev/null &); exec WITNESS signals")));
         CHECK(process.says("set"));
         CHECK(eventually([&] { return children_of(process.pid()).size() == 2; }, patience));
         process.send("exit 7\n");

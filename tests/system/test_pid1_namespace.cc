@@ -77,7 +77,8 @@ TEST_CASE("pid1-45: the launcher reports a container that rebooted or was powere
     for (const int off : {0, 1}) {
         const std::string file =
             spec("machine", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", \"echo up; read -r line; "
-                            "exec /data/witness reboot " + std::to_string(off) + "\"]\nmounts = [\"" + directory +
+                            "exec /data/witness reboot " +
+                                std::to_string(off) + "\"]\nmounts = [\"" + directory +
                                 ":/data:ro\"]\n[security]\ncapabilities = [\"SYS_BOOT\"]\nseccomp = \"off\"\n");
         Process process(ctl_words({"run", file}));
         CHECK(process.expect("up\n", patience));
@@ -89,7 +90,7 @@ TEST_CASE("pid1-45: the launcher reports a container that rebooted or was powere
     }
 }
 
-// tini -s and catatonit pass on everything, but leave the orphans to somebody else when they end.
+// tini -s and catatonit (always) pass; dumb-init is none, and its orphans go elsewhere.
 TEST_CASE("pid1-46: as a subreaper, not PID 1: orphans, signals, codes and the end are as ever")
 {
     const NothingLeft nothing_left;
@@ -127,6 +128,7 @@ TEST_CASE("pid1-46: as a subreaper it leaves nobody behind, in whatever session,
     CHECK_FALSE(contains(process.output(), "left behind"));
 }
 
+// tini says so; dumb-init and catatonit do not.
 TEST_CASE("pid1-46: not PID 1 and no subreaper: it says so, and goes on")
 {
     const NothingLeft nothing_left;
@@ -139,7 +141,7 @@ TEST_CASE("pid1-46: not PID 1 and no subreaper: it says so, and goes on")
     CHECK(contains(process.errors(), "PID 1"));
 }
 
-// tini: "Failed to register as child subreaper", exits 1.
+// tini -s and catatonit exit 1.
 TEST_CASE("pid1-46: where it cannot become a subreaper it says so, and goes on")
 {
     const NothingLeft nothing_left;
@@ -159,12 +161,12 @@ TEST_CASE("pid1-47: a systemd payload gets the environment, the stop signal and 
     if (!is_vial())
         return;
     const NothingLeft nothing_left;
-    const std::string file = spec(
-        "machine", "root = \"ROOT\"\ninit = false\nstop_signal = \"RTMIN+3\"\n"
-                   "command = [\"/bin/sh\", \"-c\", \"trap 'echo stopped; exit 0' 37; "
-                   "echo container=$container uuid=${#container_uuid} notify=${NOTIFY_SOCKET:+yes}; "
-                   "grep -q ' /sys sysfs ro' /proc/mounts && echo read-only; "
-                   "echo $$ is up; while :; do sleep 1000 & wait; done\"]\n");
+    const std::string file =
+        spec("machine", "root = \"ROOT\"\ninit = false\nstop_signal = \"RTMIN+3\"\n"
+                        "command = [\"/bin/sh\", \"-c\", \"trap 'echo stopped; exit 0' 37; "
+                        "echo container=$container uuid=${#container_uuid} notify=${NOTIFY_SOCKET:+yes}; "
+                        "grep -q ' /sys sysfs ro' /proc/mounts && echo read-only; "
+                        "echo $$ is up; while :; do sleep 1000 & wait; done\"]\n");
     Process process(ctl_words({"run", file}));
     const bool up = process.expect("1 is up", patience);
     CAPTURE(process.errors());
@@ -194,14 +196,15 @@ TEST_CASE("pid1-47: a systemd payload has /dev/console, and it is a terminal")
     CHECK(contains(process.output(), "console"));
 }
 
+// All three reap, and none asks.
 TEST_CASE("pid1-48: those put in from outside are reaped when they come to init, and are asked at the end")
 {
     const NothingLeft nothing_left;
     Contained process(pid1({"--grace", "60s"}, witness()));
     CHECK(process.says("set"));
     // This one's parent goes away at once, outside.
-    CHECK(run({"sh", "-c", "\"$@\" & exit 0", "sh", "nsenter", "--no-fork", "--target", std::to_string(process.pid()), "--pid",
-               "--mount", payload("witness"), "exit", "3"})
+    CHECK(run({"sh", "-c", "\"$@\" & exit 0", "sh", "nsenter", "--no-fork", "--target", std::to_string(process.pid()),
+               "--pid", "--mount", payload("witness"), "exit", "3"})
               .code == 0);
     // And these are orphans that a visitor made.
     CHECK(run(inside(process.pid(), witness({"orphans", "50"}))).code == 0);
@@ -219,7 +222,7 @@ TEST_CASE("pid1-48: those put in from outside are reaped when they come to init,
     CHECK(process.end() == 7);
 }
 
-// tini wakes up every second.
+// tini wakes up every second; dumb-init and catatonit pass.
 TEST_CASE("pid1-59: nothing happens, nothing wakes it")
 {
     const NothingLeft nothing_left;
@@ -229,11 +232,13 @@ TEST_CASE("pid1-59: nothing happens, nothing wakes it")
     CHECK(eventually([&] { return status_of(main, "Name") == "sleep" && state_of(init) == 'S'; }, patience));
     // What it does after the start, closing this and that, is over when it has not slept again for a while.
     long before = -1;
-    CHECK(eventually([&] {
-        const long last = before;
-        before = sleeps_of(init);
-        return last == before;
-    }, patience));
+    CHECK(eventually(
+        [&] {
+            const long last = before;
+            before = sleeps_of(init);
+            return last == before;
+        },
+        patience));
     // The only thing here that is measured in time: that it does not come.
     CHECK_FALSE(eventually([&] { return sleeps_of(init) != before; }, 2500));
 }
@@ -253,7 +258,7 @@ TEST_CASE("pid1-60: the child's score for the out-of-memory killer is what init'
         MESSAGE("not run: that it is -1000 for init takes CAP_SYS_RESOURCE");
 }
 
-// They exit with a message; the container does not start.
+// All three exit 1: the container does not start.
 TEST_CASE("pid1-60: a refused fork is tried again, and said")
 {
     const NothingLeft nothing_left;
@@ -266,10 +271,12 @@ TEST_CASE("pid1-60: a refused fork is tried again, and said")
     {
         write_text(group + "/pids.max", "1");
         Contained process(pid1(witness({"exit", "5"})), [&] { write_text(group + "/tasks", "0"); });
-        CHECK(eventually([&] {
-            (void)process.expect("\n", 20);
-            return contains(process.errors(), "Resource temporarily unavailable") || process.has_ended();
-        }, patience));
+        CHECK(eventually(
+            [&] {
+                (void)process.expect("\n", 20);
+                return contains(process.errors(), "Resource temporarily unavailable") || process.has_ended();
+            },
+            patience));
         write_text(group + "/pids.max", "max");
         CHECK(process.end() == 5);
     }

@@ -55,7 +55,8 @@ const std::string nothing_but(const std::vector<int>& signals)
 
 }  // namespace
 
-// tini keeps ABRT, BUS, FPE, ILL, SEGV, SYS, TRAP for itself and dies of them: what was sent is lost, and the container.
+// tini and catatonit do not take ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS: as PID 1 of its namespace the kernel drops them for
+// them, and what was sent is lost. dumb-init passes.
 TEST_CASE("pid1-15: every signal that somebody sends reaches the main process")
 {
     const NothingLeft nothing_left;
@@ -79,7 +80,7 @@ TEST_CASE("pid1-15: every signal that somebody sends reaches the main process")
     CHECK(process.output() == nothing_but(sent));
 }
 
-// dumb-init keeps its rewriting in an array of 32 and reads behind it: real-time signals become what lies there.
+// All three pass; dumb-init by luck, since it keeps its rewriting in an array of 32 and reads behind that.
 TEST_CASE("pid1-16: real-time signals, each as often as it was sent")
 {
     const NothingLeft nothing_left;
@@ -99,7 +100,8 @@ TEST_CASE("pid1-16: real-time signals, each as often as it was sent")
     CHECK(process.output() == nothing_but(sent));
 }
 
-// tini: "Unexpected error when forwarding signal: 'Operation not permitted'", exits 1, and the container is gone.
+// tini: "Unexpected error when forwarding signal: 'Operation not permitted'", exits 1, and the container is gone. dumb-init
+// and catatonit pass.
 TEST_CASE("pid1-17: a main process that may not be sent signals goes on, and so does init")
 {
     const NothingLeft nothing_left;
@@ -112,6 +114,7 @@ TEST_CASE("pid1-17: a main process that may not be sent signals goes on, and so 
     CHECK(process.output() == nothing_but({}));
 }
 
+// tini and catatonit pass; below dumb-init the main process leads a session, and cannot leave its group.
 TEST_CASE("pid1-18: nobody there to send to is not fatal")
 {
     const NothingLeft nothing_left;
@@ -121,25 +124,29 @@ TEST_CASE("pid1-18: nobody there to send to is not fatal")
     CHECK(process.end(6) == 6);
 }
 
-// tini -g and catatonit -g lose it, silently. dumb-init too, where the main process makes itself a group.
+// tini -g and catatonit -g lose it, silently. Below dumb-init it cannot leave, see above.
 TEST_CASE("pid1-19: group mode reaches a main process that left its group, and what stayed in it")
 {
     const NothingLeft nothing_left;
-    Contained process({"--group"},
-                      script("exec 3<&0; WITNESS name member signals <&3 & exec WITNESS name main regroup signals </dev/null"));
+    Contained process(
+        {"--group"},
+        script("exec 3<&0; WITNESS name member signals <&3 & exec WITNESS name main regroup signals </dev/null"));
     // Both are ready: one of them `expect` has found already.
     CHECK(process.expect("set\n", patience));
     process.kill(SIGUSR1);
-    CHECK(eventually([&] {
-        (void)process.expect("got", 50);
-        return contains(process.output(), "main: got 10\n") && contains(process.output(), "member: got 10\n");
-    }, patience));
+    CHECK(eventually(
+        [&] {
+            (void)process.expect("got", 50);
+            return contains(process.output(), "main: got 10\n") && contains(process.output(), "member: got 10\n");
+        },
+        patience));
 }
 
 TEST_CASE("pid1-19: in group mode every member of the group gets a signal once")
 {
     const NothingLeft nothing_left;
-    Contained process({"--group"}, script("exec 3<&0; WITNESS name member signals </dev/null & exec WITNESS signals <&3"));
+    Contained process({"--group"},
+                      script("exec 3<&0; WITNESS name member signals </dev/null & exec WITNESS signals <&3"));
     CHECK(process.expect("set\n", patience));
     // Real-time signals queue: one that came twice is seen twice.
     process.kill(40);
@@ -160,7 +167,8 @@ TEST_CASE("pid1-20: a descendant in a session of its own is asked to end, too, w
     const NothingLeft nothing_left;
     const std::string file = work() + "/asked";
     write_text(file, "");
-    Contained process({}, script("WITNESS name apart session signals > " + file + " </dev/null & "
+    Contained process({}, script("WITNESS name apart session signals > " + file +
+                                 " </dev/null & "
                                  "exec WITNESS signals"));
     CHECK(eventually([&] { return read_text(file) == "apart: set\n"; }, patience));
     process.send("raise 15\n");
@@ -170,7 +178,7 @@ TEST_CASE("pid1-20: a descendant in a session of its own is asked to end, too, w
     CHECK(process.wait(patience) == 128 + SIGKILL);
 }
 
-// tini and catatonit have no rewriting; dumb-init passes but for what it does to real-time signals.
+// tini and catatonit have no rewriting; dumb-init passes.
 TEST_CASE("pid1-21: signals are rewritten and dropped, two exchanged, none twice")
 {
     const NothingLeft nothing_left;
@@ -193,7 +201,7 @@ TEST_CASE("pid1-21: signals are rewritten and dropped, two exchanged, none twice
     CHECK(exchanged.output() == nothing_but({31, 1}));
 }
 
-// tini -e maps to 0 only.
+// tini -e maps to 0 only; dumb-init and catatonit have none.
 TEST_CASE("pid1-22: each exit code can be remapped, and the others stay")
 {
     const NothingLeft nothing_left;
@@ -228,11 +236,13 @@ void begin_with_parent(int die, std::uint64_t namespaces, const std::function<vo
         int status = 0;
         (void)::waitpid(parent, &status, 0);
         // What is left comes to us; we go when the test kills us.
-        while (::waitpid(-1, &status, 0) > 0) {}
+        while (::waitpid(-1, &status, 0) > 0) {
+        }
         for (;;)
             ::pause();
     }
-    const pid_t child = static_cast<pid_t>(::syscall(SYS_clone, namespaces | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+    const pid_t child =
+        static_cast<pid_t>(::syscall(SYS_clone, namespaces | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
     if (child != 0) {
         char byte;
         (void)!::read(die, &byte, 1);
@@ -243,6 +253,7 @@ void begin_with_parent(int die, std::uint64_t namespaces, const std::function<vo
 
 }  // namespace
 
+// tini -p passes; dumb-init and catatonit have none.
 TEST_CASE("pid1-23: a parent that dies is a signal to init, in a namespace of its own and in its parent's")
 {
     const NothingLeft nothing_left;
@@ -266,6 +277,7 @@ TEST_CASE("pid1-23: a parent that dies is a signal to init, in a namespace of it
 
 #if defined(__x86_64__)
 
+// tini -p arms a signal that will never come, and lives for ever.
 TEST_CASE("pid1-23: a parent that dies just before the signal is armed is noticed")
 {
     const NothingLeft nothing_left;
@@ -299,10 +311,12 @@ TEST_CASE("pid1-23: a parent that dies just before the signal is armed is notice
     CHECK(eventually([&] { return status_of(init, "PPid") == std::to_string(process.pid()); }, patience));
     traced.let_go();
     // It ends, with or without a main process that was told.
-    CHECK(eventually([&] {
-        (void)process.expect("got 15\n", 20);
-        return contains(process.output(), "got 15\n") || state_of(init) == '\0' || state_of(init) == 'Z';
-    }, patience));
+    CHECK(eventually(
+        [&] {
+            (void)process.expect("got 15\n", 20);
+            return contains(process.output(), "got 15\n") || state_of(init) == '\0' || state_of(init) == 'Z';
+        },
+        patience));
 }
 
 TEST_CASE("pid1-24: a fault of init's own is not the main process's")
@@ -326,6 +340,7 @@ TEST_CASE("pid1-24: a fault of init's own is not the main process's")
 
 #endif
 
+// All three pass both.
 TEST_CASE("pid1-24: SIGCHLD stays with init")
 {
     const NothingLeft nothing_left;

@@ -45,7 +45,7 @@ std::string program_file(const std::string& name, std::string_view text, mode_t 
 
 }  // namespace
 
-// tini and catatonit wait for ever: the kernel reaps for them, and they are told nothing.
+// tini and catatonit wait for ever: the kernel reaps for them, and they are told nothing. dumb-init passes.
 TEST_CASE("pid1-1: SIGCHLD inherited as ignored: still the child's code, still reaps")
 {
     const NothingLeft nothing_left;
@@ -66,14 +66,13 @@ TEST_CASE("pid1-2: the child gets the signal mask and the ignored signals that i
 {
     const NothingLeft nothing_left;
     const std::vector<int> blocked{SIGUSR1, SIGWINCH, 40}, ignored{SIGHUP, SIGUSR2, SIGPIPE};
-    const Finished finished =
-        run_contained(pid1({"cat", "/proc/self/status"}), [&] { set_signals(blocked, ignored); });
+    const Finished finished = run_contained(pid1({"cat", "/proc/self/status"}), [&] { set_signals(blocked, ignored); });
     CHECK(finished.code == 0);
     CHECK(contains(finished.out, "SigBlk:\t" + signal_set(blocked) + "\n"));
     CHECK(contains(finished.out, "SigIgn:\t" + signal_set(ignored) + "\n"));
     // Or a clean one, where asked.
-    const Finished clean = run_contained(pid1({"--clean-signals"}, {"cat", "/proc/self/status"}),
-                                         [&] { set_signals(blocked, ignored); });
+    const Finished clean =
+        run_contained(pid1({"--clean-signals"}, {"cat", "/proc/self/status"}), [&] { set_signals(blocked, ignored); });
     CHECK(contains(clean.out, "SigBlk:\t" + signal_set({}) + "\n"));
     CHECK(contains(clean.out, "SigIgn:\t" + signal_set({}) + "\n"));
 }
@@ -91,6 +90,7 @@ TEST_CASE("pid1-3: after a clean start nothing is blocked and nothing ignored in
     }
 }
 
+// dumb-init exits 2 and catatonit 1 in place of 127; none loses an end.
 TEST_CASE("pid1-4: an exec that fails at once, and a child that ends at once, are seen every time")
 {
     const NothingLeft nothing_left;
@@ -104,7 +104,8 @@ TEST_CASE("pid1-4: an exec that fails at once, and a child that ends at once, ar
     CHECK(ended == rounds);
 }
 
-// With a debugger's hand the child is held at its very beginning, until init has dealt with the signal.
+// With a debugger's hand the child is held at its very beginning, until init has dealt with the signal. tini and catatonit
+// pass; under dumb-init the child, which it has given a clean mask, dies of it (138).
 TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost nor fatal to init")
 {
     const NothingLeft nothing_left;
@@ -138,6 +139,7 @@ TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost n
     CHECK(process.wait(patience) == 6);
 }
 
+// tini and catatonit pass; under dumb-init the child dies of it before its exec.
 TEST_CASE("pid1-5: a signal that was there before init itself reaches the main process")
 {
     const NothingLeft nothing_left;
@@ -158,7 +160,7 @@ TEST_CASE("pid1-5: a signal that was there before init itself reaches the main p
     CHECK(process.wait(patience) == 6);
 }
 
-// tini exits 1: "tcsetpgrp failed: Bad file descriptor".
+// tini exits 1 where descriptor 0 is closed: "tcsetpgrp failed: Bad file descriptor". dumb-init and catatonit pass.
 TEST_CASE("pid1-6: works with descriptors 0, 1 and 2 closed")
 {
     const NothingLeft nothing_left;
@@ -174,7 +176,7 @@ TEST_CASE("pid1-6: works with descriptors 0, 1 and 2 closed")
     }
 }
 
-// tini exits 1 with its standard input closed (EBADF), and with a terminal that is not its own it goes on.
+// tini exits 1 where it is EBADF; dumb-init and catatonit pass.
 TEST_CASE("pid1-7: no terminal to give to the child, for whatever reason, is not fatal")
 {
     const NothingLeft nothing_left;
@@ -189,12 +191,12 @@ TEST_CASE("pid1-7: no terminal to give to the child, for whatever reason, is not
     Process other({"sleep", "1000"}, Process::Streams::Terminal);  // whose terminal is not ours
     const std::string terminal = "/proc/" + std::to_string(other.pid()) + "/fd/0";
     const std::vector<std::function<void()>> inputs{
-        {},                                // a pipe: ENOTTY
-        from("/dev/null", O_RDONLY),       // ENOTTY
-        from(terminal.c_str(), O_RDWR),    // another session's: ENOTTY
-        from("/proc/self/exe", O_PATH),    // EBADF
-        [] { ::close(0); },                // EBADF
-        [] { ::setsid(); },                // in a session without a terminal
+        {},                              // a pipe: ENOTTY
+        from("/dev/null", O_RDONLY),     // ENOTTY
+        from(terminal.c_str(), O_RDWR),  // another session's: ENOTTY
+        from("/proc/self/exe", O_PATH),  // EBADF
+        [] { ::close(0); },              // EBADF
+        [] { ::setsid(); },              // in a session without a terminal
     };
     for (std::size_t which = 0; which < inputs.size(); which++) {
         CAPTURE(which);
@@ -214,13 +216,14 @@ TEST_CASE("pid1-7: no terminal to give to the child, for whatever reason, is not
                      (void)os::close_from(3);  // the master among them
                      ::signal(SIGHUP, SIG_IGN);
                      char byte;
-                     while (::read(0, &byte, 1) > 0) {}
+                     while (::read(0, &byte, 1) > 0) {
+                     }
                  }));
     hung.hang_up();
     CHECK(hung.wait(patience) == 5);
 }
 
-// tini, dumb-init and catatonit keep them all open for as long as they live.
+// tini and dumb-init keep them all open for as long as they live; catatonit passes.
 TEST_CASE("pid1-8: inherited descriptors reach the child, and init has closed them")
 {
     const NothingLeft nothing_left;
@@ -242,7 +245,7 @@ TEST_CASE("pid1-8: inherited descriptors reach the child, and init has closed th
     CHECK_FALSE(process.has_ended());
 }
 
-// tini, dumb-init and catatonit stay where they were started.
+// tini and catatonit stay where they were started; dumb-init passes.
 TEST_CASE("pid1-9: init's working directory becomes /, the child keeps its own")
 {
     const NothingLeft nothing_left;
@@ -253,13 +256,15 @@ TEST_CASE("pid1-9: init's working directory becomes /, the child keeps its own")
     REQUIRE(process.expect("set\n", patience));
     char path[256] = {};
     const std::string link = "/proc/" + std::to_string(process.pid()) + "/cwd";
-    CHECK(eventually([&] {
-        const ssize_t length = ::readlink(link.c_str(), path, sizeof path - 1);
-        return std::string_view(path, length > 0 ? static_cast<std::size_t>(length) : 0) == "/";
-    }, patience));
+    CHECK(eventually(
+        [&] {
+            const ssize_t length = ::readlink(link.c_str(), path, sizeof path - 1);
+            return std::string_view(path, length > 0 ? static_cast<std::size_t>(length) : 0) == "/";
+        },
+        patience));
 }
 
-// tini, dumb-init and catatonit hand LISTEN_PID=1 on, so that sd_listen_fds(3) finds nothing.
+// tini and dumb-init hand LISTEN_PID=1 on, so that sd_listen_fds(3) finds nothing; catatonit passes.
 TEST_CASE("pid1-10: LISTEN_PID that names init names the child, and any other stays")
 {
     const NothingLeft nothing_left;
@@ -274,7 +279,8 @@ TEST_CASE("pid1-10: LISTEN_PID that names init names the child, and any other st
     CHECK(finished.out.starts_with("none "));
 }
 
-// dumb-init exits 2 for all of them.
+// dumb-init exits 2 for all of them, catatonit 1, and says "failed to exec pid1" without a name. tini gives the
+// last to a shell, which exits 127.
 TEST_CASE("pid1-11: an exec that fails exits 127 or 126, and says the program and the reason in one line")
 {
     const NothingLeft nothing_left;
@@ -293,7 +299,9 @@ TEST_CASE("pid1-11: an exec that fails exits 127 or 126, and says the program an
     };
     (void)program_file("interpreter", "#!/no/such/interpreter\n");
     (void)program_file("forbidden", "#!/bin/sh\nexit 0\n", 0644);
-    (void)program_file("garbage", std::string_view("\x7f" "ELF\0\1\2\3", 8));
+    (void)program_file("garbage", std::string_view("\x7f"
+                                                   "ELF\0\1\2\3",
+                                                   8));
     for (const Failure& failure : failures) {
         CAPTURE(failure.path);
         const Finished finished = run_contained(pid1({failure.path}));
@@ -307,7 +315,7 @@ TEST_CASE("pid1-11: an exec that fails exits 127 or 126, and says the program an
     }
 }
 
-// tini -vvv writes "[TRACE tini (1)] ..." between the lines of its child.
+// tini -vvv writes "[INFO  tini (1)] ..." between the lines of its child. catatonit has nothing to say.
 TEST_CASE("pid1-12: what init has to say, it never says on the child's standard output")
 {
     const NothingLeft nothing_left;
@@ -321,7 +329,7 @@ TEST_CASE("pid1-12: what init has to say, it never says on the child's standard 
     CHECK(process.errors() != "");
 }
 
-// dumb-init writes its usage, but exits 1; tini and catatonit pass.
+// All three pass.
 TEST_CASE("pid1-13: without a command: usage on standard error, and no success")
 {
     const NothingLeft nothing_left;
@@ -335,6 +343,8 @@ TEST_CASE("pid1-13: without a command: usage on standard error, and no success")
     }
 }
 
+// tini without dashes takes the command's options for its own ("invalid option"), and exits 1. dumb-init exits 2 and
+// catatonit 1 for the strange command.
 TEST_CASE("pid1-14: options after the command are the command's, and -- ends init's own")
 {
     const NothingLeft nothing_left;

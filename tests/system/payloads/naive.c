@@ -130,7 +130,11 @@ static _Noreturn void run_child(char** command, int foreground, int chld_ignored
     if (wrong("2b") || clean)
         for (int i = 1; i < 32; i++)
             signal(i, SIG_DFL);
-    mask(wrong("2") ? given_mask | 1U << (SIGTSTP - 1) : wrong("2a") || (clean && !wrong("2c")) ? 0 : wrong("3") ? ~0ULL : given_mask, NULL);
+    mask(wrong("2")                               ? given_mask | 1U << (SIGTSTP - 1)
+         : wrong("2a") || (clean && !wrong("2c")) ? 0
+         : wrong("3")                             ? ~0ULL
+                                                  : given_mask,
+         NULL);
     if (wrong("8b"))
         for (int fd = 3; fd < 64; fd++)
             close(fd);
@@ -174,7 +178,8 @@ static void start(char** command)
     if (!wrong("25"))
         setpgid(child, child);
     if (!wrong("9"))
-        if (chdir("/")) {}
+        if (chdir("/")) {
+        }
     if (!wrong("8"))
         for (int fd = 3; fd < 64; fd++)
             close(fd);
@@ -260,7 +265,8 @@ static void kill_children(int number)
 static int anybody(void)
 {
     int status;
-    while (waitpid(-1, &status, WNOHANG) > 0) {}
+    while (waitpid(-1, &status, WNOHANG) > 0) {
+    }
     return getpid() == 1 ? kill(-1, 0) == 0 : waitpid(-1, &status, WNOHANG) == 0;
 }
 

@@ -98,7 +98,8 @@ static void regroup(void)
     if (leader == 0) {
         char byte;
         close(done[1]);
-        if (read(done[0], &byte, 1)) {}
+        if (read(done[0], &byte, 1)) {
+        }
         _exit(0);
     }
     close(done[0]);
