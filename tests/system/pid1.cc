@@ -41,7 +41,8 @@ constexpr Translation translations[] = {
     {"catatonit", "--subreaper", ""},
 };
 
-/// An option in the words of the peer under test; as it is where the peer has none such, and then the peer will complain.
+/// An option in the words of the peer under test; as it is where the peer has none such, and then the peer will
+/// complain.
 Words translated(const Words& options)
 {
     Words all;

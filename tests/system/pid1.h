@@ -3,11 +3,11 @@
 
 /// `vial init -- COMMAND` as the first process of somebody's container: what a PID 1 must get right, from outside.
 ///
-/// The numbers in the cases' names (`pid1-17`) are those of the project's list. The program under test is a parameter, so
-/// that the same tests run against its peers, and against one that is wrong on purpose:
+/// The numbers in the cases' names (`pid1-17`) are those of the project's list. The program under test is a
+/// parameter, so that the same tests run against its peers, and against one that is wrong on purpose:
 ///     PID1=/usr/bin/tini config/build/sandboxed.sh build/tests/test_pid1_signals
-/// runs them with tini. Options are written as vial's, and put into the peer's words where it has them; what a peer has no
-/// option for, it fails.
+/// runs them with tini. Options are written as vial's, and put into the peer's words where it has them; what a peer
+/// has no option for, it fails.
 ///
 /// The tests never wait for time to pass. What they wait for is something that is said or can be looked at, for a
 /// generous while; a barrier is that a signal has been taken (`taken`), or that a later one has arrived.
@@ -53,8 +53,8 @@ char state_of(pid_t pid);
 std::vector<pid_t> children_of(pid_t pid);
 /// Its first child, when it has come.
 pid_t child_of(pid_t pid);
-/// A process in a debugger's hands (ptrace(2)), from its next stop on. Let go of it with the object, killed if it was not
-/// let go before: nothing that is traced may stay, since its namespace could not end.
+/// A process in a debugger's hands (ptrace(2)), from its next stop on. Let go of it with the object, killed if it was
+/// not let go before: nothing that is traced may stay, since its namespace could not end.
 class Traced {
 public:
     Traced(pid_t pid, long options);

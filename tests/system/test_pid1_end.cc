@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// `vial init -- COMMAND` in somebody's container: reaping, and how it ends. See pid1.h; what its peers did is written where
-// they failed.
+// `vial init -- COMMAND` in somebody's container: reaping, and how it ends. See pid1.h; what its peers did is written
+// where they failed.
 
 #include "pid1.h"
 
@@ -141,8 +141,8 @@ TEST_CASE("pid1-34: death by signal n exits 128+n")
     }
 }
 
-// tini and catatonit end at once: no orphan is asked, and the kernel kills them all. dumb-init asks those of the main process's
-// session, and does not wait.
+// tini and catatonit end at once: no orphan is asked, and the kernel kills them all. dumb-init asks those of the main
+// process's session, and does not wait.
 TEST_CASE("pid1-35: orphans that outlive the main process get TERM, and its code is the code")
 {
     const NothingLeft nothing_left;
@@ -306,8 +306,8 @@ TEST_CASE("pid1-40: a process in uninterruptible sleep keeps init from nothing")
     CHECK(process.end() == 7);
 }
 
-// No peer goes on after its main process has ended, so none has the chance. (A number that still is a process group's is not
-// given away: the heir begins a session.)
+// No peer goes on after its main process has ended, so none has the chance. (A number that still is a process group's
+// is not given away: the heir begins a session.)
 TEST_CASE("pid1-42: a signal for the main process does not go to who has its number now")
 {
     const NothingLeft nothing_left;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// `vial init -- COMMAND` and the PID namespace it is in: the first process and another than the first, those who come from
-// outside, and doing nothing. See pid1.h; what its peers did is written where they failed.
+// `vial init -- COMMAND` and the PID namespace it is in: the first process and another than the first, those who come
+// from outside, and doing nothing. See pid1.h; what its peers did is written where they failed.
 
 #include "pid1.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// `vial init -- COMMAND` in somebody's container: which signals the main process gets, and which not. See pid1.h; what its
-// peers did is written where they failed.
+// `vial init -- COMMAND` in somebody's container: which signals the main process gets, and which not. See pid1.h;
+// what its peers did is written where they failed.
 
 #include "pid1.h"
 
@@ -55,8 +55,8 @@ const std::string nothing_but(const std::vector<int>& signals)
 
 }  // namespace
 
-// tini and catatonit do not take ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS: as PID 1 of its namespace the kernel drops them for
-// them, and what was sent is lost. dumb-init passes.
+// tini and catatonit do not take ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS: as PID 1 of its namespace the kernel drops
+// them for them, and what was sent is lost. dumb-init passes.
 TEST_CASE("pid1-15: every signal that somebody sends reaches the main process")
 {
     const NothingLeft nothing_left;
@@ -100,8 +100,8 @@ TEST_CASE("pid1-16: real-time signals, each as often as it was sent")
     CHECK(process.output() == nothing_but(sent));
 }
 
-// tini: "Unexpected error when forwarding signal: 'Operation not permitted'", exits 1, and the container is gone. dumb-init
-// and catatonit pass.
+// tini: "Unexpected error when forwarding signal: 'Operation not permitted'", exits 1, and the container is gone.
+// dumb-init and catatonit pass.
 TEST_CASE("pid1-17: a main process that may not be sent signals goes on, and so does init")
 {
     const NothingLeft nothing_left;
@@ -225,8 +225,8 @@ TEST_CASE("pid1-22: each exit code can be remapped, and the others stay")
 
 namespace {
 
-/// For `prepare`: a parent that goes away at its time. What goes on as the program under test is a child of it, with a PID
-/// namespace of its own if wanted; the first process of the outer namespace looks after the parent.
+/// For `prepare`: a parent that goes away at its time. What goes on as the program under test is a child of it, with
+/// a PID namespace of its own if wanted; the first process of the outer namespace looks after the parent.
 ///
 /// `die`: the parent ends when this has an end of file. `dead`: goes on only after it has ended, when not negative.
 void begin_with_parent(int die, std::uint64_t namespaces, const std::function<void()>& before_exec)

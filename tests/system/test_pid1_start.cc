@@ -104,8 +104,8 @@ TEST_CASE("pid1-4: an exec that fails at once, and a child that ends at once, ar
     CHECK(ended == rounds);
 }
 
-// With a debugger's hand the child is held at its very beginning, until init has dealt with the signal. tini and catatonit
-// pass; under dumb-init the child, which it has given a clean mask, dies of it (138).
+// With a debugger's hand the child is held at its very beginning, until init has dealt with the signal. tini and
+// catatonit pass; under dumb-init the child, which it has given a clean mask, dies of it (138).
 TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost nor fatal to init")
 {
     const NothingLeft nothing_left;
@@ -128,7 +128,8 @@ TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost n
     const auto child = static_cast<pid_t>(made);
     CHECK(eventually([&] { return state_of(child) == 't'; }, patience));
     traced.let_go();
-    // Most pass it on now, to a child that has not become anything yet. Who waits with it until the exec, does well, too.
+    // Most pass it on now, to a child that has not become anything yet. Who waits with it until the exec, does well,
+    // too.
     (void)send_signal(init, SIGUSR1);
     (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
     CHECK(::waitpid(child, nullptr, WNOHANG | __WALL) == child);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// `vial init -- COMMAND` in somebody's container, on a terminal: job control, and who is in the foreground. See pid1.h; what
-// its peers did is written where they failed.
+// `vial init -- COMMAND` in somebody's container, on a terminal: job control, and who is in the foreground. See
+// pid1.h; what its peers did is written where they failed.
 
 #include "pid1.h"
 
@@ -113,7 +113,8 @@ TEST_CASE("pid1-26: an interactive shell has job control")
     CHECK(process.wait(patience) == 4);
 }
 
-// All three pass; dumb-init gives up its terminal as it starts (TIOCNOTTY), and ignores the first HUP and CONT for that.
+// All three pass; dumb-init gives up its terminal as it starts (TIOCNOTTY), and ignores the first HUP and CONT for
+// that.
 TEST_CASE("pid1-27: nobody hangs up on the main process at the start")
 {
     const NothingLeft nothing_left;

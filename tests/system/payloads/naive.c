@@ -3,8 +3,9 @@
 // naive [OPTIONS] -- COMMAND...
 //
 // A PID 1 to test the tests with: it takes the options of `vial init`, and does everything right but one thing, the
-// one whose number in the project's list is in the environment as FAULT. A test of that number that does not fail with it
-// tests nothing (pid1_can_fail.sh). Some faults have letters after the number: other ways to get the same thing wrong.
+// one whose number in the project's list is in the environment as FAULT. A test of that number that does not fail
+// with it tests nothing (pid1_can_fail.sh). Some faults have letters after the number: other ways to get the same
+// thing wrong.
 //
 // Everything here is as simple as can be; it is no model for anything.
 

@@ -12,8 +12,8 @@
 //   recycle PID   waits until the process PID is gone, and goes on as the next process of that number
 //   left          says how many other processes there are, zombies not counted
 //   death         says its parent-death signal
-//   signals       says `set`, and then `got N` for each signal that comes; does what the lines of its input say: `exit N`
-//                 ends it, `raise N` lets it die of a signal, and anything else is said again
+//   signals       says `set`, and then `got N` for each signal that comes. Does what the lines of its input say:
+//                 `exit N` ends it, `raise N` lets it die of a signal, and anything else is said again
 //   reboot N      reboots the machine, or what it takes for that; with 1 switches it off
 //   exit N        ends
 //
