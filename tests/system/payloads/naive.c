@@ -329,6 +329,8 @@ int main(int count, char** word)
         signal(SIGSEGV, fault_handler);
         start_mask &= ~(1ULL << (SIGSEGV - 1));
     }
+    if (wrong("29"))
+        start_mask &= ~(1ULL << (SIGTTOU - 1));
     if (parent_death && !wrong("23a")) {
         prctl(PR_SET_PDEATHSIG, parent_death);
         if ((wrong("23b") ? getppid() == 0 : getppid() != parent) && !wrong("23c"))

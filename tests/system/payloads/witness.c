@@ -244,6 +244,10 @@ static _Noreturn void outer(char** command)
     sigprocmask(SIG_SETMASK, &all, &before);
     const pid_t child = fork();
     if (child == 0) {
+        // A job as a shell makes it: a group of its own, in the foreground. Only such a group can be stopped by
+        // the terminal; an orphaned one, as the session's first, is not.
+        setpgid(0, 0);
+        tcsetpgrp(0, getpid());
         sigprocmask(SIG_SETMASK, &before, NULL);
         execvp(command[0], command);
         fail(command[0]);
