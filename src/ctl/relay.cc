@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/relay.h"
 
+#include "base/text.h"
 #include "supervise/channel.h"
 
 #include <fcntl.h>
@@ -127,7 +128,11 @@ void hear_channel(RelayTarget& target)
     const auto got = os::receive(target.channel, message, sizeof message, nullptr, MSG_DONTWAIT);
     if (!got.ok() || got.value() == 0)
         target.channel = -1;  // it has gone, or executed the only service
-    else if (static_cast<ChannelLetter>(message[0]) == ChannelLetter::Ended && target.ending != nullptr)
+    if (!got.ok() || got.value() == 0 || static_cast<ChannelLetter>(message[0]) != ChannelLetter::Ended)
+        return;
+    if (const auto code = parse_number({message + 1, got.value() - 1}); code && *code >= 0 && *code <= 255)
+        target.told = static_cast<int>(*code);
+    if (target.ending != nullptr)
         target.ending(target.context);
 }
 
@@ -221,8 +226,13 @@ Result<os::Exited> relay(RelayTarget& target, const SignalWatch& signals)
     while (true) {
         TRY(pass_bytes(target, streams, signals));
         pass_signals(target, signals, asked);
-        const os::Exited exited = TRY(os::wait(target.child, WEXITED | WNOHANG));
+        os::Exited exited = TRY(os::wait(target.child, WEXITED | WNOHANG));
         if (exited.pid != 0) {
+            // What comes after its services' end, like somebody's KILL, is not how they ended.
+            if (exited.code != CLD_EXITED && target.told >= 0) {
+                exited.code = CLD_EXITED;
+                exited.status = target.told;
+            }
             streams[1].drain();
             streams[2].drain();
             return exited;

@@ -42,7 +42,8 @@ struct RelayTarget {
     Standard* standard = nullptr;
     bool keep_input = true;  ///< pass our standard input on to the terminal
     int channel = -1;        ///< PID 1's, see supervise/channel.h; -1: none
-    /// Called when PID 1 says that everything in it has ended: it has a while to go itself.
+    int told = -1;           ///< the exit code, once PID 1 has said it
+    /// Called then: PID 1 has a while to go itself.
     void (*ending)(void* context) = nullptr;
     void* context = nullptr;
 };

@@ -124,7 +124,11 @@ Result<int> run(const Arguments& arguments)
     }
     if (const auto away = begun.launched.journal.remove_container(); !away.ok())
         print_error(spec->name, away.error());
-    return ended.value().exit_code();
+    // PID 1 blocks all signals, so these two are the kernel's: what becomes of reboot(2) in a PID namespace.
+    const os::Exited& how = ended.value();
+    if (how.code != CLD_EXITED && (how.status == SIGHUP || how.status == SIGINT))
+        print_error(spec->name, Error(how.status == SIGHUP ? "rebooted" : "powered off", "", ""));
+    return how.exit_code();
 }
 
 }  // namespace vial

@@ -12,6 +12,7 @@
 #include "init/object.h"
 #include "init/pid1.h"
 #include "init/stats.h"
+#include "supervise/channel.h"
 
 namespace vial {
 
@@ -47,6 +48,9 @@ bool Pid1::begin_end()
     record.number("uptime", now - started_at);
     record.end();
     (void)os::pwrite(plan.exit_file, line.text().data(), line.text().size(), 0);
+    // Now: whatever becomes of us while the orphans end, this is how it ended.
+    if (foreground())
+        say(static_cast<char>(ChannelLetter::Ended), {Decimal(end_code_)});
 
     end_deadline_ = now + look_interval;
     if (entry != nullptr)

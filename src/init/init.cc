@@ -223,8 +223,6 @@ int Pid1::run()
             drain_outputs();
             log.commit();
             control.take_leave(*this);
-            if (foreground())
-                say(static_cast<char>(ChannelLetter::Ended), {Decimal(end_code_)});
             return end_code_;
         }
         log.commit();

@@ -112,7 +112,10 @@ Result<pid_t> Pid1::start(ServiceIndex index)
     auto pid = attempt();
     if (!pid.ok()) {
         char buffer[description_capacity];
-        note(index, {describe(pid.error(), buffer, sizeof buffer), "; trying again"});
+        const std::string_view why = describe(pid.error(), buffer, sizeof buffer);
+        note(index, {why, "; trying again"});
+        if (entry != nullptr && entry->command != nullptr)
+            tell(*entry, Level::Warning, {why, "; trying again"});
     }
     return pid;
 }

@@ -12,7 +12,7 @@
 ///     launcher → setup   G (+ fds)   go: network and control groups are in place, see launch/handover.h
 ///     PID 1 → launcher   R           every service has been started (its exec went through)
 ///     PID 1 → launcher   F text      a service could not be started the first time; PID 1 ends after this
-///     PID 1 → launcher   X code      Foreground: the container ends with this exit code, in digits
+///     PID 1 → launcher   X code      Foreground: the services have ended, with this exit code in digits; orphans may be left
 ///
 /// PID 1 closes its end after R unless it runs in the foreground; the launcher closing its end tells a
 /// foreground PID 1 that nobody waits for it any more.
