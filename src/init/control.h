@@ -85,14 +85,19 @@ private:
     void begin_answer(Pid1& init, std::uint32_t place);
     void carry_on(Pid1& init, std::uint32_t place);
     void await(std::uint32_t place);
+    static bool send_page(Client& client, const char* start);
+    void put_out(std::uint32_t place);
+
+    // requests.cc
+    static constexpr std::string_view agreed = "{\"ok\":true}\n";
+    /// The last line of an answer that says no. `what` may be anything a client wrote.
+    static void put_refusal(Writer& reply, std::string_view why, std::string_view what = {});
     void obey(Pid1& init, Client& client, Writer& reply, std::string_view line);
     bool may_follow() const;
     void fill(Pid1& init, Client& client, Writer& reply) const;
     static void put_next_line(Pid1& init, Client& client, Writer& reply);
     void put_next_event(const Pid1& init, Client& client, Writer& reply) const;
     static void put_next_record(const Pid1& init, Client& client, Writer& reply);
-    static bool send_page(Client& client, const char* start);
-    void put_out(std::uint32_t place);
 
     Client clients_[pages];
     char* memory_ = nullptr;

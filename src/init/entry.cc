@@ -142,6 +142,7 @@ int run_entry(Entry& entry)
             return own_failure;
         }
         plan = mapped.value();
+        entry.plan_is_mapped = true;
     }
     auto code = supervise(*plan, &entry);
     if (code.ok())

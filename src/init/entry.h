@@ -54,6 +54,7 @@ struct Entry {
     bool ignores_children = false;  ///< SIGCHLD was ignored
     char oom_score[8] = {};         ///< what init's own was before it was lowered; empty: it was not
     bool first = false;             ///< this is PID 1
+    bool plan_is_mapped = false;    ///< it is not this process's own memory
 
     bool paused() const { return command == nullptr && plan < 0; }
 };

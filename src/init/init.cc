@@ -234,8 +234,9 @@ int Pid1::run()
         }
         if (many_pages_ && !more) {
             os::forget_code();
-            // Of the plan only what is looked at again comes back, from its memfd.
-            os::discard_memory(const_cast<Plan*>(&plan), plan.size);
+            // Of a plan in a memfd only what is looked at again comes back, from there; one of our own would not.
+            if (entry == nullptr || entry->plan_is_mapped)
+                os::discard_memory(const_cast<Plan*>(&plan), plan.size);
             many_pages_ = false;
         }
         epoll_event heard[16];

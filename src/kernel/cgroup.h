@@ -22,7 +22,13 @@
 
 namespace vial {
 
-enum Controller : unsigned { MemoryController = 1, PidsController = 2, CpuController = 4, CpuAccounting = 8, IoController = 16 };
+enum Controller : unsigned {
+    MemoryController = 1,
+    PidsController = 2,
+    CpuController = 4,
+    CpuAccounting = 8,
+    IoController = 16
+};
 
 /// A tree of control groups and what of a container's it can limit or count.
 struct Hierarchy {

@@ -162,12 +162,11 @@ TEST_CASE("pid1-47: a systemd payload gets the environment, the stop signal and 
     if (!is_vial())
         return;
     const NothingLeft nothing_left;
-    const std::string file =
-        spec("machine", "root = \"ROOT\"\ninit = false\nstop_signal = \"RTMIN+3\"\n"
-                        "command = [\"/bin/sh\", \"-c\", \"trap 'echo stopped; exit 0' 37; "
-                        "echo container=$container is it; "
-                        "grep -q ' /sys sysfs ro' /proc/mounts && echo read-only; "
-                        "echo $$ is up; while :; do sleep 1000 & wait; done\"]\n");
+    const std::string file = spec("machine", "root = \"ROOT\"\ninit = false\nstop_signal = \"RTMIN+3\"\n"
+                                             "command = [\"/bin/sh\", \"-c\", \"trap 'echo stopped; exit 0' 37; "
+                                             "echo container=$container is it; "
+                                             "grep -q ' /sys sysfs ro' /proc/mounts && echo read-only; "
+                                             "echo $$ is up; while :; do sleep 1000 & wait; done\"]\n");
     Process process(ctl_words({"run", file}));
     const bool up = process.expect("1 is up", patience);
     CAPTURE(process.errors());

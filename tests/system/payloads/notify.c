@@ -18,15 +18,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static void tell(const char *text)
+static void tell(const char* text)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = getenv("NOTIFY_SOCKET");
+    const char* path = getenv("NOTIFY_SOCKET");
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (path == NULL || fd < 0)
         exit(98);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&address, sizeof address) < 0) {
+    if (sendto(fd, text, strlen(text), 0, (struct sockaddr*)&address, sizeof address) < 0) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
         exit(99);
     }
@@ -39,14 +39,14 @@ static void rest(long milliseconds)
     nanosleep(&time, NULL);
 }
 
-int main(int count, char **words)
+int main(int count, char** words)
 {
     sigset_t hup;
     sigemptyset(&hup);
     sigaddset(&hup, SIGHUP);
     sigprocmask(SIG_BLOCK, &hup, NULL);
     for (int i = 1; i < count; i++) {
-        const char *word = words[i];
+        const char* word = words[i];
         if (word[0] == '=') {
             tell(word + 1);
         } else if (word[0] == '+') {

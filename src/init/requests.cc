@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+
+/// What is asked of PID 1, and the answers, line by line.
+
+#include "base/text.h"
+#include "init/control.h"
+#include "init/object.h"
+#include "init/pid1.h"
+#include "init/stats.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace vial {
+
+namespace {
+
+static_assert(longest_line + 64 < Control::page);
+/// So many bytes of output go into one line of `logs`, each written as six at most.
+constexpr std::size_t log_piece = (longest_line - log_head_bytes - 128) / 6;
+
+enum class Verb : std::uint8_t { Status, Stats, Ping, Shutdown, Stop, Start, Restart, Reload, Signal, Events, Logs };
+enum class Named : std::uint8_t { None, Maybe, One };
+
+struct Request {
+    std::string_view word;
+    Verb verb;
+    Named service;
+};
+
+constexpr Request requests[] = {
+    {"status", Verb::Status, Named::None},  {"stats", Verb::Stats, Named::None},
+    {"ping", Verb::Ping, Named::None},      {"shutdown", Verb::Shutdown, Named::None},
+    {"stop", Verb::Stop, Named::Maybe},     {"start", Verb::Start, Named::One},
+    {"restart", Verb::Restart, Named::One}, {"signal", Verb::Signal, Named::Maybe},
+    {"events", Verb::Events, Named::None},  {"reload", Verb::Reload, Named::Maybe},
+    {"logs", Verb::Logs, Named::Maybe},
+};
+
+constexpr ServiceIndex none = UINT32_MAX;
+
+ServiceIndex find_service(const Pid1& init, std::string_view name)
+{
+    for (ServiceIndex index = 0; index < init.plan.service_count; index++) {
+        if (init.service_name(index) == name)
+            return index;
+    }
+    return none;
+}
+
+}  // namespace
+
+void Control::put_refusal(Writer& reply, std::string_view why, std::string_view what)
+{
+    char text[160];
+    Writer words(text, sizeof text);
+    words.put(why).put(what.substr(0, 64));
+    reply.put("{\"ok\":false,\"error\":").quoted(words.text()).put("}\n");
+}
+
+/// As many lines as a page surely holds; nothing: there is no more for now.
+void Control::fill(Pid1& init, Client& client, Writer& reply) const
+{
+    while (!client.complete && page - reply.text().size() > longest_line) {
+        const std::size_t before = reply.text().size();
+        if (client.answer == Answer::Events)
+            put_next_event(init, client, reply);
+        else if (client.answer == Answer::Logs)
+            put_next_record(init, client, reply);
+        else if (client.next <= init.plan.service_count)
+            put_next_line(init, client, reply);
+        else
+            client.complete = true;
+        if (client.complete)
+            reply.put(agreed);
+        if (reply.text().size() == before)
+            return;
+    }
+}
+
+/// Of status and stats: the container's line, then the services'.
+void Control::put_next_line(Pid1& init, Client& client, Writer& reply)
+{
+    const bool status = client.answer == Answer::Status;
+    const auto index = static_cast<ServiceIndex>(client.next++) - 1;
+    if (index == none)
+        (status ? put_container_status : put_container_stats)(init, reply);
+    else
+        (status ? put_service_status : put_service_stats)(init, index, reply);
+}
+
+void Control::put_next_event(const Pid1& init, Client& client, Writer& reply) const
+{
+    if (client.next == init.events.next()) {
+        client.complete = leaving_;
+        return;
+    }
+    ObjectWriter object(reply);
+    if (const std::uint64_t first = init.events.first(); client.next < first) {
+        object.text("event", "lost");
+        object.number("count", static_cast<std::int64_t>(first - client.next));
+        client.next = first;
+    } else {
+        const Event& event = init.events[client.next++];
+        object.text("service", init.service_name(event.service));
+        put_event(object, event);
+    }
+    object.end();
+}
+
+void Control::put_next_record(const Pid1& init, Client& client, Writer& reply)
+{
+    LogRecord record;
+    bool wanted = false;
+    for (int looked_at = 0; looked_at < 64 && !wanted; looked_at++) {
+        client.complete = !init.log.next(client.cursor, record, log_piece);
+        if (client.complete)
+            return;
+        wanted = client.service == none || record.service == init.service_name(client.service);
+    }
+    if (!wanted)
+        return;
+    ObjectWriter object(reply);
+    object.text("service", record.service);
+    object.number("at", record.at);
+    object.text("stream", record.stream == LogStream::Note ? "note" : "output");
+    object.flag("gap", std::exchange(client.cursor.overtaken, false));
+    object.text("data", record.data);
+    object.end();
+}
+
+bool Control::may_follow() const
+{
+    const auto count = std::count_if(clients_, clients_ + places, [](const Client& client) {
+        return client.phase != Phase::Free && client.answer == Answer::Events;
+    });
+    return static_cast<std::size_t>(count) < followers_most;
+}
+
+void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
+{
+    const std::string_view word = take_word(line);
+    const Request* const end = std::end(requests);
+    const Request* const request = std::find_if(requests, end, [&](const Request& each) { return each.word == word; });
+    if (request == end)
+        return put_refusal(reply, "unknown request: ", word);
+
+    int signal = 0;
+    if (request->verb == Verb::Signal) {
+        const std::string_view text = take_word(line);
+        const auto number = parse_signal(text);
+        if (!number)
+            return put_refusal(reply, "not a signal: ", text);
+        signal = *number;
+    }
+    const std::string_view name = take_word(line);
+    if (!take_word(line).empty() || (request->service == Named::None && !name.empty()))
+        return put_refusal(reply, "too many words after ", word);
+    if (name.empty() && request->service == Named::One)
+        return put_refusal(reply, "no service was named after ", word);
+    const ServiceIndex index = name.empty() ? none : find_service(init, name);
+    if (!name.empty() && index == none)
+        return put_refusal(reply, "no such service: ", name);
+
+    bool possible = true;
+    switch (request->verb) {
+    case Verb::Status:
+        client.answer = Answer::Status;
+        return;
+    case Verb::Stats:
+        client.answer = Answer::Stats;
+        return;
+    case Verb::Stop:
+        if (index != none) {
+            init.supervisor.stop(index, init.now);
+            break;
+        }
+        [[fallthrough]];
+    case Verb::Shutdown:
+        init.supervisor.stop_all(init.now);
+        break;
+    case Verb::Start:
+        possible = init.supervisor.start(index, init.now);
+        break;
+    case Verb::Restart:
+        possible = init.supervisor.restart(index, init.now);
+        break;
+    case Verb::Signal:
+        if (!(index == none ? init.forward(signal) : init.forward(signal, index)))
+            return put_refusal(reply, "nothing is running");
+        break;
+    case Verb::Reload: {
+        // Without a name: all that can.
+        bool any = false;
+        const ServiceIndex count = index == none ? init.plan.service_count : index + 1;
+        for (ServiceIndex each = index == none ? 0 : index; each < count; each++)
+            any |= init.supervisor.reload(each, init.now);
+        if (!any)
+            return put_refusal(reply, "it is not ready: ", name);
+        break;
+    }
+    case Verb::Events:
+        if (&client != &clients_[places] && !may_follow())
+            return put_refusal(reply, "too many follow already");
+        client.answer = Answer::Events;
+        client.next = init.events.first();
+        return;
+    case Verb::Logs:
+        if (!init.log.kept())
+            return put_refusal(reply, "no log is kept");
+        client.answer = Answer::Logs;
+        client.service = index;
+        return;
+    case Verb::Ping:
+        break;
+    }
+    if (!possible)
+        return put_refusal(reply, "the container is stopping");
+    reply.put(agreed);
+}
+
+}  // namespace vial
