@@ -3,46 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <signal.h>
 
 namespace vial {
-
-namespace {
-
-constexpr std::int64_t largest = INT64_MAX;
-
-bool is_digit(char letter)
-{
-    return letter >= '0' && letter <= '9';
-}
-
-bool is_blank(char letter)
-{
-    return letter == ' ' || letter == '\t' || letter == '\n';
-}
-
-/// Takes the digits off the front of `text`; nothing where there are none or too many.
-std::optional<std::int64_t> take_digits(std::string_view& text)
-{
-    if (text.empty() || !is_digit(text[0]))
-        return std::nullopt;
-    std::int64_t number = 0;
-    for (; !text.empty() && is_digit(text[0]); text.remove_prefix(1)) {
-        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, text[0] - '0', &number))
-            return std::nullopt;
-    }
-    return number;
-}
-
-bool take_prefix(std::string_view& text, std::string_view prefix)
-{
-    if (!text.starts_with(prefix))
-        return false;
-    text.remove_prefix(prefix.size());
-    return true;
-}
-
-}  // namespace
 
 Decimal::Decimal(std::int64_t number) : start_(digits_ + sizeof digits_)
 {
@@ -108,9 +70,11 @@ void Builder::add_all(const char* pattern, values::Kinds kinds, std::va_list giv
         case values::Literal:
             *this += std::string_view(va_arg(given, const char*));
             break;
-        case values::View:
-            *this += va_arg(given, std::string_view);
+        case values::View: {
+            const auto view = va_arg(given, values::Slice);
+            *this += std::string_view(view.data, view.size);
             break;
+        }
         case values::Number:
             *this += Decimal(va_arg(given, std::int64_t));
             break;
@@ -121,7 +85,9 @@ void Builder::add_all(const char* pattern, values::Kinds kinds, std::va_list giv
     }
 }
 
-void Builder::add_values(const char* pattern, values::Kinds kinds, ...)
+// What is passed to these was counted and sorted when they were compiled.
+
+void Builder::add_values(const char* pattern, values::Kinds kinds, ...)  // NOLINT(cert-dcl50-cpp)
 {
     std::va_list given;
     va_start(given, kinds);
@@ -129,7 +95,7 @@ void Builder::add_values(const char* pattern, values::Kinds kinds, ...)
     va_end(given);
 }
 
-Text compose_values(const char* pattern, values::Kinds kinds, ...)
+Text compose_values(const char* pattern, values::Kinds kinds, ...)  // NOLINT(cert-dcl50-cpp)
 {
     Builder whole;
     std::va_list given;
@@ -263,240 +229,6 @@ Text json_string(std::string_view text)
         quoted += take_escaped(text, scratch);
     quoted += '"';
     return quoted;
-}
-
-// --- Reading ---
-
-std::string_view take_until(std::string_view& rest, char separator)
-{
-    const std::size_t end = std::min(rest.find(separator), rest.size());
-    const std::string_view part = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    return part;
-}
-
-std::string_view take_word(std::string_view& rest)
-{
-    while (!rest.empty() && is_blank(rest[0]))
-        rest.remove_prefix(1);
-    std::size_t end = 0;
-    while (end < rest.size() && !is_blank(rest[end]))
-        ++end;
-    const std::string_view word = rest.substr(0, end);
-    rest.remove_prefix(end);
-    return word;
-}
-
-std::optional<std::int64_t> parse_number(std::string_view text)
-{
-    const auto number = take_digits(text);
-    return text.empty() ? number : std::nullopt;
-}
-
-std::optional<std::int64_t> parse_size(std::string_view text)
-{
-    const auto number = take_digits(text);
-    if (!number)
-        return std::nullopt;
-    unsigned shift = 0;
-    constexpr std::string_view units = "KMGT";
-    const std::size_t unit = text.empty() ? units.npos : units.find(text[0]);
-    if (unit != units.npos) {
-        shift = 10 * (static_cast<unsigned>(unit) + 1);
-        text.remove_prefix(1);
-        if (text == "iB")
-            text = {};
-    }
-    if (!text.empty() && text != "B")
-        return std::nullopt;
-    if (*number > largest >> shift)
-        return std::nullopt;
-    return *number << shift;
-}
-
-std::optional<std::int64_t> parse_duration(std::string_view text)
-{
-    // What another one begins with stands behind it.
-    struct Unit {
-        char name[4];
-        std::int32_t milliseconds;
-    };
-    static constexpr Unit units[] = {{"ms", 1},    {"min", 60'000},  {"m", 60'000},
-                                     {"s", 1'000}, {"h", 3'600'000}, {"d", 86'400'000}};
-
-    std::int64_t sum = 0;
-    bool first = true;
-    do {
-        auto number = take_digits(text);
-        if (!number)
-            return std::nullopt;
-        std::int64_t factor = first && text.empty() ? 1000 : 0;
-        for (const Unit& unit : units) {
-            if (factor == 0 && take_prefix(text, unit.name))
-                factor = unit.milliseconds;
-        }
-        if (factor == 0 || __builtin_mul_overflow(*number, factor, &*number) ||
-            __builtin_add_overflow(sum, *number, &sum))
-            return std::nullopt;
-        first = false;
-    } while (!text.empty());
-    return sum;
-}
-
-// --- Signals ---
-
-namespace {
-
-// What glibc, and so nearly every program that documents a real-time signal, calls RTMIN and RTMAX. The
-// libc that vial is built with has no say: musl's own RTMIN is 35, and `RTMIN+3` would no longer stop systemd.
-constexpr int first_realtime = 34;
-constexpr int last_realtime = 64;
-
-struct SignalName {
-    std::uint8_t number;  ///< they differ on MIPS and SPARC
-    char name[7];
-};
-
-// The second names of a signal stand behind its first.
-constexpr SignalName signal_names[] = {
-    {SIGHUP, "HUP"},       {SIGINT, "INT"},     {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},   {SIGTRAP, "TRAP"},
-    {SIGABRT, "ABRT"},     {SIGBUS, "BUS"},     {SIGFPE, "FPE"},   {SIGKILL, "KILL"}, {SIGUSR1, "USR1"},
-    {SIGSEGV, "SEGV"},     {SIGUSR2, "USR2"},   {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"}, {SIGTERM, "TERM"},
-    {SIGCHLD, "CHLD"},     {SIGCONT, "CONT"},   {SIGSTOP, "STOP"}, {SIGTSTP, "TSTP"}, {SIGTTIN, "TTIN"},
-    {SIGTTOU, "TTOU"},     {SIGURG, "URG"},     {SIGXCPU, "XCPU"}, {SIGXFSZ, "XFSZ"}, {SIGVTALRM, "VTALRM"},
-    {SIGPROF, "PROF"},     {SIGWINCH, "WINCH"}, {SIGIO, "IO"},     {SIGPWR, "PWR"},   {SIGSYS, "SYS"},
-#ifdef SIGSTKFLT
-    {SIGSTKFLT, "STKFLT"},
-#endif
-#ifdef SIGEMT
-    {SIGEMT, "EMT"},
-#endif
-    {SIGABRT, "IOT"},      {SIGCHLD, "CLD"},    {SIGIO, "POLL"},
-};
-
-std::optional<int> realtime_signal(std::string_view text)
-{
-    int from;
-    char sign;
-    if (take_prefix(text, "RTMIN"))
-        from = first_realtime, sign = '+';
-    else if (take_prefix(text, "RTMAX"))
-        from = last_realtime, sign = '-';
-    else
-        return std::nullopt;
-    if (text.empty())
-        return from;
-    if (text[0] != sign)
-        return std::nullopt;
-    const auto offset = parse_number(text.substr(1));
-    if (!offset || *offset > last_realtime - first_realtime)
-        return std::nullopt;
-    return sign == '+' ? from + static_cast<int>(*offset) : from - static_cast<int>(*offset);
-}
-
-}  // namespace
-
-std::optional<int> parse_signal(std::string_view text)
-{
-    if (const auto number = parse_number(text)) {
-        if (*number < 1 || *number > last_realtime)
-            return std::nullopt;
-        return static_cast<int>(*number);
-    }
-    take_prefix(text, "SIG");
-    for (const SignalName& signal : signal_names) {
-        if (text == signal.name)
-            return signal.number;
-    }
-    return realtime_signal(text);
-}
-
-std::string_view signal_name(int number, char (&scratch)[16])
-{
-    for (const SignalName& signal : signal_names) {
-        if (number == signal.number)
-            return signal.name;
-    }
-    Writer name(scratch, sizeof scratch);
-    if (number < first_realtime || number > last_realtime)
-        return name.decimal(number).text();
-    name.put("RTMIN");
-    if (number > first_realtime)
-        name.put('+').decimal(number - first_realtime);
-    return name.text();
-}
-
-// --- For people ---
-
-Text human_size(std::int64_t bytes)
-{
-    if (bytes < 1024)
-        return decimal(bytes);
-    // What is divided are 1024ths of the unit, so that a tenth can still be told.
-    std::size_t unit = 0;
-    for (; bytes >= 1024 * 1024; bytes >>= 10)
-        ++unit;
-    std::int64_t tenths = (bytes * 10 + 512) / 1024;
-    if (tenths >= 10240) {
-        tenths = 10;
-        ++unit;
-    }
-    constexpr std::string_view units = "KMGTPE";
-    return compose("%.%%", tenths / 10, tenths % 10, units.substr(unit, 1));
-}
-
-Text human_duration(std::int64_t milliseconds)
-{
-    const std::int64_t seconds = std::max<std::int64_t>(milliseconds, 0) / 1000;
-    const auto two = [](std::int64_t larger, const char* unit, std::int64_t smaller, const char* small_unit) {
-        return concat(larger, unit, smaller < 10 ? "0" : "", smaller, small_unit);
-    };
-    if (seconds < 60)
-        return compose("%s", seconds);
-    if (seconds < 3600)
-        return two(seconds / 60, "m", seconds % 60, "s");
-    if (seconds < 86400)
-        return two(seconds / 3600, "h", seconds / 60 % 60, "m");
-    return two(seconds / 86400, "d", seconds / 3600 % 24, "h");
-}
-
-namespace {
-
-/// How many letters must be put in, left out or changed to get from one word to the other (Levenshtein).
-std::size_t edit_distance(std::string_view from, std::string_view to)
-{
-    constexpr std::size_t longest = 63;
-    if (from.size() > longest || to.size() > longest)
-        return SIZE_MAX;
-    std::uint8_t row[longest + 1];
-    for (std::size_t column = 0; column <= to.size(); ++column)
-        row[column] = static_cast<std::uint8_t>(column);
-    for (std::size_t line = 0; line < from.size(); ++line) {
-        std::uint8_t diagonal = row[0];
-        row[0] = static_cast<std::uint8_t>(line + 1);
-        for (std::size_t column = 0; column < to.size(); ++column) {
-            const int changed = diagonal + (from[line] != to[column]);
-            diagonal = row[column + 1];
-            row[column + 1] = static_cast<std::uint8_t>(std::min({changed, diagonal + 1, row[column] + 1}));
-        }
-    }
-    return row[to.size()];
-}
-
-}  // namespace
-
-std::string_view nearest(std::string_view word, const std::string_view* candidates, std::size_t count)
-{
-    std::string_view best;
-    std::size_t best_distance = word.size() / 3 + 1;
-    for (std::size_t index = 0; index < count; ++index) {
-        const std::size_t distance = edit_distance(word, candidates[index]);
-        if (distance < best_distance) {
-            best = candidates[index];
-            best_distance = distance;
-        }
-    }
-    return best;
 }
 
 }  // namespace vial

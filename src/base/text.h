@@ -51,9 +51,14 @@ inline const char* pass(const char* text)
 {
     return text;
 }
-inline std::string_view pass(std::string_view text)
+/// A view as variable arguments may be.
+struct Slice {
+    const char* data;
+    std::size_t size;
+};
+inline Slice pass(std::string_view text)
 {
-    return text;
+    return {text.data(), text.size()};
 }
 inline std::int64_t pass(std::integral auto number)
 {
@@ -61,9 +66,9 @@ inline std::int64_t pass(std::integral auto number)
 }
 
 template <typename Passed>
-inline constexpr Kind kind = std::is_same_v<Passed, const char*>        ? Literal
-                             : std::is_same_v<Passed, std::string_view> ? View
-                                                                        : Number;
+inline constexpr Kind kind = std::is_same_v<Passed, const char*> ? Literal
+                             : std::is_same_v<Passed, Slice>     ? View
+                                                                 : Number;
 
 template <typename... Values>
 consteval Kinds kinds_of()

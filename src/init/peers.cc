@@ -43,8 +43,8 @@ enum class Act : std::uint8_t {
 };
 
 struct Flag {
-    char letter;
     const char* name;  ///< the long one; null: none
+    char letter;       ///< 0: none
     Act act;
 };
 
@@ -65,19 +65,19 @@ struct Program {
 };
 
 constexpr Flag tini_flags[] = {
-    {'s', nullptr, Act::Subreaper},  {'p', nullptr, Act::ParentDeath}, {'v', nullptr, Act::Verbose},
-    {'w', nullptr, Act::TellReaped}, {'g', nullptr, Act::Group},       {'e', nullptr, Act::Remap},
-    {'h', nullptr, Act::Help},       {'l', nullptr, Act::License},     {0, "version", Act::Version},
+    {nullptr, 's', Act::Subreaper},  {nullptr, 'p', Act::ParentDeath}, {nullptr, 'v', Act::Verbose},
+    {nullptr, 'w', Act::TellReaped}, {nullptr, 'g', Act::Group},       {nullptr, 'e', Act::Remap},
+    {nullptr, 'h', Act::Help},       {nullptr, 'l', Act::License},     {"version", 0, Act::Version},
 };
 constexpr Flag dumb_flags[] = {
-    {'c', "single-child", Act::Single}, {'r', "rewrite", Act::Rewrite}, {'v', "verbose", Act::Debug},
-    {'h', "help", Act::Help},           {'V', "version", Act::Version},
+    {"single-child", 'c', Act::Single}, {"rewrite", 'r', Act::Rewrite}, {"verbose", 'v', Act::Debug},
+    {"help", 'h', Act::Help},           {"version", 'V', Act::Version},
 };
 constexpr Flag catatonit_flags[] = {
-    {'g', nullptr, Act::Group},   {'P', nullptr, Act::Pause},     {'h', nullptr, Act::Help},
-    {'L', nullptr, Act::License}, {'V', "version", Act::Version},
+    {nullptr, 'g', Act::Group},   {nullptr, 'P', Act::Pause},     {nullptr, 'h', Act::Help},
+    {nullptr, 'L', Act::License}, {"version", 'V', Act::Version},
 };
-constexpr Flag pause_flags[] = {{'v', nullptr, Act::Version}};
+constexpr Flag pause_flags[] = {{nullptr, 'v', Act::Version}};
 
 // Where tools and those projects' tests look, the texts are as the original's.
 
@@ -209,6 +209,8 @@ public:
 
 private:
     /// An exit code: there is no more to do. -1: go on.
+    int read_long(std::string_view word, char**& next);
+    int read_letters(std::string_view word, char**& next);
     int read_flags();
     int read_flag(const Flag& flag, const char* value);
     int read_environment();
@@ -317,49 +319,60 @@ int Reader::read_flag(const Flag& flag, const char* value)
     return -1;
 }
 
+/// `word` begins with two dashes; `next` points to it, and then to its value if that is a word of its own.
+int Reader::read_long(std::string_view word, char**& next)
+{
+    std::string_view value = word.substr(2);
+    const bool attached = value.find('=') != value.npos;
+    const Flag* flag = find(take_until(value, '='));
+    if (flag == nullptr && which() == Tini)
+        return complain("invalid option -- '-'");
+    if (flag == nullptr)
+        return complain(compose("unrecognized option '%'", word));
+    if (takes_value(flag->act) && !attached && *++next == nullptr)
+        return complain(compose("option '--%' requires an argument", flag->name));
+    return read_flag(*flag, attached ? value.data() : *next);
+}
+
+/// The same for letters behind one dash, the last of which may have a value.
+int Reader::read_letters(std::string_view word, char**& next)
+{
+    int code = -1;
+    for (std::size_t at = 1; at < word.size() && code < 0; at++) {
+        const std::string_view letter = word.substr(at, 1);
+        const Flag* flag = nullptr;
+        for (const Flag& one : program_.flags)
+            flag = one.letter == letter[0] ? &one : flag;
+        if (flag == nullptr)
+            return complain(compose("invalid option -- '%'", letter));
+        if (!takes_value(flag->act)) {
+            code = read_flag(*flag, nullptr);
+            continue;
+        }
+        const bool attached = at + 1 < word.size();
+        if (!attached && *++next == nullptr)
+            return complain(compose("option requires an argument -- '%'", letter));
+        return read_flag(*flag, attached ? *next + at + 1 : *next);
+    }
+    return code;
+}
+
 /// Flags end with the first word that is none, and with `--`.
 int Reader::read_flags()
 {
     char** next = words_ + 1;
     int code = -1;
     for (; *next != nullptr && code < 0; next++) {
-        std::string_view word = *next;
+        const std::string_view word = *next;
         if (word == "--") {
             next++;
             break;
         }
         if (word.size() < 2 || word[0] != '-')
             break;
-        if (word[1] == '-') {
-            std::string_view value = word.substr(2);
-            const bool attached = value.find('=') != value.npos;
-            const Flag* flag = find(take_until(value, '='));
-            if (flag == nullptr && which() == Tini)
-                return complain("invalid option -- '-'");
-            if (flag == nullptr)
-                return complain(compose("unrecognized option '%'", word));
-            if (takes_value(flag->act) && !attached && *++next == nullptr)
-                return complain(compose("option '--%' requires an argument", flag->name));
-            code = read_flag(*flag, attached ? value.data() : *next);
-            continue;
-        }
-        for (std::size_t at = 1; at < word.size() && code < 0; at++) {
-            const std::string_view letter = word.substr(at, 1);
-            const Flag* flag = nullptr;
-            for (const Flag& one : program_.flags)
-                flag = one.letter == letter[0] ? &one : flag;
-            if (flag == nullptr)
-                return complain(compose("invalid option -- '%'", letter));
-            if (!takes_value(flag->act)) {
-                code = read_flag(*flag, nullptr);
-                continue;
-            }
-            const bool attached = at + 1 < word.size();
-            if (!attached && *++next == nullptr)
-                return complain(compose("option requires an argument -- '%'", letter));
-            code = read_flag(*flag, attached ? *next + at + 1 : *next);
-            break;
-        }
+        code = word[1] == '-' ? read_long(word, next) : read_letters(word, next);
+        if (*next == nullptr)
+            return code;
     }
     entry_.command = *next != nullptr ? next : nullptr;
     return code;

@@ -327,7 +327,7 @@ void Supervisor::judge(ServiceIndex index, Reason reason, std::int64_t now)
     }
 }
 
-bool Supervisor::too_often(Service& service, const ServicePolicy& policy, std::int64_t now) const
+bool Supervisor::too_often(Service& service, const ServicePolicy& policy, std::int64_t now)
 {
     if (policy.restart_limit == 0)
         return false;

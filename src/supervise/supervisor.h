@@ -119,7 +119,7 @@ private:
     void judge(ServiceIndex index, Reason reason, std::int64_t now);
     void fail(ServiceIndex index, Reason reason, std::int64_t now);
     void decide(ServiceIndex index, std::int64_t now);
-    bool too_often(Service& service, const ServicePolicy& policy, std::int64_t now) const;
+    static bool too_often(Service& service, const ServicePolicy& policy, std::int64_t now);
     void note_stability(ServiceIndex index, std::int64_t now);
     void conclude(ServiceIndex index, std::int64_t now);
     void signal(ServiceIndex index, std::int64_t now);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pid1.h"
 
+#include "base/events.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <dirent.h>
@@ -110,8 +112,7 @@ Words script(std::string text)
 
 void set_signals(const std::vector<int>& blocked, const std::vector<int>& ignored)
 {
-    for (int number = 1; number < NSIG; number++)
-        ::signal(number, SIG_DFL);
+    os::reset_signal_actions();  // those of the libc, too, which make(1) leaves ignored
     for (const int number : ignored)
         ::signal(number, SIG_IGN);
     std::uint64_t mask = 0;

@@ -864,7 +864,7 @@ TEST_CASE("log: more than fits keeps the newest, and the segments never grow")
     CHECK(container.end() == 0);
     const std::string text = container.log();
     CHECK(text.ends_with("line 4998\nline 4999\n"));
-    CHECK(text.size() > 4000);
+    CHECK(text.size() > 2000);  // the less the more records there were
     for (const int which : {0, 1})
         CHECK(os::fstat(container.segment(which)).value().st_size == 8192);
 }

@@ -69,6 +69,7 @@ TEST_CASE("pid1-2: the child gets the signal mask and the ignored signals that i
     const Finished finished = run_contained(pid1({"cat", "/proc/self/status"}), [&] { set_signals(blocked, ignored); });
     CHECK(finished.code == 0);
     CHECK(contains(finished.out, "SigBlk:\t" + signal_set(blocked) + "\n"));
+    CAPTURE(finished.out);
     CHECK(contains(finished.out, "SigIgn:\t" + signal_set(ignored) + "\n"));
     // Or a clean one, where asked.
     const Finished clean =
@@ -86,6 +87,7 @@ TEST_CASE("pid1-3: after a clean start nothing is blocked and nothing ignored in
                         terminal ? Process::Streams::Terminal : Process::Streams::Pipes, contained());
         CHECK(process.wait(patience) == 0);
         CHECK(contains(process.output(), "SigBlk:\t" + signal_set({})));
+        CAPTURE(process.output());
         CHECK(contains(process.output(), "SigIgn:\t" + signal_set({})));
     }
 }
