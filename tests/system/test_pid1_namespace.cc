@@ -82,6 +82,8 @@ TEST_CASE("pid1-45: the launcher reports a container that rebooted or was powere
                                 ":/data:ro\"]\n[security]\ncapabilities = [\"SYS_BOOT\"]\nseccomp = \"off\"\n");
         Process process(ctl_words({"run", file}));
         CHECK(process.expect("up\n", patience));
+        CHECK(eventually(
+            [] { return init_pid("machine") > 1; }));  // before that its launcher takes it for a failed start
         process.send("now\n");
         CHECK(process.wait(patience) != -1);
         CAPTURE(process.errors());

@@ -75,9 +75,10 @@ TEST_CASE("dependencies: started in order, each when the other is ready, stopped
 {
     const NothingLeft nothing_left;
     const std::string trap =
-        "trap 'echo stop $0 >>/data/order; exit 0' TERM; echo start $0 >>/data/order; sleep 1000 & wait";
+        "trap 'echo stop $0 >>/data/order; exit 0' TERM; echo start $0 >>/data/order; echo >&3; sleep 1000 & wait";
     const auto service = [&](const std::string& name, const std::string& more) {
-        return "[service." + name + "]\ncommand = [\"/bin/sh\", \"-c\", \"" + trap + "\", \"" + name + "\"]\n" + more;
+        return "[service." + name + "]\nready = \"fd\"\ncommand = [\"/bin/sh\", \"-c\", \"" + trap + "\", \"" + name +
+               "\"]\n" + more;
     };
     (void)done({"start", service_spec("ordered", service("web", "after = [\"cache\"]\n") +
                                                      service("cache", "requires = [\"db\"]\n") + service("db", ""))});
