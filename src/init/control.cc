@@ -236,7 +236,7 @@ void Control::begin_answer(Pid1& init, std::uint32_t place)
     client.next = 0;
     client.cursor = {};
     client.sent = 0;
-    char text[256];
+    char text[1024];  // 160 letters of a refusal, each six as JSON may have it
     Writer reply(text, sizeof text);
     if (whole)
         obey(init, client, reply, line.substr(0, line.size() - 1));

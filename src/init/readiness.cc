@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace vial {
 
@@ -192,7 +193,7 @@ void Pid1::hear_main(ServiceIndex index, std::int64_t number)
     const Kinship kinship = kinship_of(pid);
     if (user != 0 && kinship.user != user)
         return;
-    if (kinship.parent == 1)
+    if (kinship.parent == ::getpid())
         supervisor.adopt(index, pid);
     else if (kinship.parent == service.pid)
         runtimes[index].next_main = pid;
@@ -202,7 +203,12 @@ void Pid1::hear_main(ServiceIndex index, std::int64_t number)
 bool Pid1::goes_on(ServiceIndex index)
 {
     const pid_t pid = std::exchange(runtimes[index].next_main, 0);
-    if (pid == 0 || kinship_of(pid).parent != 1)
+    if (pid == 0 || supervisor.find(pid).found)
+        return false;
+    // The number may be another's by now.
+    const Kinship kinship = kinship_of(pid);
+    const std::uint32_t user = plan.all_services()[index].user;
+    if (kinship.parent != ::getpid() || (user != 0 && kinship.user != user))
         return false;
     supervisor.adopt(index, pid);
     return true;

@@ -162,7 +162,7 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
         return;
     char message[1 + description_capacity];
     const auto got = os::read(runtime.exec_report, message, sizeof message);
-    if (got.number() == EAGAIN)
+    if (got.number() == EAGAIN && !gone)
         return;
     // A child that failed still holds a copy until it has ended: closing ours would not end the watch.
     (void)os::unwatch(epoll, runtime.exec_report);
@@ -175,7 +175,10 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
         if (!gone)
             supervisor.started(index, now);
         settle(index, 0, {});
-        pass_on_held();
+        if (gone)
+            held_ = 0;
+        else
+            pass_on_held();
         return;
     }
     const std::string_view failure(message + 1, got.value() - 1);
