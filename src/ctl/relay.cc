@@ -126,9 +126,11 @@ void hear_channel(RelayTarget& target)
 {
     char message[channel_message];
     const auto got = os::receive(target.channel, message, sizeof message, nullptr, MSG_DONTWAIT);
-    if (!got.ok() || got.value() == 0)
+    if (!got.ok() || got.value() == 0) {
         target.channel = -1;  // it has gone, or executed the only service
-    if (!got.ok() || got.value() == 0 || static_cast<ChannelLetter>(message[0]) != ChannelLetter::Ended)
+        return;
+    }
+    if (static_cast<ChannelLetter>(message[0]) != ChannelLetter::Ended)
         return;
     if (const auto code = parse_number({message + 1, got.value() - 1}); code && *code >= 0 && *code <= 255)
         target.told = static_cast<int>(*code);

@@ -10,7 +10,7 @@
 ///     setup → launcher   T (+ fd)    the master of the terminal that the container got
 ///     launcher → setup   M           the maps of its user namespace are written
 ///     launcher → setup   G (+ fds)   go: network and control groups are in place, see launch/handover.h
-///     PID 1 → launcher   R           every service has been started (its exec went through)
+///     PID 1 → launcher   R           every service that waits for no other has been started (its exec went through)
 ///     PID 1 → launcher   F text      a service could not be started the first time; PID 1 ends after this
 ///     PID 1 → launcher   X code      Foreground: the services have ended, with this exit code in digits; orphans may be left
 ///
