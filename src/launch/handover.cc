@@ -5,6 +5,7 @@
 #include "supervise/channel.h"
 
 #include <algorithm>
+#include <unistd.h>
 
 namespace vial {
 
@@ -72,6 +73,16 @@ Result<ReceivedHandover> receive_handover(const Fd& channel)
     received.plan = head.plan;
     received.terminal = head.terminal;
     return received;
+}
+
+void report_and_exit(const Fd& channel, const Error& error)
+{
+    char message[channel_message];
+    message[0] = static_cast<char>(ChannelLetter::Failed);
+    message[1] = static_cast<char>('0' + static_cast<int>(error->exit));
+    const std::string_view text = describe(error, message + 2, sizeof message - 2);
+    (void)os::send(channel.get(), message, 2 + text.size(), -1, MSG_NOSIGNAL);
+    ::_exit(has_reported);
 }
 
 }  // namespace vial

@@ -36,6 +36,11 @@ private:
     std::int32_t plan_ = -1, terminal_ = -1;
 };
 
+/// The exit code of a process on the container's side that has told the launcher why.
+inline constexpr int has_reported = 125;
+/// On the container's side: tells the launcher what went wrong, and ends the process.
+[[noreturn]] void report_and_exit(const Fd& channel, const Error& error);
+
 struct ReceivedHandover {
     List<Fd> join;
     int plan = -1, terminal = -1;  ///< numbers, as passed; what was passed on is marked to survive the exec

@@ -5,10 +5,12 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/bridge.h"
+#include "kernel/namespaces.h"
 #include "kernel/netlink.h"
 #include "kernel/network.h"
 #include "kernel/self.h"
 #include "launch/handover.h"
+#include "launch/network_beside.h"
 #include "launch/prepare.h"
 #include "launch/setup.h"
 #include "launch/state.h"
@@ -27,47 +29,14 @@ namespace vial {
 
 namespace {
 
-struct NamespaceKind {
-    std::uint64_t flag;
-    const char* file;    ///< in /proc/self/ns
-    const char* absent;  ///< what to say where the kernel has none
-};
-
-constexpr NamespaceKind namespace_kinds[] = {
-    {CLONE_NEWNS, "mnt", "this kernel has no mount namespaces"},
-    {CLONE_NEWPID, "pid", "this kernel has no PID namespaces (CONFIG_PID_NS)"},
-    {CLONE_NEWNET, "net", "this kernel has no network namespaces (CONFIG_NET_NS)"},
-    {CLONE_NEWIPC, "ipc", "this kernel has no IPC namespaces (CONFIG_IPC_NS)"},
-    {CLONE_NEWUTS, "uts", "this kernel has no UTS namespaces (CONFIG_UTS_NS)"},
-    {CLONE_NEWCGROUP, "cgroup", "this kernel has no cgroup namespaces (CONFIG_CGROUPS, Linux 4.6)"},
-    {CLONE_NEWUSER, "user", "this kernel has no user namespaces (CONFIG_USER_NS)"},
-    {CLONE_NEWTIME, "time", "this kernel has no time namespaces (CONFIG_TIME_NS, Linux 5.6)"},
-};
-
 std::uint64_t namespace_flags(const NamespacesSpec& wanted)
 {
     std::uint64_t flags = CLONE_NEWNS | CLONE_NEWPID;
-    flags |= wanted.network ? CLONE_NEWNET : 0U;
+    flags |= wanted.network && !is_network_beside(wanted) ? CLONE_NEWNET : 0U;
     flags |= wanted.ipc ? CLONE_NEWIPC : 0U;
     flags |= wanted.uts ? CLONE_NEWUTS : 0U;
     flags |= wanted.user ? CLONE_NEWUSER : 0U;
     return flags;
-}
-
-/// Why a process could not be born: the kernel says EINVAL for a namespace it does not have, ENOSPC for one too many.
-Error explain_clone(Error error, std::uint64_t flags, Text name)
-{
-    error.as("create the namespaces of", name);
-    if (error->number == EINVAL) {
-        for (const NamespaceKind& kind : namespace_kinds)
-            if ((flags & kind.flag) != 0 && !os::lstat(AT_FDCWD, compose("/proc/self/ns/%", kind.file).c_str()).ok())
-                return error.because(kind.absent).advise("leave it out in [namespaces]");
-    }
-    if (error->number == ENOSPC || error->number == EUSERS)
-        error.because("too many namespaces").advise("raise the limits in /proc/sys/user");
-    if (error->number == EPERM)
-        error.because("not permitted here").advise("start vial outside of other containers' confinement");
-    return error;
 }
 
 /// Membership in a new time namespace begins with the next child: offsets can be set until then.
@@ -75,7 +44,7 @@ Result<void> make_time_namespace(const Spec& spec)
 {
     auto made = os::unshare(CLONE_NEWTIME);
     if (!made.ok())
-        return explain_clone(made.error(), CLONE_NEWTIME, spec.name);
+        return explain_namespaces(made.error(), CLONE_NEWTIME, spec.name);
     const Text offsets = compose("monotonic % 0\nboottime % 0\n", spec.monotonic_offset, spec.boottime_offset);
     return os::write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets).as("set the clocks' offsets of", spec.name);
 }
@@ -107,17 +76,46 @@ List<IpAddress> bridge_addresses(const NetworkSpec& network)
     return addresses;
 }
 
+/// What the container's side said instead of what was expected.
+Error failure_heard(std::string_view text)
+{
+    Error error("", "", text.substr(text.empty() ? 0 : 1));
+    if (!text.empty() && text.front() == '2')
+        error.exits(ExitCode::Usage);
+    return error;
+}
+
+/// Whether a pair of interfaces leads into the container.
+bool is_connected(const Spec& spec)
+{
+    for (const NetworkSpec& network : spec.networks)
+        if (network.kind == NetworkKind::Veth)
+            return true;
+    return false;
+}
+
+/// The network namespace that is made beside the container.
+Result<Fd> await_network(const Fd& channel)
+{
+    char message[channel_message + 1];
+    Fd network;
+    const std::size_t got = TRY(os::receive(channel.get(), message, channel_message, &network));
+    if (!network)
+        return failure_heard(std::string_view(message + 1, got > 0 ? got - 1 : 0));
+    return network;
+}
+
 /// Veth pairs and bridges, and the container's end of each, while the container is busy mounting. The lock keeps a bridge
 /// from being removed as its last user leaves while we join it.
-Result<void> connect_networks(const Spec& spec, pid_t pid, Journal& journal)
+Result<void> connect_networks(const Spec& spec, const Launched& launched, Journal& journal)
 {
-    bool wanted = false;
-    for (const NetworkSpec& network : spec.networks)
-        wanted = wanted || network.kind == NetworkKind::Veth;
-    if (!wanted)
+    if (!is_connected(spec))
         return {};
-    const Text path = compose("/proc/%/ns/net", pid);
-    const Fd inside = TRY(os::open(path.c_str(), O_RDONLY));
+    Fd inside;
+    if (is_network_beside(spec.namespaces))
+        inside = TRY(await_network(launched.channel));
+    else
+        inside = TRY(os::open(compose("/proc/%/ns/net", launched.pid).c_str(), O_RDONLY));
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
     NetlinkSocket there = TRY(NetlinkSocket::open_in(inside.get()));
     const StateLock lock = TRY(StateLock::take());
@@ -162,12 +160,8 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
                 .advise("look at the kernel's log: out of memory?");
         const std::string_view text(message + 1, got - 1);
         switch (static_cast<ChannelLetter>(message[0])) {
-        case ChannelLetter::Failed: {
-            Error error("", "", text.substr(text.empty() ? 0 : 1));
-            if (!text.empty() && text.front() == '2')
-                error.exits(ExitCode::Usage);
-            return error;
-        }
+        case ChannelLetter::Failed:
+            return failure_heard(text);
         case ChannelLetter::ServiceFailed:
             return Error("", "", text).exits(ExitCode::PayloadFailed);
         case ChannelLetter::Terminal:
@@ -176,6 +170,7 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
         case ChannelLetter::Running:
             return {};
         case ChannelLetter::Mapped:
+        case ChannelLetter::Network:
         case ChannelLetter::Go:
         case ChannelLetter::Ended:
             break;
@@ -210,19 +205,18 @@ Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& 
         return born;
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
     if (!born.ok())
-        return explain_clone(born.error(), arguments.flags | (wanted.cgroup ? CLONE_NEWCGROUP : 0), prepared.spec.name);
+        return explain_namespaces(born.error(), arguments.flags | (wanted.cgroup ? CLONE_NEWCGROUP : 0),
+                                  prepared.spec.name);
     return born;
 }
 
 /// Everything from the claimed name to running services. Fails with the process still there; the caller ends it.
 Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const List<Hierarchy>& hierarchies,
-                      Launched& launched)
+                      NetworkBeside& network, Launched& launched)
 {
     const Spec& spec = prepared.spec;
     Journal& journal = launched.journal;
-    os::Pair pair = TRY(os::socketpair(SOCK_SEQPACKET));
-    Fd& channel = launched.channel = std::move(pair.first);
-    prepared.channel = std::move(pair.second);
+    const Fd& channel = launched.channel;
     prepared.terminal = options.terminal;
     if (has_detached_mounts())
         prepared.self = TRY(open_self_read_only(MountNamespace::Shared));
@@ -237,7 +231,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
 
     launched.pid = TRY(give_birth(prepared, provision.cgroup, launched.process));
     if (launched.pid == 0) {
-        channel.reset();
+        launched.channel.reset();
         set_up_container(prepared);
     }
     // From here on the container's ends are the container's alone; above all its binary, see kernel/self.h.
@@ -254,7 +248,8 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
         provision.cgroup = TRY(make_cgroup(hierarchies, spec));
     Handover handover;
     TRY(make_plan_and_files(spec, options, channel_inside, provision, handover));
-    TRY(connect_networks(spec, launched.pid, journal));
+    TRY(network.finish(spec.name));
+    TRY(connect_networks(spec, launched, journal));
     TRY(unless_gone(handover.send(channel)));
     TRY(await_running(channel, spec, launched.terminal));
     const ProcessId init = TRY(identify(launched.pid));
@@ -312,11 +307,17 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
         return Error("", "", keys.view()).exits(ExitCode::Usage);
     }
     TRY(require_proc());
-    Prepared prepared = TRY(open_host_paths(spec));
-    const List<Hierarchy> hierarchies = TRY(find_hierarchies(spec, options.foreground));
     Launched launched;
+    os::Pair channel = TRY(os::socketpair(SOCK_SEQPACKET));
+    NetworkBeside network;
+    if (is_network_beside(spec.namespaces))
+        TRY(network.begin(channel.first, channel.second, is_connected(spec)));
+    Prepared prepared = TRY(open_host_paths(spec));
+    launched.channel = std::move(channel.first);
+    prepared.channel = std::move(channel.second);
+    const List<Hierarchy> hierarchies = TRY(find_hierarchies(spec, options.foreground));
     launched.journal = TRY(open_journal(spec, options, hierarchies));
-    const auto up = bring_up(prepared, options, hierarchies, launched);
+    const auto up = bring_up(prepared, options, hierarchies, network, launched);
     if (!up.ok()) {
         // Put into words now: undoing may meet more errors than are kept.
         char words[description_capacity];

@@ -9,6 +9,7 @@
 #include "kernel/network.h"
 #include "kernel/self.h"
 #include "launch/handover.h"
+#include "launch/network_beside.h"
 #include "launch/walls.h"
 #include "supervise/channel.h"
 
@@ -189,15 +190,18 @@ Result<void> mount_everything(Prepared& prepared, const Fd& root)
 {
     const Spec& spec = prepared.spec;
     TRY(mount_filesystem("proc", TRY(own_directory(spec, root, "proc")), plain, nullptr, "/proc"));
+    TRY(mount_dev(prepared, root));
+    TRY(mount_scratch(spec, root, "/run", MountNoSuid | MountNoDev, run_options));
+    TRY(mount_scratch(spec, root, "/tmp", MountNoSuid | MountNoDev, tmp_options));
+    // sysfs shows the network namespace of whoever mounts it.
+    if (is_network_beside(spec.namespaces))
+        TRY(join_network_beside(prepared.channel));
     auto sys = mount_filesystem("sysfs", TRY(own_directory(spec, root, "sys")), plain | MountReadOnly, nullptr, "/sys");
     if (sys.number() == EPERM && spec.namespaces.user && !spec.namespaces.network)
         sys.error()
             .because("a user namespace may not mount it for the host's network")
             .advise("leave namespaces.net = true");
     TRY(std::move(sys));
-    TRY(mount_dev(prepared, root));
-    TRY(mount_scratch(spec, root, "/run", MountNoSuid | MountNoDev, run_options));
-    TRY(mount_scratch(spec, root, "/tmp", MountNoSuid | MountNoDev, tmp_options));
     for (std::size_t at = 0; at < spec.mounts.size(); ++at)
         TRY(mount_from_spec(spec.mounts[at], prepared.mounts[at], root));
     return raise_walls(root, spec);
@@ -255,7 +259,7 @@ Result<int> set_up(Prepared& prepared)
 
     if (spec.namespaces.uts)
         TRY(os::sethostname(spec.hostname));
-    if (spec.namespaces.network)
+    if (spec.namespaces.network && !is_network_beside(spec.namespaces))
         TRY(loopback_up());
     TRY(close_standard());
     const ReceivedHandover received = TRY(receive_handover(prepared.channel));
@@ -266,16 +270,6 @@ Result<int> set_up(Prepared& prepared)
     ::umask(022);
     TRY(limit_capabilities(spec.security.capabilities | init_capabilities));
     return received.plan;
-}
-
-[[noreturn]] void report_and_exit(const Fd& channel, const Error& error)
-{
-    char message[channel_message];
-    message[0] = static_cast<char>(ChannelLetter::Failed);
-    message[1] = static_cast<char>('0' + static_cast<int>(error->exit));
-    const std::string_view text = describe(error, message + 2, sizeof message - 2);
-    (void)os::send(channel.get(), message, 2 + text.size(), -1, MSG_NOSIGNAL);
-    ::_exit(125);
 }
 
 }  // namespace

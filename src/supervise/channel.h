@@ -9,6 +9,7 @@
 ///     setup → launcher   E text      it failed; `text` is the line for people, `E2...` carries the exit code's digit first
 ///     setup → launcher   T (+ fd)    the master of the terminal that the container got
 ///     launcher → setup   M           the maps of its user namespace are written
+///     launcher → setup   N fd        the network namespace to join, see launch/network_beside.h; the launcher may get one too
 ///     launcher → setup   G (+ fds)   go: network and control groups are in place, see launch/handover.h
 ///     PID 1 → launcher   R           every service that waits for no other has been started (its exec went through)
 ///     PID 1 → launcher   F text      a service could not be started the first time; PID 1 ends after this
@@ -27,6 +28,7 @@ enum class ChannelLetter : char {
     Failed = 'E',
     Terminal = 'T',
     Mapped = 'M',
+    Network = 'N',
     Go = 'G',
     Running = 'R',
     ServiceFailed = 'F',

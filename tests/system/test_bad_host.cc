@@ -138,7 +138,10 @@ TEST_CASE("a kernel without one of the namespaces")
     } kinds[] = {
         {"mnt", "clone:CLONE_NEWNS", "", "mount namespaces"},
         {"pid", "clone:CLONE_NEWPID", "", "PID namespaces"},
-        {"net", "clone:CLONE_NEWNET", "", "network namespaces"},
+        {"net", "unshare:CLONE_NEWNET", "", "network namespaces"},
+        {"net", "unshare:CLONE_NEWNET", "[network.eth0]\naddress = [\"10.9.0.2/24\"]\n", "network namespaces"},
+        {"net", "clone:CLONE_NEWNET", "[user_namespace]\nuid_map = \"0 100000 65536\"\ngid_map = \"0 100000 65536\"\n",
+         "network namespaces"},
         {"ipc", "clone:CLONE_NEWIPC", "", "IPC namespaces"},
         {"uts", "clone:CLONE_NEWUTS", "", "UTS namespaces"},
         {"cgroup", "unshare:CLONE_NEWCGROUP", "", "cgroup namespaces"},

@@ -144,6 +144,10 @@ TEST_CASE("run passes its standard streams on, whole")
     CHECK(run({"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", run_words({}).at(0), "run", "--root", root(), "--",
                "/bin/sh", "-c", "exit 9"})
               .code == 9);
+    // Nor do they become something of vial's.
+    CHECK(run({"sh", "-c", "exec \"$@\" <&-", "sh", run_words({}).at(0), "run", "--root", root(), "--", "/bin/sh", "-c",
+               "/bin/readlink /proc/self/fd/0"})
+              .out == "/dev/null\n");
 }
 
 TEST_CASE("run with a spec, and with another command than its own")
