@@ -5,8 +5,8 @@
     every_call.py VIAL FAULT [WORD...]   with WORDs, only the cases with such a name
 
 Runs in a sandbox (tests/system/sandbox.sh --network). For each case (a kind of container) and each process of a start (the
-launcher, the one that sets up the inside and becomes PID 1, the service before its exec) each call that it makes answers an
-error once. Whatever the call, a start ends in one of two ways: it succeeded all the same, and `vial stop` clears it
+launcher, the maker of the network namespace where there is one, the one that sets up the inside and becomes PID 1, the service
+before its exec) each call that it makes answers an error once. Whatever the call, a start ends in one of two ways: it succeeded all the same, and `vial stop` clears it
 away; or it failed with a code and exactly one line. It never hangs, never crashes, and leaves nothing. The same for `run` and `exec`;
 and what a `stop` that failed has left, the next one clears away.
 
@@ -332,7 +332,7 @@ def every_call(case, before):
     if left or gone:
         complain(case, f"an ordinary stop: left {left}, gone {gone}")
         return
-    for process in range(3 if case in CASES or case == "run" else 2 if case == "exec" else 1):
+    for process in range(4 if case in CASES or case == "run" else 2 if case == "exec" else 1):
         began = time.monotonic()
         index, before_it, row = 1, None, 0
         while (call := one_call(case, process, index, before)) is not None:

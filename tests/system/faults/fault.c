@@ -140,6 +140,12 @@ int main(int count, char** words)
                 executed = 1;
                 tracee->strange = !executes(pid, words[4]);
             }
+            /* In the order of their births, not of their first stops: its parent cannot go on to the next before this. */
+            unsigned long born;
+            const int event = status >> 16;
+            if ((event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) &&
+                ptrace(PTRACE_GETEVENTMSG, pid, 0, &born) == 0)
+                (void)find((pid_t)born);
             signal = 0;
         }
         /* The harm is done: let go of everybody. Not of the command, whose end we wait for. */
