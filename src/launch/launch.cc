@@ -306,6 +306,8 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
             keys.compose("% %", &key == &spec.not_yet.front() ? "" : ",", key);
         return Error("", "", keys.view()).exits(ExitCode::Usage);
     }
+    // Whoever started us may not care for its children; we wait for ours.
+    (void)os::heed_children();
     TRY(require_proc());
     Launched launched;
     os::Pair channel = TRY(os::socketpair(SOCK_SEQPACKET));

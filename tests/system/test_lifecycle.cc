@@ -49,6 +49,20 @@ TEST_CASE("start, look at it, stop: and it is gone")
     CHECK(contains(refused(3, {"status", "web"}), "web"));
 }
 
+TEST_CASE("start by a parent that ignores the ends of its children")
+{
+    const NothingLeft nothing_left;
+    const Finished started = run({"env", "--ignore-signal=CHLD", ctl_words({}).front(), "start", sleeper("web")});
+    CHECK(started.code == 0);
+    CHECK(started.err == "");
+    CHECK(done({"stop", "web"}) == "");
+    // The same where it fails, and has to be undone.
+    const std::string broken = sleeper("web", "mounts = [\"/dev:/nowhere\"]\n");
+    const Finished failed = run({"env", "--ignore-signal=CHLD", ctl_words({}).front(), "start", broken});
+    CHECK(failed.code == 1);
+    CHECK(lines(failed.err).size() == 1);
+}
+
 TEST_CASE("a container under another name: `ctl`, and a file without .conf")
 {
     const NothingLeft nothing_left;
