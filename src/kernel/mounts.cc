@@ -192,8 +192,7 @@ bool has_detached_mounts()
 
 Result<void> require_proc()
 {
-    const Opened proc = os::open("/proc/self/fd", O_PATH | O_DIRECTORY);
-    if (!proc.ok())
+    if (os::filesystem_magic("/proc").value_or(0) != PROC_SUPER_MAGIC)
         return Error("/proc is not mounted", "start a container").advise("mount -t proc proc /proc");
     return {};
 }
