@@ -4,6 +4,7 @@
 
 #include "init/entry.h"
 
+#include "base/events.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "ctl/command.h"
@@ -17,6 +18,8 @@
 
 #include <cstdlib>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vial {
@@ -156,13 +159,13 @@ Text read_options(Entry& entry, const Arguments& arguments)
     return wrong;
 }
 
-/// The plan of a spec's services; -1 after saying all that is wrong.
-int plan_of(const Entry& entry, Text path)
+/// The plan of a spec's services; empty after saying all that is wrong.
+Fd plan_of(const Entry& entry, Text path)
 {
     auto text = load_spec_file(path.c_str());
     if (!text.ok()) {
         print_error({}, text.error());
-        return -1;
+        return {};
     }
     Reading reading = read_spec(text.value(), path, {}, SpecKind::Services);
     for (const Diagnostic& problem : reading.problems)
@@ -170,7 +173,7 @@ int plan_of(const Entry& entry, Text path)
     for (const Text key : reading.spec.not_yet)
         print_error(compose("%: not supported yet: %", path, key));
     if (!reading.problems.empty() || !reading.spec.not_yet.empty())
-        return -1;
+        return {};
 
     // Nothing is taken from who init is.
     reading.spec.security = {~std::uint64_t{0}, false, SeccompChoice::Off};
@@ -181,7 +184,7 @@ int plan_of(const Entry& entry, Text path)
             environment.push_back(*variable);
         if (auto added = add_environment(environment, service); !added.ok()) {
             print_error(service.name, added.error());
-            return -1;
+            return {};
         }
         environments.push_back(environment);
     }
@@ -194,7 +197,22 @@ int plan_of(const Entry& entry, Text path)
         make_plan(reading.spec, PlanInside | (entry.log[0] < 0 ? PlanForeground : 0U), descriptors, environments);
     if (!plan.ok())
         print_error({}, plan.error());
-    return plan.ok() ? plan.value().release() : -1;
+    return plan.ok() ? plan.take() : Fd();
+}
+
+/// A child reads the spec and leaves the plan under the number of `place`: what that took of memory goes with the child, and
+/// neither stays with PID 1 nor is copied by every fork. False: the child has said why there is none.
+Result<bool> make_plan_aside(const Entry& entry, Text path, const Fd& place)
+{
+    (void)os::heed_children();  // or there is no exit code
+    os::CloneArguments sharing;
+    sharing.flags = CLONE_FILES;
+    const pid_t child = TRY(os::clone(sharing));
+    if (child == 0) {
+        const Fd plan = plan_of(entry, path);
+        ::_exit(!plan || ::dup3(plan.get(), place.get(), O_CLOEXEC) < 0);
+    }
+    return TRY(os::wait(child, WEXITED)).exit_code() == 0;
 }
 
 }  // namespace
@@ -217,9 +235,10 @@ Result<int> init(const Arguments& arguments)
     if (const Text wrong = read_options(entry, arguments); !wrong.empty())
         return refuse(wrong);
     if (spec) {
-        entry.plan = plan_of(entry, arguments.value(Option::Spec));
-        if (entry.plan < 0)
+        Fd plan = TRY(os::memfd("vial-plan"));
+        if (!TRY(make_plan_aside(entry, arguments.value(Option::Spec), plan)))
             return payload_not_reached;
+        entry.plan = plan.release();
     } else if (!pause) {
         List<char*> command;
         for (const char* word : arguments.words)

@@ -78,6 +78,41 @@ TEST_CASE("pid1-2: the child gets the signal mask and the ignored signals that i
     CHECK(contains(clean.out, "SigIgn:\t" + signal_set({}) + "\n"));
 }
 
+TEST_CASE("pid1-2: the services of a spec ignore and block no signal, whatever init was given")
+{
+    const NothingLeft nothing_left;
+    const std::string file = work() + "/signals.conf";
+    write_text(file, "command = [\"/bin/grep\", \"^Sig[BI]\", \"/proc/self/status\"]\n");
+    Process process(ctl_words({"init", "--spec", file}), Process::Streams::Pipes, contained([] {
+                        set_signals({SIGUSR1}, {SIGHUP, SIGPIPE, SIGCHLD});
+                    }));
+    CHECK(process.wait() == 0);
+    CHECK(process.output() == "SigBlk:\t" + signal_set({}) + "\nSigIgn:\t" + signal_set({}) + "\n");
+}
+
+TEST_CASE("pid1-62: what reading a long spec took does not stay with PID 1")
+{
+    const NothingLeft nothing_left;
+    const std::string file = work() + "/long.conf";
+    std::string spec;
+    for (int number = 0; number < 200; number++)
+        spec += "[service.s" + std::to_string(number) + "]\ncommand = [\"/bin/sleep\", \"1000\"]\n";
+    write_text(file, spec + "[service.last]\ncommand = [\"/bin/echo\", \"up\"]\n");
+    Process process(ctl_words({"init", "--no-grace", "--spec", file}), Process::Streams::Pipes, contained());
+    REQUIRE(process.expect("up\n"));
+    std::int64_t kilobytes = 0;
+    const std::string memory = read_text("/proc/" + std::to_string(process.pid()) + "/smaps_rollup");
+    for (std::string_view rest = memory; !rest.empty();) {
+        if (take_word(rest) == "Anonymous:")
+            kilobytes = parse_number(take_word(rest)).value_or(0);
+    }
+    CAPTURE(memory);
+    CHECK(kilobytes > 0);
+    CHECK(kilobytes < 200);
+    process.kill(SIGTERM);
+    CHECK(process.wait() == 0);
+}
+
 // catatonit: 0000000000380000, its TSTP, TTIN and TTOU.
 TEST_CASE("pid1-3: after a clean start nothing is blocked and nothing ignored in the child")
 {
