@@ -6,6 +6,7 @@
 /// to /proc/self/exe makes it execute vial itself. So the whole command runs from a read-only mount of the
 /// binary (kernel/self.h): it executes itself anew first, under the name `sealed_name`.
 
+#include "base/events.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "ctl/command.h"
@@ -143,6 +144,7 @@ Result<Fd> enter(const Visit& visit, Fd& master)
     payload.terminal = terminal.get();
     for (int number = 0; number < 3; ++number)
         payload.standard[number] = visit.terminal ? -1 : visit.standard[number];
+    os::reset_signal_actions();
     const Error error = execute_payload(payload);
     print_error(visit.spec.name, error);
     ::_exit(exec_exit_code(error));

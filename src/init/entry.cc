@@ -131,6 +131,9 @@ int run_entry(Entry& entry)
     if (!followed)
         return 128 + entry.parent_death;
 
+    // What init ignores, a service would: the command's alone is as it was.
+    if (entry.command == nullptr)
+        os::reset_signal_actions();
     const SmallPlan small = small_plan(entry);
     const Plan* plan = &small.plan;
     if (entry.plan >= 0) {

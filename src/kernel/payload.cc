@@ -148,7 +148,7 @@ Result<void> prepare(const Payload& payload)
         TRY(take_terminal(payload));
     else
         TRY(place_standard(payload.standard));
-    os::restore_signals();
+    os::set_blocked({});
     if (!payload.keep_identity)
         TRY(assume(payload.identity));
     TRY(enter_directory(payload.directory));

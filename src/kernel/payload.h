@@ -41,7 +41,8 @@ struct Payload {
     bool shell = false;              ///< what is no program is run by /bin/sh, as execvp(3) does it
 };
 
-/// Becomes the payload, in a session of its own, with default signal actions and nothing blocked. Returns only to fail.
+/// Becomes the payload, in a session of its own, with no signal blocked. What is ignored stays so: a PID 1 with a thousand
+/// services sees to that once (`os::reset_signal_actions`). Returns only to fail.
 /// All descriptors from 3 on are then still open, but marked: the exec closes them.
 ///
 /// The error names the program or the step, and why; `exec_exit_code` knows which it was.
