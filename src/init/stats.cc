@@ -160,8 +160,9 @@ std::int64_t oom_kills(const Plan& plan)
 
 std::int64_t oom_kills(const Plan& plan, ServiceIndex service)
 {
-    const std::int64_t kills = read_number(plan.all_services()[service].leaf_events, "oom_kill");
-    return kills != no_number ? kills : oom_kills(plan);
+    // Not the sum over all of them: where this one has no leaf, no other has.
+    const int leaf = plan.all_services()[service].leaf_events;
+    return std::max<std::int64_t>(read_number(leaf >= 0 ? leaf : plan.stat[StatMemoryEvents], "oom_kill"), 0);
 }
 
 void put_reason(const Pid1& init, ServiceIndex index, Writer& out)
