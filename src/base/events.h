@@ -28,8 +28,8 @@ Result<void> watch(int epoll, int fd, std::uint32_t events, std::uint64_t token)
 Result<void> rewatch(int epoll, int fd, std::uint32_t events, std::uint64_t token);
 /// Needed where other processes hold the same open file: closing `fd` alone would not end the watch.
 Result<void> unwatch(int epoll, int fd);
-/// The number of events filled in. Without `block` it only looks.
-Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, bool block);
+/// The number of events filled in. `timeout`: milliseconds, -1 waits for ever.
+Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, int timeout);
 
 /// Non-blocking. The signals should be blocked before (`block_signals`).
 Result<Fd> signal_descriptor(const sigset_t& signals);

@@ -94,6 +94,9 @@ Result<void> close_from(int first);
 Result<void> close_inherited(int own);
 /// As `close_from`, but what is open stays so until the exec: a failure can still be told through one of them.
 Result<void> close_on_exec_from(int first);
+/// Of a process that shares its descriptors with the one it was cloned from (CLONE_FILES): its own from now on are those below
+/// `end`, whatever there are beyond; before 5.9 all.
+Result<void> own_descriptors(int end);
 Result<void> set_nonblocking(int fd);
 struct Pipe {
     Fd read, write;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -130,6 +131,7 @@ Result<void> each_listed(int first, void (*act)(int fd))
     }
 }
 
+constexpr unsigned range_unshare = 2;        // CLOSE_RANGE_UNSHARE
 constexpr unsigned range_close_on_exec = 4;  // CLOSE_RANGE_CLOEXEC, 5.11
 
 Result<void> each_from(int first, unsigned flags, void (*act)(int fd))
@@ -162,6 +164,13 @@ Result<void> close_inherited(int own)
             Fd(fd).reset();
     }
     return close_from(own + 1);
+}
+
+Result<void> own_descriptors(int end)
+{
+    static constexpr Call call{"get descriptors of its own", __NR_close_range};
+    const auto owned = tell(call, end, ~0U, range_unshare);
+    return missing(owned) ? unshare(CLONE_FILES) : owned;
 }
 
 Result<void> close_on_exec_from(int first)

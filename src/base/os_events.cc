@@ -61,10 +61,10 @@ Result<void> unwatch(int epoll, int fd)
     return control(epoll, EPOLL_CTL_DEL, fd, 0, 0);
 }
 
-Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, bool block)
+Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, int timeout)
 {
     static constexpr Call call{"wait for events", SYS_epoll_pwait, 0, true};
-    return ask(call, epoll, events.data(), static_cast<int>(events.size()), block ? -1 : 0, nullptr);
+    return ask(call, epoll, events.data(), static_cast<int>(events.size()), timeout, nullptr);
 }
 
 Result<Fd> signal_descriptor(const sigset_t& signals)

@@ -20,6 +20,8 @@ namespace vial {
 namespace {
 
 constexpr int own_failure = 125;
+/// What is kept for each service begins here, as what the launcher has handed over does.
+constexpr int first_kept = 64;
 
 constexpr std::uint64_t capability(unsigned number)
 {
@@ -190,9 +192,11 @@ Result<void> Pid1::open_outputs()
         // Opening /dev/stdout opens the pipe anew, which takes the right to it. Without CAP_CHOWN that stays root's.
         if (service.user != 0 || service.group != 0)
             (void)os::fchown(output.write.get(), service.user, service.group);
-        TRY(os::watch(epoll, output.read.get(), EPOLLIN, event_token(Source::Output, index)));
-        runtimes[index].output_read = output.read.release();
-        runtimes[index].output_write = output.write.release();
+        // The lowest numbers are for what is lent to a service that is being started.
+        Fd read = TRY(os::duplicate(output.read.get(), first_kept));
+        TRY(os::watch(epoll, read.get(), EPOLLIN, event_token(Source::Output, index)));
+        runtimes[index].output_read = read.release();
+        runtimes[index].output_write = TRY(os::duplicate(output.write.get(), first_kept)).release();
     }
     return {};
 }
@@ -211,7 +215,7 @@ int Pid1::run()
             // A oneshot that is done may have an on_stop to run.
             if (supervisor.finished() && !supervisor.closing())
                 supervisor.stop_all(now);
-            const bool waiting = supervisor.advance(now);
+            const bool waiting = is_crowded() || supervisor.advance(now);
             if (!told_ && !waiting && reports_ == 0)
                 tell_launcher();
             more |= waiting;
@@ -240,7 +244,7 @@ int Pid1::run()
             many_pages_ = false;
         }
         epoll_event heard[16];
-        const auto count = os::wait_events(epoll, heard, !more);
+        const auto count = os::wait_events(epoll, heard, more ? (is_crowded() ? most_patience : 0) : -1);
         if (!count.ok())
             continue;
         now = os::boottime_ms();

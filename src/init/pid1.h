@@ -41,6 +41,7 @@ struct ServiceRuntime {
     int output_read = -1;  ///< what the service writes; kept over restarts, so nothing said at the end is lost
     int output_write = -1;
     int exec_report = -1;         ///< while Starting: closed by the exec, or says why there was none
+    int lent[3] = {-1, -1, -1};   ///< to the process that is being started: see `Pid1::start`
     int readiness = -1;           ///< see readiness.cc
     pid_t next_main = 0;          ///< who takes over when its main process ends; 0: nobody
     std::uint32_t oom_kills = 0;  ///< of its leaf, as far as they were seen
@@ -125,17 +126,22 @@ public:
     void note(ServiceIndex index, std::initializer_list<std::string_view> parts);
 
 private:
+    static constexpr Milliseconds most_patience = 20;
+
     Result<void> open_entry(char* pages);
     Result<void> open_events();
     Result<void> open_outputs();
     void dispatch(std::uint64_t token);
     void hear_output(ServiceIndex index);
     void drain_outputs();
+    void take_back(ServiceIndex index);
+    /// So many are on their way to their exec that the next ones wait for them; for a while, since one may hang there.
+    bool is_crowded() const { return reports_ >= Supervisor::start_batch && now < last_start_ + most_patience; }
     void settle(ServiceIndex index, int code, std::string_view failure);
     void say(char letter, std::initializer_list<std::string_view> parts) const;
     void tell_launcher();
-    [[noreturn]] void become(ServiceIndex index, const Fd& report, const Fd& said);
-    Error execute(ServiceIndex index, const ServiceProgram& program, bool is_task);
+    [[noreturn]] void become(ServiceIndex index);
+    Error execute(ServiceIndex index, const ServiceProgram& program, int output, bool is_task);
     Result<void> open_notify_socket(ServiceIndex index);
     Result<Fd> begin_readiness(ServiceIndex index);
     void end_readiness(ServiceIndex index);
@@ -159,6 +165,7 @@ private:
     int channel_;
     rlimit file_size_{};  ///< what services get back
     std::int64_t armed_ = os::never;
+    std::int64_t last_start_ = 0;
     std::uint32_t reports_ = 0;  ///< execs that are still to be heard of
     bool told_ = false;          ///< the launcher knows that the services run
     std::uint64_t held_ = 0;     ///< signals that came before the main process's exec

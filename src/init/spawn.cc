@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <unistd.h>
 
 namespace vial {
@@ -28,8 +29,7 @@ char** collect(const Plan& plan, std::span<const PlanOffset> list, char** pointe
 
 }  // namespace
 
-Error become_service(const Plan& plan, const PlanService& service, const ServiceProgram& program,
-                     StandardDescriptors standard)
+Result<void> join_leaf(const Plan& plan, const PlanService& service)
 {
     for (const int leaf : service.join) {
         if (leaf < 0)
@@ -37,7 +37,12 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
         if (auto written = os::write(leaf, "0", 1); !written.ok())
             return written.error().as("join the cgroup of service", plan.text(service.name));
     }
+    return {};
+}
 
+Error become_service(const Plan& plan, const PlanService& service, const ServiceProgram& program,
+                     StandardDescriptors standard)
+{
     // The kernel's own limit on arguments and environment is lower than this for any pointers worth having.
     constexpr std::uint32_t most_pointers = 256 * 1024;
     if (program.argument_count > most_pointers || service.environment_count > most_pointers)
@@ -74,7 +79,9 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
 int become_only_service(const Plan& plan)
 {
     const PlanService& service = plan.all_services()[0];
-    const Error error = become_service(plan, service, main_program(service), plan.standard);
+    const auto joined = join_leaf(plan, service);
+    const Error error =
+        joined.ok() ? become_service(plan, service, main_program(service), plan.standard) : joined.error();
     char message[channel_message];
     message[0] = static_cast<char>(ChannelLetter::ServiceFailed);
     const std::string_view text = describe(error, message + 1, sizeof message - 1);
@@ -89,22 +96,37 @@ const ServicePolicy& Pid1::policy(ServiceIndex index) const
 
 /// Forks. Whether the exec goes through is heard on a pipe that only the child can write to: the exec closes it,
 /// a failure writes one message to it, the exit code and why.
+///
+/// A thousand services have ten thousand descriptors, which fork would copy for each child and the exec would close, at ten times
+/// the cost of everything else. So the child shares ours until it has joined its leaf, and then takes along only the
+/// lowest. What it needs of them is lent to it there, and taken back when it writes that it has its own: an empty
+/// message, a NUL.
 Result<pid_t> Pid1::start(ServiceIndex index)
 {
+    const bool main = entry != nullptr && entry->command != nullptr;
+    ServiceRuntime& runtime = runtimes[index];
+    last_start_ = now;
     auto attempt = [&]() -> Result<pid_t> {
         os::Pipe report = TRY(os::pipe());
         TRY(os::set_nonblocking(report.read.get()));
         TRY(os::watch(epoll, report.read.get(), EPOLLIN, event_token(Source::ExecReport, index)));
-        const Fd said = TRY(begin_readiness(index));
+        Fd said = TRY(begin_readiness(index));
+        Fd output;
+        if (runtime.output_write >= 0 && !main)
+            output = TRY(os::duplicate(runtime.output_write));
+        os::CloneArguments arguments;
+        arguments.flags = main ? 0 : CLONE_FILES;
         // If the fork fails, closing the only copy of the descriptor ends the watch.
-        const pid_t pid = TRY(os::clone({}));
-        const bool main = entry != nullptr && entry->command != nullptr;
-        if (pid == 0 && main)
-            become_main(report.write.get());
+        const pid_t pid = TRY(os::clone(arguments));
+        runtime.lent[0] = report.write.release();
+        runtime.lent[1] = output.release();
+        runtime.lent[2] = said.release();
         if (pid == 0)
-            become(index, report.write, said);
-        runtimes[index].exec_report = report.read.release();
+            main ? become_main(runtime.lent[0]) : become(index);
+        runtime.exec_report = report.read.release();
         reports_++;
+        if (main)
+            take_back(index);
         if (main)
             let_go(pid);
         return pid;
@@ -114,38 +136,55 @@ Result<pid_t> Pid1::start(ServiceIndex index)
         char buffer[description_capacity];
         const std::string_view why = describe(pid.error(), buffer, sizeof buffer);
         note(index, {why, "; trying again"});
-        if (entry != nullptr && entry->command != nullptr)
+        if (main)
             tell(*entry, Level::Warning, {why, "; trying again"});
     }
     return pid;
 }
 
-Error Pid1::execute(ServiceIndex index, const ServiceProgram& program, bool is_task)
+void Pid1::take_back(ServiceIndex index)
+{
+    for (int& lent : runtimes[index].lent) {
+        Fd(lent).reset();
+        lent = -1;
+    }
+}
+
+/// `output`: where the service writes to, unless that is the launcher's.
+Error Pid1::execute(ServiceIndex index, const ServiceProgram& program, int output, bool is_task)
 {
     if (entry != nullptr)
         restore_oom_score(*entry);
     else
         (void)os::setrlimit(RLIMIT_FSIZE, file_size_);
     const PlanService& service = plan.all_services()[index];
-    std::int32_t standard[3] = {null_, runtimes[index].output_write, runtimes[index].output_write};
+    std::int32_t standard[3] = {null_, output, output};
     for (std::size_t i = is_task ? 1 : 0; i < 3 && foreground(); i++)
         standard[i] = service.terminal >= 0 ? service.terminal : plan.standard[i];
     return become_service(plan, service, program, standard);
 }
 
-void Pid1::become(ServiceIndex index, const Fd& report_pipe, const Fd& said)
+void Pid1::become(ServiceIndex index)
 {
-    ServiceProgram program = main_program(plan.all_services()[index]);
-    int report = report_pipe.get();
-    if (said) {
+    const PlanService& service = plan.all_services()[index];
+    auto [report, output, said] = runtimes[index].lent;
+    ServiceProgram program = main_program(service);
+    auto prepared = join_leaf(plan, service);
+    if (prepared.ok())
+        prepared = os::own_descriptors(std::max({report, output, said, null_, program.terminal, plan.standard[0],
+                                                 plan.standard[1], plan.standard[2]}) +
+                                       1);
+    if (prepared.ok())
+        (void)os::write(report, "", 1);
+    if (said >= 0) {
         // Both must be out of the way of the number that the program will find the one under.
         program.passed_as = policy(index).ready_number;
         if (Opened moved = os::duplicate(report, program.passed_as + 1); moved.ok())
             report = moved.value().release();
-        if (Opened moved = os::duplicate(said.get(), program.passed_as + 1); moved.ok())
+        if (Opened moved = os::duplicate(said, program.passed_as + 1); moved.ok())
             program.passed = moved.value().release();
     }
-    const Error error = execute(index, program, false);
+    const Error error = prepared.ok() ? execute(index, program, output, false) : prepared.error();
     // Words, not the Error itself: its pointers would be believed by a process that trusts nobody.
     char message[1 + description_capacity];
     const int code = exec_exit_code(error);
@@ -164,13 +203,20 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
     const auto got = os::read(runtime.exec_report, message, sizeof message);
     if (got.number() == EAGAIN && !gone)
         return;
+    take_back(index);
+    std::string_view said(message, got.ok() ? got.value() : 0);
+    if (said.starts_with('\0')) {
+        said.remove_prefix(1);
+        if (said.empty() && !gone)
+            return;
+    }
     // A child that failed still holds a copy until it has ended: closing ours would not end the watch.
     (void)os::unwatch(epoll, runtime.exec_report);
     Fd(runtime.exec_report).reset();
     runtime.exec_report = -1;
     reports_--;
 
-    if (!got.ok() || got.value() < 2) {
+    if (said.size() < 2) {
         // Of one that has ended already, its end says all; its pid may be another's by now.
         if (!gone)
             supervisor.started(index, now);
@@ -181,9 +227,9 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
             pass_on_held();
         return;
     }
-    const std::string_view failure(message + 1, got.value() - 1);
+    const std::string_view failure = said.substr(1);
     note(index, {failure});
-    settle(index, static_cast<unsigned char>(message[0]), failure);
+    settle(index, static_cast<unsigned char>(said[0]), failure);
 }
 
 /// How a start went. While the launcher waits, a first start that fails is its to hear of: there is no container then.

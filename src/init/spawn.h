@@ -27,8 +27,11 @@ constexpr ServiceProgram main_program(const PlanService& service)
     return {service.arguments, service.argument_count, service.terminal};
 }
 
-/// Turns this process into one of the service's: joins its cgroup leaf, then takes its identity and executes the program.
-/// Returns only if that fails. Uses the stack for the argument list, and nothing else.
+/// Moves this process into the service's cgroup leaf.
+Result<void> join_leaf(const Plan& plan, const PlanService& service);
+
+/// Turns this process into one of the service's: takes its identity and executes the program. Returns only if that
+/// fails. Uses the stack for the argument list, and nothing else.
 Error become_service(const Plan& plan, const PlanService& service, const ServiceProgram& program,
                      StandardDescriptors standard);
 

@@ -23,7 +23,9 @@ Result<pid_t> Pid1::start_task(ServiceIndex index, Task task)
         note(index, {describe(pid.error(), buffer, sizeof buffer)});
     } else if (pid.value() == 0) {
         const PlanCommand& command = plan.commands(plan.all_services()[index].tasks)[command_index(task)];
-        const Error error = execute(index, {command.arguments, command.argument_count}, true);
+        const auto joined = join_leaf(plan, plan.all_services()[index]);
+        const ServiceProgram program{command.arguments, command.argument_count};
+        const Error error = joined.ok() ? execute(index, program, runtimes[index].output_write, true) : joined.error();
         char buffer[description_capacity];
         const std::string_view text = describe(error, buffer, sizeof buffer);
         (void)os::write(2, text.data(), text.size());

@@ -54,7 +54,7 @@ struct ServiceTables {
 class Supervisor {
 public:
     /// How many processes one `advance` makes at most.
-    static constexpr unsigned start_batch = 16;
+    static constexpr unsigned start_batch = 8;
     static constexpr Milliseconds kill_interval = 1000;
 
     Supervisor(const ServiceTables& tables, ServiceActions& actions);
