@@ -73,6 +73,13 @@ Result<Fd> signal_descriptor(const sigset_t& signals)
     return opened(call, -1, &signals, mask_size, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+int wait_signal(const sigset_t& signals, siginfo_t& signal)
+{
+    static constexpr Call call{nullptr, SYS_rt_sigtimedwait};
+    const auto got = ask(call, &signals, &signal, nullptr, mask_size);
+    return got.ok() ? static_cast<int>(got.value()) : 0;
+}
+
 sigset_t every_signal()
 {
     sigset_t all;

@@ -205,7 +205,6 @@ int Pid1::run()
 {
     supervisor.start_all(now);
     for (;;) {
-        now = os::boottime_ms();
         // First what has ended, then what follows from that: so no signal goes to a pid that is no longer its
         // service's, and a service that crashed is started again in the same turn.
         if (reap_again_)
@@ -243,11 +242,18 @@ int Pid1::run()
                 os::discard_memory(const_cast<Plan*>(&plan), plan.size);
             many_pages_ = false;
         }
+        // Beside its signals a PID 1 for one command has nothing to wait for, once that runs: by a call less for each.
+        if (watches_signals_alone_ && deadline == os::never && reports_ == 0 && !more) {
+            wait_signal();
+            continue;
+        }
         epoll_event heard[16];
         const auto count = os::wait_events(epoll, heard, more ? (is_crowded() ? most_patience : 0) : -1);
         if (!count.ok())
             continue;
-        now = os::boottime_ms();
+        // Orphans are nothing that the time is asked for.
+        if (count.value() != 1 || heard[0].data.u64 != event_token(Source::Signals))
+            now = os::boottime_ms();
         for (std::size_t i = 0; i < count.value(); i++)
             dispatch(heard[i].data.u64);
     }

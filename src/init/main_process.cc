@@ -15,7 +15,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -156,6 +155,7 @@ Result<void> Pid1::open_entry(char* pages)
     if (entry->command == nullptr)
         (void)os::chdir("/");
     many_pages_ = true;
+    watches_signals_alone_ = entry->command != nullptr && foreground() && entry->control < 0 && entry->requests < 0;
     return open_outputs();
 }
 
@@ -190,7 +190,7 @@ constexpr std::uint64_t suspending = set_of({SIGTSTP, SIGTTIN, SIGTTOU});
 /// Those that a terminal sends.
 constexpr std::uint64_t from_terminal = suspending | set_of({SIGHUP, SIGINT, SIGQUIT, SIGWINCH, SIGCONT});
 
-constexpr bool in(std::uint64_t set, std::uint32_t number)
+constexpr bool in(std::uint64_t set, int number)
 {
     return number < 64 && (set >> number & 1) != 0;
 }
@@ -199,21 +199,19 @@ constexpr bool in(std::uint64_t set, std::uint32_t number)
 
 /// What somebody sent goes on to the main process. What the kernel made is about init, and is for nobody else: but for
 /// what the terminal sends, which the main process has not seen where it is in another group.
-void Pid1::pass_on(const signalfd_siginfo& signal)
+void Pid1::pass_on(int number, int code, pid_t sender)
 {
-    const int number = static_cast<int>(signal.ssi_signo);
     // The main process has ended: its number may be somebody else's soon.
     if (ending_)
         return;
-    const bool own = signal.ssi_code <= 0 && signal.ssi_pid == static_cast<std::uint32_t>(::getpid());
     const bool left_terminal = entry->standing == Standing::OwnSession && (number == SIGHUP || number == SIGCONT);
-    if (own && left_terminal) {
+    if (left_terminal && code <= 0 && sender == ::getpid()) {
         tell(*entry, Level::Debug, {"Ignoring tty hand-off signal ", Decimal(number), "."});
         return;
     }
-    const bool suspends = in(suspending, signal.ssi_signo);
+    const bool suspends = in(suspending, number);
     const bool shared = entry->standing == Standing::Shared;
-    if (signal.ssi_code <= 0 || (!shared && in(from_terminal, signal.ssi_signo)))
+    if (code <= 0 || (!shared && in(from_terminal, number)))
         pass_on(number);
     else if (!(shared && suspends))
         return;

@@ -92,6 +92,7 @@ public:
 
     // signals.cc
     void hear_signals();
+    void wait_signal();
     /// To every main process; true where there was one.
     bool forward(int signal) const;
     bool forward(int signal, ServiceIndex index) const;
@@ -150,7 +151,8 @@ private:
     void hear_word(ServiceIndex index, std::string_view key, std::string_view value);
     void hear_main(ServiceIndex index, std::int64_t number);
     [[noreturn]] void become_main(int report);
-    void pass_on(const signalfd_siginfo& signal);
+    void hear_signal(int number, int code, pid_t sender);
+    void pass_on(int number, int code, pid_t sender);
     void pass_on(int number);
     void pass_on_held();
     void tell_reaped(const os::Exited& exited, bool main) const;
@@ -172,6 +174,7 @@ private:
     pid_t main_group_ = 0;       ///< whose leader the main process was; 0: it has not been started yet
     int quit_ = -1;              ///< the exit code, where PID 1 shall end at once and everything with it
     bool reap_again_ = true;
+    bool watches_signals_alone_ = false;
     bool many_pages_ = false;  ///< of code that is not needed now have come in
     bool ending_ = false;
     int end_code_ = 0;

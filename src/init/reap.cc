@@ -34,6 +34,7 @@ bool Pid1::reap()
             reaped++;
             continue;
         }
+        now = os::boottime_ms();
         const ServiceIndex index = owner.service;
         if (owner.is_task) {
             task_exited(index, exited.exit_code());
@@ -58,7 +59,7 @@ Ending Pid1::ending_of(ServiceIndex index, int code, int signal)
     ending.code = static_cast<std::uint8_t>(code);
     ending.signal = static_cast<std::uint8_t>(signal);
 
-    const auto kills = oom_kills(plan, index);
+    const std::int64_t kills = oom_kills(plan, index);
     ending.oom = code == 128 + SIGKILL && kills > runtimes[index].oom_kills;
     runtimes[index].oom_kills = static_cast<std::uint32_t>(kills);
     return ending;

@@ -8,6 +8,7 @@
 #include "init/entry.h"
 #include "init/pid1.h"
 
+#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -19,23 +20,38 @@ void Pid1::hear_signals()
     signalfd_siginfo signals[4];
     const auto got = os::read(signals_, signals, sizeof signals);
     const std::size_t count = got.ok() ? got.value() / sizeof signals[0] : 0;
-    for (std::size_t i = 0; i < count; i++) {
-        const int number = static_cast<int>(signals[i].ssi_signo);
-        if (entry != nullptr && entry->level == Level::Debug)
-            tell(*entry, Level::Debug, {"Received signal ", Decimal(number), "."});
-        if (number == SIGCHLD)
-            reap_again_ = true;
-        else if (number == SIGPIPE && signals[i].ssi_pid == static_cast<std::uint32_t>(::getpid()))
-            continue;  // nobody sent it: one of our pipes has no reader any more
-        else if (entry != nullptr && entry->command != nullptr)
-            pass_on(signals[i]);
-        else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0)
-            quit_ = 0;
-        else if (number == SIGTERM || number == SIGINT)
-            supervisor.stop_all(now);
-        else if (signals[i].ssi_code <= 0 && forward(number))
-            forwarded++;
+    for (std::size_t i = 0; i < count; i++)
+        hear_signal(static_cast<int>(signals[i].ssi_signo), signals[i].ssi_code,
+                    static_cast<pid_t>(signals[i].ssi_pid));
+}
+
+void Pid1::wait_signal()
+{
+    siginfo_t signal;
+    const int number = os::wait_signal(os::every_signal(), signal);
+    if (number > 0)
+        hear_signal(number, signal.si_code, signal.si_pid);
+}
+
+void Pid1::hear_signal(int number, int code, pid_t sender)
+{
+    if (entry != nullptr && entry->level == Level::Debug)
+        tell(*entry, Level::Debug, {"Received signal ", Decimal(number), "."});
+    if (number == SIGCHLD) {
+        reap_again_ = true;
+        return;
     }
+    now = os::boottime_ms();
+    if (number == SIGPIPE && sender == ::getpid())
+        return;  // nobody sent it: one of our pipes has no reader any more
+    else if (entry != nullptr && entry->command != nullptr)
+        pass_on(number, code, sender);
+    else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0)
+        quit_ = 0;
+    else if (number == SIGTERM || number == SIGINT)
+        supervisor.stop_all(now);
+    else if (code <= 0 && forward(number))
+        forwarded++;
 }
 
 bool Pid1::forward(int signal) const
