@@ -97,14 +97,15 @@ const ServicePolicy& Pid1::policy(ServiceIndex index) const
 /// Forks. Whether the exec goes through is heard on a pipe that only the child can write to: the exec closes it,
 /// a failure writes one message to it, the exit code and why.
 ///
-/// A thousand services have ten thousand descriptors, which fork would copy for each child and the exec would close, at ten times
-/// the cost of everything else. So the child shares ours until it has joined its leaf, and then takes along only the
-/// lowest. What it needs of them is lent to it there, and taken back when it writes that it has its own: an empty
-/// message, a NUL.
+/// A thousand services whose output is kept have ten thousand descriptors, which fork would copy for each child and the exec
+/// would close, at ten times the cost of everything else. So the child shares ours until it has joined its leaf, and then
+/// takes along only the lowest. What it needs of them is lent to it there, and taken back when it writes that it has its
+/// own: an empty message, a NUL.
 Result<pid_t> Pid1::start(ServiceIndex index)
 {
     const bool main = entry != nullptr && entry->command != nullptr;
     ServiceRuntime& runtime = runtimes[index];
+    const bool shared = runtime.output_write >= 0 && !main;
     last_start_ = now;
     auto attempt = [&]() -> Result<pid_t> {
         os::Pipe report = TRY(os::pipe());
@@ -112,10 +113,11 @@ Result<pid_t> Pid1::start(ServiceIndex index)
         TRY(os::watch(epoll, report.read.get(), EPOLLIN, event_token(Source::ExecReport, index)));
         Fd said = TRY(begin_readiness(index));
         Fd output;
-        if (runtime.output_write >= 0 && !main)
-            output = TRY(os::duplicate(runtime.output_write));
         os::CloneArguments arguments;
-        arguments.flags = main ? 0 : CLONE_FILES;
+        if (shared) {
+            output = TRY(os::duplicate(runtime.output_write));
+            arguments.flags = CLONE_FILES;
+        }
         // If the fork fails, closing the only copy of the descriptor ends the watch.
         const pid_t pid = TRY(os::clone(arguments));
         runtime.lent[0] = report.write.release();
@@ -125,7 +127,7 @@ Result<pid_t> Pid1::start(ServiceIndex index)
             main ? become_main(runtime.lent[0]) : become(index);
         runtime.exec_report = report.read.release();
         reports_++;
-        if (main)
+        if (!shared)
             take_back(index);
         if (main)
             let_go(pid);
@@ -170,12 +172,12 @@ void Pid1::become(ServiceIndex index)
     auto [report, output, said] = runtimes[index].lent;
     ServiceProgram program = main_program(service);
     auto prepared = join_leaf(plan, service);
-    if (prepared.ok())
-        prepared = os::own_descriptors(std::max({report, output, said, null_, program.terminal, plan.standard[0],
-                                                 plan.standard[1], plan.standard[2]}) +
-                                       1);
-    if (prepared.ok())
-        (void)os::write(report, "", 1);
+    if (output >= 0) {
+        if (prepared.ok())
+            prepared = os::own_descriptors(std::max({report, output, said, null_}) + 1);
+        if (prepared.ok())
+            (void)os::write(report, "", 1);
+    }
     if (said >= 0) {
         // Both must be out of the way of the number that the program will find the one under.
         program.passed_as = policy(index).ready_number;
