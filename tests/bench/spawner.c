@@ -1,18 +1,36 @@
 // SPDX-License-Identifier: MIT
 //
-// spawner COUNT COMMAND [ARGUMENTS...]
+// spawner [--group=DIRECTORY]... COUNT COMMAND [ARGUMENTS...]
 //
 // The least that supervising COUNT services can cost: one process that starts them, starts again what ended, and on
 // SIGTERM ends them and then itself. No state, no output, no limits, no delay, no check that is not an error.
+// With --group each service has a control group of its own in that directory, which stays.
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { most_services = 4096 };
 
 static pid_t services[most_services];
+static const char* groups[8];
+
+// The child joins by writing 0: a pid written by another process waits for a grace period.
+static void join(int index)
+{
+    for (const char* const* group = groups; *group; ++group) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/s%d/cgroup.procs", *group, index);
+        const int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "0", 1) != 1)
+            _exit(125);
+    }
+}
 
 // One is started soonest by vfork. Of many, each can execute its program while fork makes the next one.
 static void start(int index, int of_many, char** command, const sigset_t* signals)
@@ -20,6 +38,7 @@ static void start(int index, int of_many, char** command, const sigset_t* signal
     const pid_t pid = of_many ? fork() : vfork();
     if (pid == 0) {
         sigprocmask(SIG_UNBLOCK, signals, NULL);
+        join(index);
         execv(command[0], command);
         _exit(127);
     }
@@ -28,6 +47,9 @@ static void start(int index, int of_many, char** command, const sigset_t* signal
 
 int main(int argc, char** argv)
 {
+    int group_count = 0;
+    for (; argc > 1 && strncmp(argv[1], "--group=", 8) == 0 && group_count < 7; --argc, ++argv)
+        groups[group_count++] = argv[1] + 8;
     const int count = argc > 2 ? atoi(argv[1]) : 0;
     if (count < 1 || count > most_services)
         return 2;
@@ -36,6 +58,13 @@ int main(int argc, char** argv)
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, NULL);
+    for (int i = 0; i < group_count; ++i)
+        mkdir(groups[i], 0755);
+    for (int i = 0; i < count * group_count; ++i) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/s%d", groups[i % group_count], i / group_count);
+        mkdir(path, 0755);
+    }
     for (int i = 0; i < count; ++i)
         start(i, 1, argv + 2, &signals);
 
