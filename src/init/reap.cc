@@ -59,7 +59,10 @@ Ending Pid1::ending_of(ServiceIndex index, int code, int signal)
     ending.code = static_cast<std::uint8_t>(code);
     ending.signal = static_cast<std::uint8_t>(signal);
 
-    const std::int64_t kills = oom_kills(plan, index);
+    // When all are stopped, nobody asks later what it was before.
+    if (supervisor.closing() && code != 128 + SIGKILL)
+        return ending;
+    const auto kills = oom_kills(plan, index);
     ending.oom = code == 128 + SIGKILL && kills > runtimes[index].oom_kills;
     runtimes[index].oom_kills = static_cast<std::uint32_t>(kills);
     return ending;
