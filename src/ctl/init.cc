@@ -210,7 +210,8 @@ Result<bool> make_plan_aside(const Entry& entry, Text path, const Fd& place)
     const pid_t child = TRY(os::clone(sharing));
     if (child == 0) {
         const Fd plan = plan_of(entry, path);
-        ::_exit(!plan || ::dup3(plan.get(), place.get(), O_CLOEXEC) < 0);
+        ::_exit(!plan || !os::duplicate_to(plan.get(), place.get()).ok() ||
+                ::fcntl(place.get(), F_SETFD, FD_CLOEXEC) < 0);
     }
     return TRY(os::wait(child, WEXITED)).exit_code() == 0;
 }

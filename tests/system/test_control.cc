@@ -9,7 +9,9 @@
 #include "base/os.h"
 #include "base/text.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
+#include <filesystem>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -491,6 +493,32 @@ TEST_CASE("PID 1 asks for no memory once it has started, whatever happens")
     CHECK(eventually([] { return field(listed("lean"), {"state"}) == "\"exited\""; }));
     CHECK(memory.calls() == 0);
     (void)done({"stop", "lean"});
+}
+
+TEST_CASE("PID 1 has no more descriptors after many starts than after the first, whether they went well or not")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("steady", "root = \"ROOT\"\noverlay = \"tmpfs\"\nrestart = \"always\"\n"
+                                        "restart_delay = \"1ms\"\n"
+                                        "command = [\"/bin/usleep\", \"1000\"]\n")});
+    const auto open = [directory = "/proc/" + std::to_string(init_pid("steady")) + "/fd"] {
+        return std::distance(std::filesystem::directory_iterator(directory), {});
+    };
+    const auto restarts = [] {
+        const std::string out = ctl({"status", "--json", "steady"}).out;
+        return std::stol("0" + out.substr(out.find("\"restarts\":") + 11));
+    };
+    auto least = open();
+    for (int look = 0; look < 50; look++)
+        least = std::min(least, open());
+    CHECK(eventually([&] { return restarts() > 100; }));
+    CHECK(eventually([&] { return open() <= least; }));
+    (void)done({"exec", "steady", "--", "/bin/rm", "/bin/usleep"});
+    const long before = restarts();
+    CHECK(eventually([&] { return restarts() > before + 100; }));
+    CHECK(contains(done({"logs", "steady"}), "No such file"));
+    CHECK(eventually([&] { return open() <= least; }));
+    (void)done({"stop", "steady"});
 }
 
 TEST_CASE("PID 1's memory: 32 kB are enough for one service, whatever it was asked")

@@ -4,6 +4,7 @@
 
 #include "harness.h"
 
+#include <cstdlib>
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -56,6 +57,17 @@ TEST_CASE("user, group, groups and directory")
     CHECK(done({"wait", "own"}) == "0\n");
     CHECK(done({"logs", "own"}) == "words\n");
     (void)done({"stop", "own"});
+}
+
+TEST_CASE("whoever calls `vial exec` ignores signals for himself alone")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", sleeper("heeds")});
+    const std::string vial = ::getenv("VIAL");
+    CHECK(run({"/bin/sh", "-c",
+               "trap '' HUP PIPE USR1; exec " + vial + " exec heeds -- /bin/grep SigIgn /proc/self/status"})
+              .out == "SigIgn:\t0000000000000000\n");
+    (void)done({"stop", "heeds"});
 }
 
 TEST_CASE("the environment is what the spec says, and nothing of the launcher's")
