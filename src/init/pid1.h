@@ -147,6 +147,7 @@ private:
     Result<Fd> begin_readiness(ServiceIndex index);
     void end_readiness(ServiceIndex index);
     Result<pid_t> begin_connect(ServiceIndex index);
+    Result<pid_t> find_main(ServiceIndex index);
     int is_connected(ServiceIndex index, int socket) const;
     void hear_word(ServiceIndex index, std::string_view key, std::string_view value);
     void hear_main(ServiceIndex index, std::int64_t number);

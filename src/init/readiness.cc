@@ -7,8 +7,9 @@
 ///   (BARRIER=1) are never taken in, which closes them: that is what their sender waits for.
 /// * `fd`: a newline on a pipe, as s6 has it.
 /// * `tcp`: a connection to the port is possible, tried without waiting for it.
+/// * a pid file: the process that it names is our child by now.
 ///
-/// Each has one descriptor while it is needed, in `ServiceRuntime::readiness`; the sockets of `notify` stay.
+/// Each but the last has one descriptor while it is needed, in `ServiceRuntime::readiness`; the sockets of `notify` stay.
 
 #include "base/os.h"
 #include "base/text.h"
@@ -212,6 +213,46 @@ bool Pid1::goes_on(ServiceIndex index)
         return false;
     supervisor.adopt(index, pid);
     return true;
+}
+
+/// The process that a service goes on in which has put itself into the background: the one that its pid file names. The
+/// file must be of this life, since its number may be anybody's else; and of the service's user or root.
+Result<pid_t> Pid1::find_main(ServiceIndex index)
+{
+    const PlanService& service = plan.all_services()[index];
+    auto look = [&]() -> Result<pid_t> {
+        const char* path = plan.text(service.pid_file);
+        const auto refuse = [&](const char* why) { return Error(why, "follow the pid file", path); };
+        const Fd file = TRY(os::open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY));
+        const auto status = TRY(os::fstat(file.get()));
+        if (!S_ISREG(status.st_mode))
+            return refuse("it is not a regular file");
+        if (status.st_uid != 0 && status.st_uid != service.user)
+            return refuse("it is not of root or the service's user");
+        // The kernel's clock for files is behind by up to a tick.
+        constexpr Milliseconds tick = 20;
+        const std::int64_t written = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
+        if (os::realtime_ms() - written > now - supervisor.service(index).since + tick)
+            return refuse("it is older than the service");
+        char text[16];
+        std::string_view rest(text, TRY(os::read(file.get(), text, sizeof text)));
+        const std::int64_t number = parse_number(take_until(rest, '\n')).value_or(0);
+        const auto pid = static_cast<pid_t>(number);
+        if (number < 2 || pid != number)
+            return refuse("it holds no process's number");
+        const Kinship kinship = kinship_of(pid);
+        if (kinship.parent != ::getpid() || supervisor.find(pid).found ||
+            (service.user != 0 && kinship.user != service.user))
+            return refuse("it names no process of the service that goes on alone");
+        return pid;
+    };
+    auto pid = look();
+    // Who writes it a moment later is in time; from then on somebody may wonder what is the matter.
+    if (pid.failed() && supervisor.service(index).misses == 5) {
+        char buffer[description_capacity];
+        note(index, {describe(pid.error(), buffer, sizeof buffer), "; still trying"});
+    }
+    return pid;
 }
 
 }  // namespace vial

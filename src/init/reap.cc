@@ -42,7 +42,7 @@ bool Pid1::reap()
         }
         // How its exec went comes first, even if the end was noticed before it.
         hear_exec_report(index, true);
-        if (goes_on(index))
+        if (goes_on(index) || (exited.exit_code() == 0 && supervisor.left(index)))
             continue;
         const Ending ending = ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status);
         events.ended(index, supervisor.service(index), ending);

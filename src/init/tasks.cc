@@ -17,6 +17,8 @@ Result<pid_t> Pid1::start_task(ServiceIndex index, Task task)
 {
     if (task == Task::Readiness && policy(index).ready == Ready::Tcp)
         return begin_connect(index);
+    if (task == Task::Readiness && policy(index).ready == Ready::PidFile)
+        return find_main(index);
     auto pid = os::clone({});
     if (pid.failed()) {
         char buffer[description_capacity];

@@ -87,7 +87,7 @@ void Checker::services()
     const ServiceSpec& only = spec_.services[0];
     if (only.policy.restart != Restart::No)
         say(at("init", {}), "init = false leaves nobody to restart the service: leave out 'restart', or this");
-    bool supervised = only.policy.ready != Ready::Start || only.policy.oneshot;
+    bool supervised = only.policy.ready != Ready::Start || only.policy.oneshot || !only.pid_file.empty();
     for (const List<Text>& command : only.task_command)
         supervised = supervised || !command.empty();
     if (supervised)
@@ -113,6 +113,9 @@ void Checker::supervision(const ServiceSpec& service, Index node)
         say(document_.find(node, "ready"), "ready = \"exec\" asks the command of [health]: there is none");
     if (service.policy.oneshot && service.policy.ready != Ready::Start)
         say(document_.find(node, "ready"), "a oneshot is ready when it has ended well: leave out 'ready'");
+    if (!service.pid_file.empty() && (service.policy.oneshot || service.policy.ready != Ready::Start))
+        say(document_.find(node, "pid_file"), "a service is ready when its pid_file names its main process: leave out "
+                                              "'ready' and 'oneshot'");
 }
 
 /// Takes away, again and again, whoever depends on nobody that is left. Who cannot be taken away leads into a cycle.

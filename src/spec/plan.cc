@@ -71,7 +71,7 @@ public:
                 !texts(service.environment, service.environment_count) ||
                 !array(service.groups, service.group_count, sizeof(std::uint32_t), alignof(std::uint32_t)) ||
                 !array(service.policy, 1, sizeof(ServicePolicy), alignof(ServicePolicy)) ||
-                (service.tasks != 0 && !tasks(service.tasks)))
+                (service.tasks != 0 && !tasks(service.tasks)) || (service.pid_file != 0 && !text(service.pid_file)))
                 return false;
         }
         return plan_.edge_count == 0 || (edges(plan_.needs) && edges(plan_.dependents));
@@ -253,6 +253,10 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.user = from.user;
         to.group = from.group;
         ServicePolicy policy = from.policy;
+        if (!from.pid_file.empty()) {
+            policy.ready = Ready::PidFile;
+            to.pid_file = writer.text(from.pid_file);
+        }
         to.tasks = write_tasks(writer, from, policy);
         to.policy = last.policy;
         if (index == 0 || std::memcmp(writer.bytes().data() + last.policy, &policy, sizeof policy) != 0) {

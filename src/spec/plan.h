@@ -30,9 +30,10 @@ struct PlanService {
     PlanOffset arguments;    ///< argument_count offsets of texts
     PlanOffset environment;  ///< environment_count offsets of texts, `KEY=VALUE`, complete
     PlanOffset directory;
-    PlanOffset groups;  ///< group_count numbers
-    PlanOffset policy;  ///< a ServicePolicy
-    PlanOffset tasks;   ///< task_commands of PlanCommand; 0: it has none
+    PlanOffset groups;    ///< group_count numbers
+    PlanOffset policy;    ///< a ServicePolicy
+    PlanOffset tasks;     ///< task_commands of PlanCommand; 0: it has none
+    PlanOffset pid_file;  ///< 0: none
     std::uint32_t argument_count, environment_count, group_count;
     std::uint32_t user, group;
     std::int32_t join[4];         ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"

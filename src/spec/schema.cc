@@ -143,6 +143,7 @@ constexpr Row service_keys[] = {
     now("stable_after", Type::Duration, IN(policy.stable_after)),
     now("essential", Type::Boolean, IN(policy.essential)),
     now("ready", Type::Ready, IN(policy)),
+    now("pid_file", Type::Path, IN(pid_file)),
     now("start_timeout", Type::Duration, IN(policy.start_timeout)),
     now("stop_signal", Type::Signal, IN(policy.stop_signal)),
     now("stop_timeout", Type::Duration, IN(policy.stop_timeout)),

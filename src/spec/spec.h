@@ -18,8 +18,8 @@ using Bytes = std::int64_t;
 inline constexpr std::int64_t unlimited = -1;
 
 enum class Restart : std::uint8_t { No, OnFailure, Always };
-/// What says that a service is ready.
-enum class Ready : std::uint8_t { Start, Notify, Fd, Exec, Tcp };
+/// What says that a service is ready. `PidFile` is not written as such: the plan of a service with a `pid_file` has it.
+enum class Ready : std::uint8_t { Start, Notify, Fd, Exec, Tcp, PidFile };
 enum class HealthAction : std::uint8_t { Restart, Stop, None };
 enum class SeccompChoice : std::uint8_t { Default, Off };
 
@@ -73,6 +73,7 @@ struct ServiceSpec {
     Text directory = "/";
     List<Text> environment;  ///< `KEY=VALUE`, in the order written
     Text environment_file;   ///< a host path, read by the launcher; empty: none
+    Text pid_file;           ///< a path inside; not empty: what is started goes into the background
     ServicePolicy policy;
     List<Text> after, required;              ///< names of other services
     List<Text> task_command[task_commands];  ///< health, on_start, on_stop, on_failure; empty: none

@@ -20,6 +20,8 @@
 ///   a thousand still reaps and answers in between.
 /// * `Starting`: it has a process. It is ready when its exec went through (`Ready::Start`), when it says so (`Notify`,
 ///   `Fd`), or when a probe finds it so (`Tcp`, `Exec`). Whatever is not ready in time is stopped, and that was a failure.
+///   One that puts itself into the background (`PidFile`) is looked for once the process that was started has ended well,
+///   and has no process meanwhile; its pid file names the one that it goes on in, and then it is ready.
 /// * `Ready`: it does its work. A oneshot is ready once it has ended well: it has no process then, and holds
 ///   nothing up. While it is ready its health is asked for, again and again.
 /// * `Reloading`: it was asked to read its configuration again, and has not said yet that it is done.

@@ -261,6 +261,15 @@ void Supervisor::become_ready(ServiceIndex index, std::int64_t now)
 
 // --- Ending ---
 
+bool Supervisor::left(ServiceIndex index)
+{
+    if (services_[index].state != ServiceState::Starting || actions_.policy(index).ready != Ready::PidFile)
+        return false;
+    pids_.set(index, false, 0);
+    want(index, Task::Readiness);
+    return true;
+}
+
 void Supervisor::exited(ServiceIndex index, const Ending& ending, std::int64_t now)
 {
     Service& service = services_[index];
@@ -382,8 +391,12 @@ void Supervisor::begin_stop(ServiceIndex index, Afterwards then, Reason reason, 
 void Supervisor::signal(ServiceIndex index, std::int64_t now)
 {
     Service& service = services_[index];
-    if (service.pid == 0)
+    if (service.pid == 0) {
+        // It may be somewhere, with nobody known who could be told to stop.
+        if (!service.up && !closing_)
+            actions_.kill(index);
         return conclude(index, now);
+    }
     service.step = StopStep::Signalled;
     service.deadline = after(now, actions_.policy(index).stop_timeout);
     touch(index);

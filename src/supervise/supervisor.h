@@ -33,6 +33,7 @@ public:
     /// Kills whatever there is of the service: main process, task, descendants, all its cgroup holds.
     virtual void kill(ServiceIndex service) = 0;
     /// Starts a probe or a hook, whose end is told by `task_ended`. 0: it needs no process. An error: not possible now.
+    /// For the readiness of `Ready::PidFile` it returns the main process instead, or why that is not known yet.
     virtual Result<pid_t> start_task(ServiceIndex service, Task task) = 0;
     /// Kills the task's process. Of a task without one nothing is to be told afterwards.
     virtual void kill_task(ServiceIndex service) = 0;
@@ -77,6 +78,8 @@ public:
     void reloading(ServiceIndex index, std::int64_t now);
     /// It says that its main process is another one from now on, which the caller has found to be its own.
     void adopt(ServiceIndex index, pid_t pid) { pids_.set(index, false, pid); }
+    /// Its main process has ended with code 0. True: it may go on in another, which its pid file will name.
+    bool left(ServiceIndex index);
     /// Its main process has ended and was reaped; this is so also where its exec failed.
     void exited(ServiceIndex index, const Ending& ending, std::int64_t now);
     /// Its hook or probe has ended; `good`: with code 0.

@@ -81,7 +81,7 @@ void Supervisor::settle(ServiceIndex index, std::int64_t now)
     case ServiceState::Starting:
     case ServiceState::Ready:
     case ServiceState::Reloading:
-        if (service.pid != 0 && failed_requirement(index) != index)
+        if ((service.pid != 0 || !service.up) && failed_requirement(index) != index)
             begin_stop(index, Afterwards::Fail, Reason::Requirement, now);
         break;
     case ServiceState::Stopped:
@@ -217,10 +217,15 @@ void Supervisor::begin_task(ServiceIndex index, std::int64_t now)
     service.wanted = Task::None;
     service.overdue = false;
     made_++;
+    const ServicePolicy& policy = actions_.policy(index);
     auto pid = actions_.start_task(index, task);
+    if (task == Task::Readiness && policy.ready == Ready::PidFile) {
+        if (pid.ok())
+            pids_.set(index, false, pid.value());
+        return after_task(index, task, pid.ok() ? TaskResult::Good : TaskResult::Bad, now);
+    }
     if (!pid.ok())
         return after_task(index, task, TaskResult::NotTried, now);
-    const ServicePolicy& policy = actions_.policy(index);
     service.task = task;
     pids_.set(index, true, pid.value());
     service.task_deadline = after(now, task <= Task::Health ? policy.probe_timeout : policy.hook_timeout);
@@ -264,7 +269,11 @@ void Supervisor::schedule_probe(ServiceIndex index, std::int64_t now)
 {
     Service& service = services_[index];
     const ServicePolicy& policy = actions_.policy(index);
-    if (service.task != Task::None || service.wanted != Task::None || service.pid == 0)
+    if (service.task != Task::None || service.wanted != Task::None)
+        return;
+    // A pid file is looked at when nobody is there; whether somebody is well, when somebody is.
+    const bool file = service.state == ServiceState::Starting && policy.ready == Ready::PidFile;
+    if ((service.pid == 0) != file)
         return;
     if (service.state == ServiceState::Starting && policy.ready >= Ready::Exec)
         service.task_deadline = now + readiness_delay(service.misses);

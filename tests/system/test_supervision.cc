@@ -3,7 +3,7 @@
 // What a spec can say about the life of its services, each with the real binary: readiness, dependencies, restarts that
 // grow and give up, essential services, hooks, health.
 
-#include "harness.h"
+#include "services.h"
 
 #include "base/json.h"
 
@@ -12,64 +12,6 @@
 
 using namespace vial;
 using namespace vial::test;
-
-namespace {
-
-/// Of a service of the container, by name.
-std::string of(const std::string& container, const std::string& service, const std::string& key)
-{
-    const std::string status = ctl({"status", "--json", container}).out;
-    for (int index = 0;; index++) {
-        const std::string at = std::to_string(index);
-        const std::string name = field(status, {"services", at, "service"});
-        if (name.empty())
-            return {};
-        if (name == "\"" + service + "\"")
-            return field(status, {"services", at, key});
-    }
-}
-
-bool becomes(const std::string& container, const std::string& service, const std::string& state)
-{
-    return eventually([&] { return of(container, service, "state") == "\"" + state + "\""; });
-}
-
-std::string pid_of(const std::string& container, const std::string& service = "main")
-{
-    return of(container, service, "pid");
-}
-
-/// A directory of the test's that the containers have as /data.
-const std::string& data()
-{
-    static const std::string path = empty_directory("data", 0777);
-    return path;
-}
-
-/// Begins a case: /data is empty, and `notify` of payloads/ is /file.
-std::string service_spec(const std::string& name, std::string_view text)
-{
-    (void)empty_directory("data", 0777);
-    return spec(name, "root = \"ROOT\"\nmounts = [\"" + data() + ":/data\", \"" + payload("notify") +
-                          ":/file:ro\"]\n[limits]\nmemory = \"64M\"\n" + std::string(text));
-}
-
-std::string shell(std::string_view script)
-{
-    return "[\"/bin/sh\", \"-c\", \"" + std::string(script) + "\"]";
-}
-
-std::string written(const std::string& name)
-{
-    return read_text(data() + "/" + name);
-}
-
-bool wrote(const std::string& name, const std::string& text)
-{
-    return eventually([&] { return exists(data() + "/" + name) && written(name) == text; });
-}
-
-}  // namespace
 
 TEST_CASE("dependencies: started in order, each when the other is ready, stopped in reverse (pid1-55)")
 {

@@ -40,6 +40,7 @@ public:
     std::string did;
     bool refuse = false;       ///< the kernel has no processes to give
     bool without_pid = false;  ///< tasks need no process
+    bool named = false;        ///< pid files name a process
 
     const ServicePolicy& policy(ServiceIndex index) const override { return policies[index]; }
     Result<pid_t> start(ServiceIndex index) override
@@ -92,6 +93,10 @@ public:
                                          "on_stop", "on_failure", "cancelled"};
         if (refuse)
             return Error(EAGAIN, "create the process");
+        if (task == Task::Readiness && policies[index].ready == Ready::PidFile) {
+            record("look", index);
+            return named ? Result<pid_t>(++last_pid) : Error(ENOENT, "open");
+        }
         did += "task" + std::to_string(index) + ":" + names[static_cast<int>(task)] + " ";
         return without_pid ? 0 : ++last_pid;
     }

@@ -192,6 +192,19 @@ TEST_CASE("what is no plan is refused")
     CHECK_FALSE(map_plan(-1).ok());
 }
 
+TEST_CASE("plan: a pid file decides when its service is ready")
+{
+    Spec spec = two_services();
+    spec.services[1].pid_file = "/run/log.pid";
+    const Fd fd = make_plan(spec, 0, descriptors(), {{"PATH=/bin"}, {"PATH=/bin"}}).take();
+    const Plan* plan = map_plan(fd.get()).value();
+    const auto services = plan->all_services();
+    CHECK(services[0].pid_file == 0);
+    CHECK(plan->policy(services[0]).ready == Ready::Start);
+    CHECK(std::string_view(plan->text(services[1].pid_file)) == "/run/log.pid");
+    CHECK(plan->policy(services[1]).ready == Ready::PidFile);
+}
+
 TEST_CASE("plan: supervision, and what is the same stands there once")
 {
     Spec spec = two_services();

@@ -540,6 +540,11 @@ TEST_CASE("supervision")
     CHECK(with("[health]\ninterval = 1") == "web.conf:3:1: [health] has no 'command'\n");
     CHECK(with("oneshot = true\nready = 'notify'").find("leave out 'ready'") != std::string::npos);
     CHECK(with("init = false\noneshot = true").find("nobody to run hooks") != std::string::npos);
+    CHECK(good("pid_file = '/run/x.pid'").services[0].pid_file == "/run/x.pid");
+    CHECK(with("pid_file = 'x.pid'").find("absolute path") != std::string::npos);
+    for (const char* other : {"ready = 'notify'", "oneshot = true"})
+        CHECK(with(concat("pid_file = '/x'\n", other)).find("leave out 'ready' and 'oneshot'") != std::string::npos);
+    CHECK(with("init = false\npid_file = '/x'").find("whether the service is ready") != std::string::npos);
 }
 
 TEST_CASE("services that depend on each other")

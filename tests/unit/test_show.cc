@@ -72,8 +72,8 @@ TEST_CASE("show fills in every default")
           "\"NET_BIND_SERVICE\"]"})
         CHECK(has(text, line));
     // Every key that is supported is shown, but for those that have no value where they are not set.
-    const std::set<std::string_view> unset = {"environment_file", "uid_map", "gid_map",   "restart_limit",
-                                              "on_start",         "on_stop", "on_failure"};
+    const std::set<std::string_view> unset = {"environment_file", "uid_map", "gid_map",    "restart_limit",
+                                              "on_start",         "on_stop", "on_failure", "pid_file"};
     for (const Group group : {Group::Top, Group::Service, Group::Namespaces, Group::UserNamespace, Group::Limits,
                               Group::Security, Group::Log}) {
         for (const SchemaKey& key : schema_keys(group)) {
@@ -93,7 +93,7 @@ TEST_CASE("what was shown reads as the same spec")
               "mounts = ['/a:/b:ro,suid', 'tmpfs:/t:size=4M,mode=0700,noexec', '/c:/d:bind,optional']\n"
               "mask = ['/x']\nread_only_paths = ['/y', '/z']\n"
               "command = ['/bin/x']\nuser = 1\ngroup = 2\ngroups = [3, 4]\ndirectory = '/d'\n"
-              "environment = { A = '1', 'b c' = 'x=\\y' }\nenvironment_file = '/etc/env'\n"
+              "environment = { A = '1', 'b c' = 'x=\\y' }\nenvironment_file = '/etc/env'\npid_file = '/run/x.pid'\n"
               "restart = 'always'\nrestart_delay = '1500ms'\nstop_signal = 'RTMIN+3'\nstop_timeout = '1m30s'\n"
               "[[mount]]\nsource = '/e:f'\ntarget = '/e'\n"
               "[namespaces]\nipc = false\ntime = true\nmonotonic_offset = -5\nboottime_offset = '1d'\n"
@@ -105,14 +105,26 @@ TEST_CASE("what was shown reads as the same spec")
               "[limits]\nmemory = 1000\nswap = 0x100000\ncpu = '12.5%'\ntasks = 'max'\n"
               "[security]\ncapabilities = ['ALL']\nno_new_privileges = false\nseccomp = 'off'\n"
               "[log]\nsize = '1M'\n");
-    for (const char* line :
-         {"name = \"other\"", "overlay = \"tmpfs:16M\"", "read_only = false",
-          "environment = [\"A=1\", \"b c=x=\\\\y\"]", "restart_delay = \"1500ms\"", "stop_timeout = \"90s\"",
-          "stop_signal = \"RTMIN+3\"", "monotonic_offset = -5", "uid_map = [\"0 100000 10\", \"10 200000 5\"]",
-          "[network.\"eth0.7\"]", "mac = \"02:00:00:00:00:0f\"", "memory = \"1000\"", "swap = \"1M\"",
-          "cpu = \"12.5%\"", "tasks = \"max\"", "capabilities = [\"ALL\"]",
-          "options = [\"ro\", \"exec\", \"nodev\", \"suid\", \"rbind\"]",
-          "options = [\"rw\", \"noexec\", \"nodev\", \"nosuid\", \"size=4M\", \"mode=0700\"]", "source = \"/e:f\""})
+    for (const char* line : {"name = \"other\"",
+                             "overlay = \"tmpfs:16M\"",
+                             "read_only = false",
+                             "environment = [\"A=1\", \"b c=x=\\\\y\"]",
+                             "pid_file = \"/run/x.pid\"",
+                             "restart_delay = \"1500ms\"",
+                             "stop_timeout = \"90s\"",
+                             "stop_signal = \"RTMIN+3\"",
+                             "monotonic_offset = -5",
+                             "uid_map = [\"0 100000 10\", \"10 200000 5\"]",
+                             "[network.\"eth0.7\"]",
+                             "mac = \"02:00:00:00:00:0f\"",
+                             "memory = \"1000\"",
+                             "swap = \"1M\"",
+                             "cpu = \"12.5%\"",
+                             "tasks = \"max\"",
+                             "capabilities = [\"ALL\"]",
+                             "options = [\"ro\", \"exec\", \"nodev\", \"suid\", \"rbind\"]",
+                             "options = [\"rw\", \"noexec\", \"nodev\", \"nosuid\", \"size=4M\", \"mode=0700\"]",
+                             "source = \"/e:f\""})
         CHECK(has(text, line));
 
     const Text two = shown("root = '/r'\ninit = true\noverlay = '/var/o'\n[namespaces]\nuts = false\n"

@@ -98,6 +98,110 @@ TEST_CASE("tasks: a probe without a process")
     }
 }
 
+TEST_CASE("pid1-41: a service in the background is looked for by its pid file once what was started has ended well")
+{
+    World world;
+    ServicePolicy& policy = world.policies[0];
+    policy.ready = Ready::PidFile;
+    policy.start_timeout = 1000;
+    policy.restart = Restart::Always;
+    policy.restart_delay = 50;
+    world.supervisor.start_all(world.now);
+    world.turn();
+    world.supervisor.started(0, world.now);
+    world.pass(500);
+    CHECK(world.take() == "start0 ");
+    const pid_t first = world.service().pid;
+    SUBCASE("it never leaves: that is a failure in time")
+    {
+        CHECK(world.state() == State::Starting);
+        world.pass(500);
+        CHECK(world.take() == "stop0 ");
+        CHECK(world.service().reason == Reason::Late);
+    }
+    SUBCASE("it ends badly")
+    {
+        world.exit(1);
+        CHECK(world.take() == "kill0 ");
+        CHECK(world.state() == State::Backoff);
+        CHECK(world.service().reason == Reason::NotReady);
+    }
+    SUBCASE("the file comes later")
+    {
+        CHECK(world.supervisor.left(0));
+        world.turn();
+        CHECK(world.service().pid == 0);
+        CHECK_FALSE(world.supervisor.find(first).found);
+        CHECK_FALSE(world.supervisor.finished());
+        CHECK(world.take() == "look0 ");
+        world.pass(40);
+        CHECK(world.take() == "look0 ");
+        world.named = true;
+        world.pass(80);
+        CHECK(world.take() == "look0 ");
+        CHECK(world.state() == State::Ready);
+        const pid_t main = world.service().pid;
+        CHECK(main > first);
+        CHECK(world.supervisor.find(main).found);
+        CHECK(world.supervisor.deadline() == os::never);
+        // From here on it is as any other: its end is the service's.
+        CHECK_FALSE(world.supervisor.left(0));
+        world.exit(0);
+        CHECK(world.state() == State::Backoff);
+        world.pass(50);
+        CHECK(world.take() == "kill0 start0 ");
+    }
+    SUBCASE("the file does not come")
+    {
+        CHECK(world.supervisor.left(0));
+        world.pass(499);
+        CHECK(world.state() == State::Starting);
+        (void)world.take();
+        world.pass(1);
+        CHECK(world.service().reason == Reason::Late);
+        // Nobody is there who could be asked to stop.
+        CHECK(world.take() == "kill0 ");
+        CHECK(world.state() == State::Backoff);
+        CHECK(world.service().restarts == 1);
+    }
+    SUBCASE("it is stopped meanwhile")
+    {
+        CHECK(world.supervisor.left(0));
+        world.stop_by_hand();
+        CHECK(world.state() == State::Stopped);
+        CHECK(world.take().ends_with("kill0 "));
+        CHECK(world.supervisor.finished());
+    }
+    SUBCASE("everything is stopped meanwhile: it gets its time as an orphan")
+    {
+        CHECK(world.supervisor.left(0));
+        world.turn();
+        (void)world.take();
+        world.supervisor.stop_all(world.now);
+        world.turn();
+        CHECK(world.take() == "");
+        CHECK(world.supervisor.finished());
+    }
+}
+
+TEST_CASE("pid1-41: what a service in the background requires fails while it is looked for")
+{
+    World world(2, {{0, 1, true}});
+    world.policies[0].ready = Ready::PidFile;
+    world.up();
+    world.stop_by_hand();
+    world.exit(0);
+    world.supervisor.start(0, world.now);
+    world.turn();
+    world.supervisor.started(0, world.now);
+    CHECK(world.supervisor.left(0));
+    world.turn();
+    world.exit(1, 1);
+    CHECK(world.state(1) == State::Failed);
+    CHECK(world.state(0) == State::Failed);
+    CHECK(world.service().reason == Reason::Requirement);
+}
+
 TEST_CASE("tasks: health")
 {
     World world;

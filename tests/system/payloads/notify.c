@@ -5,6 +5,8 @@
  *     +MILLIS    waits
  *     @PATH      waits until the file is there
  *     daemon     goes on in a child; the parent names it as the main process and ends
+ *     background goes on in a grandchild, in a session of its own; everybody else ends well
+ *     pid=PATH   writes its number into a file
  *     reload     waits for SIGHUP
  *     exit=CODE  ends; at the end of all actions it waits for a signal
  */
@@ -64,6 +66,16 @@ int main(int count, char** words)
             }
             while (getppid() != 1)
                 rest(5);
+        } else if (strcmp(word, "background") == 0) {
+            if (fork() > 0)
+                return 0;
+            setsid();
+            if (fork() > 0)
+                return 0;
+        } else if (strncmp(word, "pid=", 4) == 0) {
+            FILE* file = fopen(word + 4, "w");
+            if (file == NULL || fprintf(file, "%d\n", (int)getpid()) < 0 || fclose(file) != 0)
+                exit(97);
         } else if (strcmp(word, "reload") == 0) {
             int number;
             sigwait(&hup, &number);

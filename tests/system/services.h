@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The services of a container: what its status says of each, and a directory in which they meet the test.
+
+#include "harness.h"
+
+namespace vial::test {
+
+/// Of a service of the container, by name.
+inline std::string of(const std::string& container, const std::string& service, const std::string& key)
+{
+    const std::string status = ctl({"status", "--json", container}).out;
+    for (int index = 0;; index++) {
+        const std::string at = std::to_string(index);
+        const std::string name = field(status, {"services", at, "service"});
+        if (name.empty())
+            return {};
+        if (name == "\"" + service + "\"")
+            return field(status, {"services", at, key});
+    }
+}
+
+inline bool becomes(const std::string& container, const std::string& service, const std::string& state)
+{
+    return eventually([&] { return of(container, service, "state") == "\"" + state + "\""; });
+}
+
+inline std::string pid_of(const std::string& container, const std::string& service = "main")
+{
+    return of(container, service, "pid");
+}
+
+/// A directory of the test's that the containers have as /data.
+inline const std::string& data()
+{
+    static const std::string path = empty_directory("data", 0777);
+    return path;
+}
+
+/// Begins a case: /data is empty, and `notify` of payloads/ is /file.
+inline std::string service_spec(const std::string& name, std::string_view text)
+{
+    (void)empty_directory("data", 0777);
+    return spec(name, "root = \"ROOT\"\nmounts = [\"" + data() + ":/data\", \"" + payload("notify") +
+                          ":/file:ro\"]\n[limits]\nmemory = \"64M\"\n" + std::string(text));
+}
+
+inline std::string shell(std::string_view script)
+{
+    return "[\"/bin/sh\", \"-c\", \"" + std::string(script) + "\"]";
+}
+
+inline std::string written(const std::string& name)
+{
+    return read_text(data() + "/" + name);
+}
+
+inline bool wrote(const std::string& name, const std::string& text)
+{
+    return eventually([&] { return exists(data() + "/" + name) && written(name) == text; });
+}
+
+}  // namespace vial::test
