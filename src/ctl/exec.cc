@@ -77,7 +77,7 @@ Result<Visit> prepare(const Record& record, bool terminal)
     visit.spec = TRY(load_started_spec(record.name));
     visit.namespaces = TRY(open_namespaces(record.init.pid));
     visit.join = TRY(open_leaf(record.cgroups, visit.spec.services.front().name));
-    visit.environment = TRY(environment_of(visit.spec.services.front(), terminal));
+    visit.environment = TRY(environment_of(visit.spec.services.front(), terminal, {}));
     visit.terminal = terminal;
     // Only now is it certain that what was opened belongs to this container and not to a later owner of the number.
     if (!is_alive(record.init))

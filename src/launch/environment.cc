@@ -53,13 +53,27 @@ Result<void> add_environment(List<Text>& environment, const ServiceSpec& service
     return {};
 }
 
-Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal)
+Result<Text> make_start_id()
+{
+    // Unlike getrandom(2) this never waits, early at boot either.
+    const Text uuid = TRY(os::read_file(AT_FDCWD, "/proc/sys/kernel/random/uuid"));
+    Builder digits;
+    for (const char letter : uuid) {
+        if (letter > ' ' && letter != '-')
+            digits += letter;
+    }
+    return Text(digits);
+}
+
+Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal, std::string_view id)
 {
     List<Text> environment{
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         service.user == 0 ? "HOME=/root" : "HOME=/",
         "container=vial",
     };
+    if (!id.empty())
+        environment.push_back(concat("container_uuid=", id));
     if (terminal) {
         const char* term = std::getenv("TERM");
         environment.push_back(compose("TERM=%", term != nullptr ? term : "linux"));

@@ -169,11 +169,12 @@ Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options,
     for (const Fd& file : provision.cgroup.join_init)
         handover.join(file);
 
+    const Text id = TRY(make_start_id());
     List<List<Text>> environments;
     for (std::size_t at = 0; at < spec.services.size(); ++at) {
         const bool terminal = options.terminal && at == 0;
         plan.services.push_back(TRY(pass_leaf(provision.cgroup.leaves[at], handover)));
-        environments.push_back(TRY(environment_of(spec.services[at], terminal)));
+        environments.push_back(TRY(environment_of(spec.services[at], terminal, id)));
         if (terminal) {
             provision.terminal = TRY(os::open("/dev/null", O_RDONLY));
             plan.services.back().terminal = handover.promise_terminal(provision.terminal);

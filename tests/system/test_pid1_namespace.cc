@@ -156,9 +156,8 @@ TEST_CASE("pid1-46: where it cannot become a subreaper it says so, and goes on")
     CHECK(contains(process.errors(), "subreaper"));
 }
 
-// What systemd asks of whoever starts it, see https://systemd.io/CONTAINER_INTERFACE, but for $container_uuid and $NOTIFY_SOCKET,
-// which are to come. Its place is taken by a script
-// that looks around, and ends when it is asked to in systemd's way.
+// What systemd asks of whoever starts it, see https://systemd.io/CONTAINER_INTERFACE, but for $NOTIFY_SOCKET: nobody would
+// listen. Its place is taken by a script that looks around, and ends when it is asked to in systemd's way.
 TEST_CASE("pid1-47: a systemd payload gets the environment, the stop signal and the /sys that it asks for")
 {
     if (!is_vial())
@@ -167,19 +166,27 @@ TEST_CASE("pid1-47: a systemd payload gets the environment, the stop signal and 
     const std::string file = spec("machine", "root = \"ROOT\"\ninit = false\nstop_signal = \"RTMIN+3\"\n"
                                              "command = [\"/bin/sh\", \"-c\", \"trap 'echo stopped; exit 0' 37; "
                                              "echo container=$container is it; "
+                                             "echo uuid=$container_uuid notify=$NOTIFY_SOCKET.; "
                                              "grep -q ' /sys sysfs ro' /proc/mounts && echo read-only; "
                                              "echo $$ is up; while :; do sleep 1000 & wait; done\"]\n");
-    Process process(ctl_words({"run", file}));
-    const bool up = process.expect("1 is up", patience);
-    CAPTURE(process.errors());
-    CHECK(up);
-    CHECK(contains(process.output(), "container=vial "));
-    CHECK(contains(process.output(), "read-only"));
-    if (!up)
-        return;
-    CHECK(ctl({"stop", "machine"}).code == 0);
-    CHECK(process.expect("stopped", patience));
-    CHECK(process.wait(patience) == 0);
+    std::string ids[2];
+    for (std::string& id : ids) {
+        Process process(ctl_words({"run", file}));
+        const bool up = process.expect("1 is up", patience);
+        CAPTURE(process.errors());
+        CHECK(up);
+        CHECK(contains(process.output(), "container=vial "));
+        CHECK(contains(process.output(), "read-only"));
+        if (!up)
+            return;
+        id = process.output().substr(process.output().find("uuid=") + 5, 32);
+        CHECK(id.find_first_not_of("0123456789abcdef") == id.npos);
+        CHECK(contains(process.output(), "uuid=" + id + " notify=.\n"));
+        CHECK(ctl({"stop", "machine"}).code == 0);
+        CHECK(process.expect("stopped", patience));
+        CHECK(process.wait(patience) == 0);
+    }
+    CHECK(ids[0] != ids[1]);  // one of each start
 }
 
 TEST_CASE("pid1-47: a systemd payload has /dev/console, and it is a terminal")
