@@ -7,7 +7,9 @@
 
 #include "base/json.h"
 
+#include <cstdlib>
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <unistd.h>
 
 using namespace vial;
@@ -185,7 +187,48 @@ TEST_CASE("restart_limit: then it has failed, and says why (pid1-49)")
     CHECK(of("giving-up", "flaky", "restarts") == "3");
     CHECK(lines(written("runs")).size() == 4);
     CHECK(contains(done({"status", "giving-up"}), "it was started again too often"));
+
+    // By hand it is started again, and has all its restarts before it as if nothing had been.
+    (void)done({"start", "giving-up", "--service", "flaky"});
+    CHECK(eventually([] { return lines(written("runs")).size() == 8; }));
+    CHECK(becomes("giving-up", "flaky", "failed"));
+    CHECK(lines(written("runs")).size() == 8);
+    write_text(data() + "/good", "");
+    (void)done({"start", "giving-up", "--service", "flaky"});
+    CHECK(becomes("giving-up", "flaky", "ready"));
+    CHECK(of("giving-up", "flaky", "reason") == "null");
+    CHECK(lines(written("runs")).size() == 9);
     (void)done({"stop", "giving-up"});
+}
+
+TEST_CASE("reload: the signal reaches the service that is meant, or all; who says how far it is, is waited for")
+{
+    const NothingLeft nothing_left;
+    const auto service = [](const std::string& name, const std::string& signal) {
+        return "[service." + name + "]\nready = \"fd\"\nreload_signal = \"" + signal + "\"\ncommand = " +
+               shell("trap 'echo again >>/data/" + name + "' " + signal + "; echo >&3; while :; do sleep 0.02; done") +
+               "\n";
+    };
+    (void)done({"start", service_spec("reloaded", service("one", "HUP") + service("two", "USR2") +
+                                                      "[service.careful]\nready = \"notify\"\ncommand = [\"/file\", "
+                                                      "\"=READY=1\", \"reload\", \"=STATUS=heard\", \"@/data/done\", "
+                                                      "\"=READY=1\"]\n")});
+    for (const char* name : {"one", "two", "careful"})
+        CHECK(becomes("reloaded", name, "ready"));
+    const std::string before = pid_of("reloaded", "one");
+    (void)done({"reload", "reloaded", "--service", "two"});
+    CHECK(wrote("two", "again\n"));
+    CHECK_FALSE(exists(data() + "/one"));
+    CHECK(of("reloaded", "careful", "state") == "\"ready\"");
+    (void)done({"reload", "reloaded"});
+    CHECK(wrote("one", "again\n"));
+    CHECK(wrote("two", "again\nagain\n"));
+    CHECK(of("reloaded", "careful", "state") == "\"reloading\"");
+    CHECK(eventually([] { return contains(ctl({"logs", "reloaded"}).out, "status: heard"); }));
+    write_text(data() + "/done", "");
+    CHECK(becomes("reloaded", "careful", "ready"));
+    CHECK(pid_of("reloaded", "one") == before);
+    (void)done({"stop", "reloaded"});
 }
 
 TEST_CASE("restart_backoff: the delays grow")
@@ -291,4 +334,62 @@ TEST_CASE("stop works while a service is starting, and does not wait for what wi
     CHECK(becomes("never", "main", "starting"));
     CHECK(of("never", "behind", "state") == "\"waiting\"");
     (void)done({"stop", "never"});
+}
+
+// A stop that waited for such a process would wait for an hour.
+TEST_CASE("pid1-52: a process that vanished never stalls a stop")
+{
+    const NothingLeft nothing_left;
+    const std::string hour = "ready = \"notify\"\nstop_timeout = \"1h\"\n";
+
+    // Named as the main process, waited for by who had it for a child, and gone: then there is the other's end.
+    for (const bool stopped : {true, false}) {
+        (void)done({"start", service_spec("lent", "[service.main]\n" + hour +
+                                                      "command = [\"/file\", \"lend=/data/gone\", "
+                                                      "\"=STATUS=alone\", \"@/data/end\", \"exit=5\"]\n")});
+        CHECK(becomes("lent", "main", "ready"));
+        write_text(data() + "/gone", "");
+        CHECK(eventually([] { return contains(ctl({"logs", "lent"}).out, "status: alone"); }));
+        if (!stopped) {
+            write_text(data() + "/end", "");
+            CHECK(done({"wait", "lent"}) == "5\n");
+        }
+        (void)done({"stop", "lent"});
+    }
+
+    // Somebody else's child, of whose end PID 1 does not hear.
+    (void)done(
+        {"start", service_spec("visited", "[service.main]\n" + hour +
+                                              "command = [\"/file\", \"@/data/visitor\", \"name=/data/visitor\", "
+                                              "\"=READY=1\"]\n")});
+    {
+        Process visitor(ctl_words({"exec", "visited", "--", "/bin/sh", "-c",
+                                   "echo $$ >/data/number; mv /data/number /data/visitor; exec sleep 1000"}));
+        CHECK(becomes("visited", "main", "ready"));
+        CHECK(pid_of("visited") + "\n" != written("visitor"));
+        visitor.kill(SIGTERM);
+        CHECK(visitor.wait() == 128 + SIGTERM);
+    }
+    (void)done({"stop", "visited"});
+
+    // Gone before PID 1 can look, and then it is told to stop.
+    const std::string sleeping = "stop_timeout = \"1h\"\ncommand = [\"/bin/sleep\", \"1000\"]\n";
+    (void)done({"start", service_spec("crowd", "[service.one]\n" + sleeping + "[service.two]\nrequires = [\"one\"]\n" +
+                                                   sleeping)});
+    CHECK(becomes("crowd", "two", "ready"));
+    const pid_t init = init_pid("crowd");
+    REQUIRE(init > 1);
+    CHECK(::kill(init, SIGSTOP) == 0);
+    for (const char* service : {"one", "two"}) {
+        for (const std::string& pid :
+             lines(read_text(cgroup("pids", "crowd/" + std::string(service) + "/cgroup.procs"))))
+            CHECK(::kill(static_cast<pid_t>(std::atol(pid.c_str())), SIGKILL) == 0);
+        CHECK(eventually([&] {
+            return lines(read_text(cgroup("pids", "crowd/" + std::string(service) + "/cgroup.procs"))).empty();
+        }));
+    }
+    CHECK(::kill(init, SIGTERM) == 0);
+    CHECK(::kill(init, SIGCONT) == 0);
+    CHECK(done({"wait", "crowd"}) != "");
+    (void)done({"stop", "crowd"});
 }

@@ -7,6 +7,8 @@
  *     daemon     goes on in a child; the parent names it as the main process and ends
  *     background goes on in a grandchild, in a session of its own; everybody else ends well
  *     pid=PATH   writes its number into a file
+ *     lend=PATH  names a child as the main process, which is gone, and waited for, when the file is there
+ *     name=PATH  names the process whose number is in a file
  *     reload     waits for SIGHUP
  *     exit=CODE  ends; at the end of all actions it waits for a signal
  */
@@ -17,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +44,13 @@ static void rest(long milliseconds)
     nanosleep(&time, NULL);
 }
 
+static void name(pid_t pid)
+{
+    char text[32];
+    snprintf(text, sizeof text, "MAINPID=%d", (int)pid);
+    tell(text);
+}
+
 int main(int count, char** words)
 {
     sigset_t hup;
@@ -59,9 +69,7 @@ int main(int count, char** words)
         } else if (strcmp(word, "daemon") == 0) {
             pid_t child = fork();
             if (child > 0) {
-                char text[32];
-                snprintf(text, sizeof text, "MAINPID=%d", (int)child);
-                tell(text);
+                name(child);
                 return 0;
             }
             while (getppid() != 1)
@@ -76,6 +84,23 @@ int main(int count, char** words)
             FILE* file = fopen(word + 4, "w");
             if (file == NULL || fprintf(file, "%d\n", (int)getpid()) < 0 || fclose(file) != 0)
                 exit(97);
+        } else if (strncmp(word, "lend=", 5) == 0) {
+            pid_t child = fork();
+            if (child == 0) {
+                while (access(word + 5, F_OK) != 0)
+                    rest(10);
+                return 0;
+            }
+            name(child);
+            tell("READY=1");
+            waitpid(child, NULL, 0);
+        } else if (strncmp(word, "name=", 5) == 0) {
+            FILE* file = fopen(word + 5, "r");
+            int number = 0;
+            if (file == NULL || fscanf(file, "%d", &number) != 1)
+                exit(96);
+            fclose(file);
+            name(number);
         } else if (strcmp(word, "reload") == 0) {
             int number;
             sigwait(&hup, &number);
