@@ -114,7 +114,7 @@ constexpr Command commands[] = {
      which_container},
     {"stats [OPTIONS] NAME | --metrics [NAME]\tshow what a container uses", stats,
      options(Option::Json, Option::Metrics), false, 0, 1, which_container},
-    {"logs [OPTIONS] NAME\tshow what a container's services wrote", logs,
+    {"logs [OPTIONS] NAME|PATH\tshow what a container's services wrote", logs,
      options(Option::Json, Option::Service, Option::Follow, Option::Since, Option::Lines, Option::Prefix,
              Option::Timestamps),
      false, 1, 1, which_container},

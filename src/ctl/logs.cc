@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// `vial logs`: what a container's services wrote, read from the two segments in its state directory.
+/// `vial logs`: what a container's services wrote, read from the two segments in its state directory, or where `vial init
+/// --log` keeps them.
 ///
 /// Each record there says when it was written and by which service. So whether that is shown (`[log]` of the spec, or an
 /// option) is settled here, by the reader: PID 1 writes the same either way, and what was not shown yesterday can be
@@ -137,24 +138,39 @@ struct Segments {
     LogReader reader() const { return {first.get(), second.get()}; }
 };
 
-Result<Segments> open_segments(const Record& record)
+/// A container's name has no slash in it; with one it is what `vial init --log` was told.
+bool is_file(std::string_view name)
 {
-    Opened first = os::open(state_path(record.name, "log.0").c_str(), O_RDONLY);
-    Opened second = os::open(state_path(record.name, "log.1").c_str(), O_RDONLY);
-    if (!first.ok() || !second.ok())
-        return Error(record.foreground ? "its output goes to the terminal of `vial run`"
-                                       : "vial keeps none with init = false",
-                     "show the log of", record.name);
-    const std::int64_t size =
-        TRY(os::fstat(first.value().get())).st_size + TRY(os::fstat(second.value().get())).st_size;
-    return Segments{first.take(), second.take(), size};
+    return name.find('/') != name.npos;
+}
+
+/// `path` and what its two files end in. `none`: why there may be none; empty: the system's own word for it.
+Result<Segments> open_segments(Text path, const char* none)
+{
+    Segments segments;
+    segments.size = 0;
+    for (int at = 0; at < 2; ++at) {
+        Opened file = os::open(concat(path, at == 0 ? ".0" : ".1").c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        if (!file.ok() && none != nullptr)
+            return Error(none, "", {});
+        Fd& segment = at == 0 ? segments.first : segments.second;
+        segment = TRY(std::move(file));
+        segments.size += TRY(os::fstat(segment.get())).st_size;
+        // Zeros, where nothing has been written yet.
+        std::uint32_t magic = 0;
+        (void)os::pread(segment.get(), &magic, sizeof magic, 0);
+        if (magic != 0 && magic != LogSegmentHeader::expected_magic)
+            return Error("not a log of vial's", "", {});
+    }
+    return segments;
 }
 
 Result<Wish> wish_of(const Arguments& arguments)
 {
     Wish wish;
     // A container that is just ending may take its spec along; its log is shown all the same.
-    if (auto spec = load_started_spec(arguments.words.front()); spec.ok()) {
+    const Text name = arguments.words.front();
+    if (auto spec = is_file(name) ? Result<Spec>(Spec()) : load_started_spec(name); spec.ok()) {
         wish.prefix = spec.value().log.prefix;
         wish.timestamps = spec.value().log.timestamps;
     }
@@ -176,9 +192,18 @@ Result<Wish> wish_of(const Arguments& arguments)
 
 Result<int> logs(const Arguments& arguments)
 {
-    TRY(require_root(arguments));
-    const Record record = TRY(find_container(arguments.words.front()));
-    const Segments segments = TRY(open_segments(record));
+    const Text name = arguments.words.front();
+    const bool file = is_file(name);
+    Record record;
+    const char* none = nullptr;
+    if (!file) {
+        TRY(require_root(arguments));
+        record = TRY(find_container(name));
+        none =
+            record.foreground ? "its output goes to the terminal of `vial run`" : "vial keeps none with init = false";
+    }
+    const Segments segments =
+        TRY(open_segments(file ? name : state_path(name, "log"), none).as("show the log of", name));
     const Wish wish = TRY(wish_of(arguments));
     std::int64_t skip = 0;
     if (arguments.has(Option::Lines)) {
@@ -195,17 +220,17 @@ Result<int> logs(const Arguments& arguments)
     bool last = !arguments.has(Option::Follow);
     while (true) {
         // First the look at the container, then the one at the log: nothing written before its end is missed.
-        last = last || !is_alive(record.init);
+        last = last || (!file && !is_alive(record.init));
         display.show(reader, segments.size);
         if (last || output_failed())
             break;
         (void)TRY(os::poll({}, follow_interval));
     }
     if (reader.dropped() > 0)
-        print_error(compose("%: % were dropped by PID 1", record.name,
-                            human_size(static_cast<std::int64_t>(reader.dropped()))));
+        print_error(
+            compose("%: % were dropped by PID 1", name, human_size(static_cast<std::int64_t>(reader.dropped()))));
     if (reader.gaps() > 0)
-        print_error(compose("%: parts of the log were overwritten before they were read", record.name));
+        print_error(compose("%: parts of the log were overwritten before they were read", name));
     return 0;
 }
 

@@ -58,7 +58,8 @@ Result<void> Pid1::open_notify_socket(ServiceIndex index)
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     Writer path(address.sun_path, sizeof address.sun_path - 1);
-    (void)os::mkdirat(AT_FDCWD, notify_directory.data(), 0755);
+    if (auto made = os::mkdirat(AT_FDCWD, notify_directory.data(), 0755); !made.ok() && made.number() != EEXIST)
+        return made.error().as("make the socket that ready = \"notify\" takes, in", notify_directory);
     path.put(notify_directory).put('/').put(service_name(index));
     Fd socket = TRY(os::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
     TRY(os::fchmod(socket.get(), 0600));  // becomes the mode of the file

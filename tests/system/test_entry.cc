@@ -133,6 +133,28 @@ TEST_CASE("a spec without a root: its services run, and what takes a launcher is
     CHECK(init({"--spec", work() + "/none.conf"}).code == 125);
 }
 
+TEST_CASE(
+    "a spec's service says that it is ready, or where it has gone; where there is no place for a socket that is told")
+{
+    const NothingLeft nothing_left;
+    const std::string file = work() + "/telling.conf";
+    write_text(file, "command = [\"" + payload("notify") + "\", \"=READY=1\", \"exit=6\"]\nready = \"notify\"\n");
+    const auto on_dev = [&](const std::string& option) {
+        return run(contained(shell("mount -t tmpfs -o " + option + " none /dev && exec \"$@\"") + Words{"sh"} +
+                             ctl_words({"init", "--spec", file})));
+    };
+    CHECK(on_dev("rw").code == 6);
+    const Finished refused = on_dev("ro");
+    CHECK(refused.code == 125);
+    CHECK(refused.err == "vial: cannot make the socket that ready = \"notify\" takes, in /dev/notify: "
+                         "Read-only file system\n");
+
+    // pid1-41, without a control group of its own.
+    write_text(file, "pid_file = \"" + work() + "/telling.pid\"\ncommand = [\"" + payload("notify") +
+                         "\", \"background\", \"+100\", \"pid=" + work() + "/telling.pid\", \"+100\", \"exit=7\"]\n");
+    CHECK(init({"--spec", file}).code == 7);
+}
+
 TEST_CASE("TERM stops the services of a spec in order")
 {
     const NothingLeft nothing_left;
@@ -212,6 +234,27 @@ TEST_CASE("--log keeps the output in two bounded files")
     CHECK(both.size() == 16384);
     CHECK(contains(both, "last\n"));
     CHECK(contains(both, " main o "));
+
+    // `vial logs` shows it, as it does a container's.
+    const Finished shown = ctl({"logs", path});
+    CHECK(shown.code == 0);
+    CHECK(shown.err == "");
+    CHECK(shown.out.ends_with("\n4999\n5000\nlast\n"));
+    CHECK(done({"logs", "-n", "2", "--prefix", path}) == "main: 5000\nmain: last\n");
+    CHECK(contains(done({"logs", "--json", "-n", "1", path}), "\"service\":\"main\""));
+    Process follower(ctl_words({"logs", "-f", path}));
+    CHECK(follower.expect("last\n"));
+    CHECK(init(Words{"--log", path + ",size=8K", "--"} + shell("echo once more")).code == 0);
+    CHECK(follower.expect("once more\n"));
+    follower.kill(SIGTERM);
+    CHECK(follower.wait() == 128 + SIGTERM);
+
+    CHECK(refused(1, {"logs", path + "/none"}) ==
+          "vial: cannot show the log of " + path + "/none: No such file or directory");
+    write_text(work() + "/text.0", "not what it should be");
+    write_text(work() + "/text.1", "");
+    CHECK(refused(1, {"logs", work() + "/text"}) ==
+          "vial: cannot show the log of " + work() + "/text: not a log of vial's");
 }
 
 TEST_CASE("versions are found where tools look for them")
