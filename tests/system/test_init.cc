@@ -835,18 +835,6 @@ TEST_CASE("more clients than there are places wait their turn")
     }
 }
 
-TEST_CASE("pid1-59: nothing happens, nothing wakes PID 1")
-{
-    Container container(shell("exec sleep 1000"));
-    container.run();
-    container.request("status");
-    REQUIRE(container.status("main", "state") == "\"ready\"");
-    pause_ms(200);  // the measure is over time; this lets the last connection close
-    const long before = container.context_switches();
-    pause_ms(3000);
-    CHECK(container.context_switches() == before);
-}
-
 TEST_CASE("log: what a service wrote survives its end, in order, over restarts")
 {
     ServiceSpec service = shell("echo one; echo two >&2; printf three");

@@ -37,12 +37,6 @@ Words inside(pid_t init, const Words& words)
     return all;
 }
 
-/// Voluntary context switches so far: each time it went to sleep again.
-long sleeps_of(pid_t pid)
-{
-    return std::atol(status_of(pid, "voluntary_ctxt_switches").c_str());
-}
-
 }  // namespace
 
 TEST_CASE("pid1-44: KILL and STOP from inside change nothing")
@@ -227,27 +221,6 @@ TEST_CASE("pid1-48: those put in from outside are reaped when they come to init,
     visitor.send("exit 5\n");
     CHECK(visitor.wait(patience) == 5);
     CHECK(process.end() == 7);
-}
-
-// tini wakes up every second; dumb-init and catatonit pass.
-TEST_CASE("pid1-59: nothing happens, nothing wakes it")
-{
-    const NothingLeft nothing_left;
-    Contained process(pid1({"sleep", "1000"}));
-    const pid_t init = process.pid();
-    const pid_t main = child_of(init);
-    CHECK(eventually([&] { return status_of(main, "Name") == "sleep" && state_of(init) == 'S'; }, patience));
-    // What it does after the start, closing this and that, is over when it has not slept again for a while.
-    long before = -1;
-    CHECK(eventually(
-        [&] {
-            const long last = before;
-            before = sleeps_of(init);
-            return last == before;
-        },
-        patience));
-    // The only thing here that is measured in time: that it does not come.
-    CHECK_FALSE(eventually([&] { return sleeps_of(init) != before; }, 2500));
 }
 
 TEST_CASE("pid1-60: the child's score for the out-of-memory killer is what init's was")
