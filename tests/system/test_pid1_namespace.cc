@@ -235,7 +235,7 @@ TEST_CASE("pid1-60: the child's score for the out-of-memory killer is what init'
     const std::string own = read_text("/proc/" + std::to_string(process.pid()) + "/oom_score_adj");
     CHECK(own == (may ? "-1000\n" : "100\n"));
     if (!may)
-        MESSAGE("not run: that it is -1000 for init takes CAP_SYS_RESOURCE");
+        MESSAGE("not run: that it is -1000 for init takes CAP_SYS_RESOURCE; tests/vm has it");
 }
 
 // All three exit 1: the container does not start.

@@ -181,6 +181,33 @@ fork_bomb_is_bounded()
         'for i in $(seq 40); do sleep 100 & done' 2>&1 || :)" "fork"
 }
 
+# What a build machine mostly has no privilege for: as PID 1 of somebody's container vial is not to be chosen where memory
+# runs out, and its command is as it would have been without.
+init_is_spared()
+{
+    echo 100 >/proc/self/oom_score_adj
+    equal "-1000 100" "$(unshare -p -f --mount-proc vial init -- /bin/sh -c \
+        'echo $(cat /proc/1/oom_score_adj) $(cat /proc/self/oom_score_adj)')"
+}
+
+# Devices and pressure are told where version 2 counts them. The image is a device: a loop.
+stats_tell_devices_and_pressure()
+{
+    printf 'root = "%s"\ncommand = ["/bin/sh", "-c", "cat /bin/busybox >/dev/null; exec sleep 1000"]\n' "$image" |
+        spec counted >/dev/null
+    echo 3 >/proc/sys/vm/drop_caches
+    vial start /tmp/counted.conf
+    if [ "$cgroup" = v2 ]; then
+        eventually sh -c 'vial stats --json counted >/tmp/stats; grep -q "\"io\":{\"read_bytes\":[1-9]" /tmp/stats'
+        for resource in memory cpu io; do
+            grep -q "\"$resource\":{\"some_avg10\":[0-9.]*,\"some_usec\":[0-9]" /tmp/stats || fail "$(cat /tmp/stats)"
+        done
+    else
+        contains "$(vial stats --json counted)" '"io":null'
+    fi
+    vial stop counted
+}
+
 # ---- Living with one ------------------------------------------------------------------------------------------------
 
 exec_enters()
@@ -314,6 +341,8 @@ check "limits: memory, tasks, cpu read back" limits_are_in_the_kernel
 check "limits: the cgroup layout" layout_is_a_promise
 check "limits: a memory hog is killed, and status says so" memory_hog_is_killed
 check "limits: a fork bomb is bounded" fork_bomb_is_bounded
+check "limits: init is spared where memory runs out, its command is not" init_is_spared
+check "stats: devices and pressure" stats_tell_devices_and_pressure
 check "exec: enters, limits hold, codes come back" exec_enters
 check "crash: PID 1 killed from outside" killed_from_outside
 check "network: a web server over a bridge" web_server_over_a_bridge
