@@ -7,7 +7,7 @@
 /// parameter, so that the same tests run against its peers, and against one that is wrong on purpose:
 ///     PID1=/usr/bin/tini config/build/sandboxed.sh build/tests/test_pid1_signals
 /// runs them with tini. Options are written as vial's, and put into the peer's words where it has them; what a peer
-/// has no option for, it fails.
+/// has no option for, it fails. s6 and runit, which supervise a directory of services, are run by the scripts of peers/.
 ///
 /// The tests never wait for time to pass. What they wait for is something that is said or can be looked at, for a
 /// generous while; a barrier is that a signal has been taken (`taken`), or that a later one has arrived.

@@ -141,7 +141,7 @@ TEST_CASE("pid1-34: death by signal n exits 128+n")
     }
 }
 
-// tini and catatonit end at once: no orphan is asked, and the kernel kills them all. dumb-init asks those of the main
+// tini, catatonit, s6 and runit end at once: no orphan is asked, and the kernel kills them all. dumb-init asks those of the main
 // process's session, and does not wait.
 TEST_CASE("pid1-35: orphans that outlive the main process get TERM, and its code is the code")
 {

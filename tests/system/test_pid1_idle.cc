@@ -29,7 +29,7 @@ struct Watched {
 
 }  // namespace
 
-// tini wakes up every second; dumb-init and catatonit pass.
+// tini wakes up every second, runit every five; dumb-init, catatonit and s6 pass.
 TEST_CASE("pid1-59: nothing happens for 30 s, nothing wakes init, however it was started")
 {
     const NothingLeft nothing_left;

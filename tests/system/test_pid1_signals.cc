@@ -56,7 +56,7 @@ const std::string nothing_but(const std::vector<int>& signals)
 }  // namespace
 
 // tini and catatonit do not take ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS: as PID 1 of its namespace the kernel drops
-// them for them, and what was sent is lost. dumb-init passes.
+// them for them, and what was sent is lost. dumb-init passes. s6 runs a script for each of a few that it takes, runit none.
 TEST_CASE("pid1-15: every signal that somebody sends reaches the main process")
 {
     const NothingLeft nothing_left;
@@ -101,7 +101,7 @@ TEST_CASE("pid1-16: real-time signals, each as often as it was sent")
 }
 
 // tini: "Unexpected error when forwarding signal: 'Operation not permitted'", exits 1, and the container is gone.
-// dumb-init and catatonit pass.
+// dumb-init, catatonit and s6 pass.
 TEST_CASE("pid1-17: a main process that may not be sent signals goes on, and so does init")
 {
     const NothingLeft nothing_left;
@@ -161,7 +161,7 @@ TEST_CASE("pid1-19: in group mode every member of the group gets a signal once")
     CHECK(count == 2);
 }
 
-// tini, dumb-init and catatonit end at once, and the kernel kills it: it is never asked.
+// tini, dumb-init, catatonit, s6 and runit end at once, and the kernel kills it: it is never asked.
 TEST_CASE("pid1-20: a descendant in a session of its own is asked to end, too, when the container stops")
 {
     const NothingLeft nothing_left;

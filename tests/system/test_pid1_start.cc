@@ -3,7 +3,8 @@
 // `vial init -- COMMAND` in somebody's container: how it starts its main process. See pid1.h.
 //
 // What the Debian 12 packages of its peers did in a case is written where they failed: tini 0.19.0, dumb-init 1.2.5,
-// catatonit 0.1.7.
+// catatonit 0.1.7, s6 2.11.3, runit 2.1.2; of the last two only where it is about them and not about the scripts that run
+// them (see pid1.h).
 
 #include "base/os.h"
 #include "pid1.h"
@@ -45,7 +46,8 @@ std::string program_file(const std::string& name, std::string_view text, mode_t 
 
 }  // namespace
 
-// tini and catatonit wait for ever: the kernel reaps for them, and they are told nothing. dumb-init passes.
+// tini and catatonit wait for ever: the kernel reaps for them, and they are told nothing. dumb-init and s6 pass; runit
+// hears of it, too, but has a code of its own in all cases, 111.
 TEST_CASE("pid1-1: SIGCHLD inherited as ignored: still the child's code, still reaps")
 {
     const NothingLeft nothing_left;
@@ -61,7 +63,7 @@ TEST_CASE("pid1-1: SIGCHLD inherited as ignored: still the child's code, still r
 }
 
 // catatonit blocks TSTP, TTIN and TTOU on top; dumb-init unblocks and stops ignoring
-// everything. None has a choice.
+// everything; s6 and runit clear the mask and one ignored signal, PIPE or HUP. None has a choice.
 TEST_CASE("pid1-2: the child gets the signal mask and the ignored signals that init was given")
 {
     const NothingLeft nothing_left;
@@ -198,7 +200,8 @@ TEST_CASE("pid1-5: a signal that was there before init itself reaches the main p
     CHECK(process.wait(patience) == 6);
 }
 
-// tini exits 1 where descriptor 0 is closed: "tcsetpgrp failed: Bad file descriptor". dumb-init and catatonit pass.
+// tini exits 1 where descriptor 0 is closed: "tcsetpgrp failed: Bad file descriptor". dumb-init, catatonit
+// and s6 pass, and runit but for its code.
 TEST_CASE("pid1-6: works with descriptors 0, 1 and 2 closed")
 {
     const NothingLeft nothing_left;
@@ -261,7 +264,7 @@ TEST_CASE("pid1-7: no terminal to give to the child, for whatever reason, is not
     CHECK(hung.wait(patience) == 5);
 }
 
-// tini and dumb-init keep them all open for as long as they live; catatonit passes.
+// tini, dumb-init, s6 and runit keep them all open for as long as they live; catatonit passes.
 TEST_CASE("pid1-8: inherited descriptors reach the child, and init has closed them")
 {
     const NothingLeft nothing_left;
@@ -283,7 +286,7 @@ TEST_CASE("pid1-8: inherited descriptors reach the child, and init has closed th
     CHECK_FALSE(process.has_ended());
 }
 
-// tini and catatonit stay where they were started; dumb-init passes.
+// tini and catatonit stay where they were started, s6 and runit in their directory of services; dumb-init passes.
 TEST_CASE("pid1-9: init's working directory becomes /, the child keeps its own")
 {
     const NothingLeft nothing_left;
@@ -302,7 +305,7 @@ TEST_CASE("pid1-9: init's working directory becomes /, the child keeps its own")
         patience));
 }
 
-// tini and dumb-init hand LISTEN_PID=1 on, so that sd_listen_fds(3) finds nothing; catatonit passes.
+// tini, dumb-init, s6 and runit hand LISTEN_PID=1 on, so that sd_listen_fds(3) finds nothing; catatonit passes.
 TEST_CASE("pid1-10: LISTEN_PID that names init names the child, and any other stays")
 {
     const NothingLeft nothing_left;

@@ -203,7 +203,8 @@ TEST_CASE("pid1-29: TOSTOP cannot stop init while it has something to say")
     }
 }
 
-// tini and catatonit take it: the shell that started them in the background is stopped at its next prompt.
+// tini and catatonit take it: the shell that started them in the background is stopped at its next prompt. s6 leaves
+// it, and so does runit, which does not pass the signal on.
 TEST_CASE("pid1-30: started in the background it leaves the foreground to whose it is")
 {
     const NothingLeft nothing_left;
