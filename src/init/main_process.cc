@@ -232,6 +232,11 @@ void Pid1::pass_on(int number)
         return;
     }
     if (runtimes[0].exec_report >= 0 && number < 64) {
+        // As the kernel has it: to go on takes back to stop, and the other way round.
+        if (number == SIGCONT)
+            held_ &= ~suspending;
+        else if (in(suspending, static_cast<std::uint32_t>(number)))
+            held_ &= ~set_of({SIGCONT});
         held_ |= std::uint64_t{1} << number;
         return;
     }

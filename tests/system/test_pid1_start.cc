@@ -143,7 +143,30 @@ TEST_CASE("pid1-4: an exec that fails at once, and a child that ends at once, ar
     CHECK(ended == rounds);
 }
 
-// With a debugger's hand the child is held at its very beginning, until init has dealt with the signal. tini and
+namespace {
+
+/// With a debugger's hand init's child is held at its very beginning, until `meanwhile` has been done to init. It goes on
+/// to its exec when that returns.
+void before_exec(Process& process, Fd& open_gate, const std::function<void(pid_t init)>& meanwhile)
+{
+    const pid_t init = process.pid();
+    Traced traced(init, PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE);
+    open_gate.reset();
+    // The kernel has it stop where it has made the child, and the child at its first instruction.
+    CHECK((traced.stop() >> 16) != 0);
+    unsigned long made = 0;
+    ::ptrace(PTRACE_GETEVENTMSG, init, nullptr, &made);
+    const auto child = static_cast<pid_t>(made);
+    CHECK(eventually([&] { return state_of(child) == 't'; }, patience));
+    traced.let_go();
+    meanwhile(init);
+    CHECK(::waitpid(child, nullptr, WNOHANG | __WALL) == child);
+    ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
+}
+
+}  // namespace
+
+// Here the child is held until init has dealt with the signal. tini and
 // catatonit pass; under dumb-init the child, which it has given a clean mask, dies of it (138).
 TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost nor fatal to init")
 {
@@ -157,26 +180,42 @@ TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost n
                         char byte;
                         (void)!::read(gate_end.get(), &byte, 1);
                     }));
-    const pid_t init = process.pid();
-    Traced traced(init, PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE);
-    open_gate.reset();
-    // The kernel has it stop where it has made the child, and the child at its first instruction.
-    CHECK((traced.stop() >> 16) != 0);
-    unsigned long made = 0;
-    ::ptrace(PTRACE_GETEVENTMSG, init, nullptr, &made);
-    const auto child = static_cast<pid_t>(made);
-    CHECK(eventually([&] { return state_of(child) == 't'; }, patience));
-    traced.let_go();
     // Most pass it on now, to a child that has not become anything yet. Who waits with it until the exec, does well,
     // too.
-    (void)send_signal(init, SIGUSR1);
-    (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
-    CHECK(::waitpid(child, nullptr, WNOHANG | __WALL) == child);
-    ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
+    before_exec(process, open_gate, [](pid_t init) {
+        (void)send_signal(init, SIGUSR1);
+        (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
+    });
     CHECK(process.expect("set\n", patience));
     CHECK(process.expect("got 10\n", patience));
     process.send("exit 6\n");
     CHECK(process.wait(patience) == 6);
+}
+
+// The later of the two takes the earlier back, as the kernel has it.
+TEST_CASE("pid1-5: to stop and to go on again before the child's exec comes to going on")
+{
+    const NothingLeft nothing_left;
+    int gate[2];
+    REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
+    Fd gate_end(gate[0]), open_gate(gate[1]);
+    Process process(pid1({"--clean-signals"}, {"sleep", "1000"}), Process::Streams::Pipes, contained([&] {
+                        set_signals({SIGTSTP, SIGCONT}, {});
+                        open_gate.reset();
+                        char byte;
+                        (void)!::read(gate_end.get(), &byte, 1);
+                    }));
+    before_exec(process, open_gate, [](pid_t init) {
+        for (const int number : {SIGTSTP, SIGCONT}) {
+            (void)send_signal(init, number);
+            (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
+        }
+    });
+    const pid_t main = child_of(process.pid());
+    CHECK(eventually([&] { return status_of(main, "Name") == "sleep" && state_of(process.pid()) == 'S'; }, patience));
+    // Who is stopped does not end of this.
+    process.kill(SIGTERM);
+    CHECK(process.wait(patience) == 128 + SIGTERM);
 }
 
 // tini and catatonit pass; under dumb-init the child dies of it before its exec.
