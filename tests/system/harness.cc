@@ -14,7 +14,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -271,6 +274,89 @@ OnOldKernel::~OnOldKernel()
     kernel_options.clear();
 }
 
+std::vector<Fd> copies_of(pid_t pid)
+{
+    std::vector<Fd> copies;
+    const Opened process = os::pidfd_open(pid);
+    for (int fd = 3; fd < 100 && process.ok(); fd++) {
+        if (const long copy = ::syscall(438, process.value().get(), fd, 0); copy >= 0)  // pidfd_getfd(2)
+            copies.emplace_back(static_cast<int>(copy));
+    }
+    return copies;
+}
+
+ControlLine::ControlLine(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    connected_ = ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+bool ControlLine::send(std::string_view text) const
+{
+    while (!text.empty()) {
+        const ssize_t sent = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        text.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+}
+
+bool ControlLine::read_more(int limit)
+{
+    pollfd entry{fd_.get(), POLLIN, 0};
+    char buffer[65536];
+    if (::poll(&entry, 1, limit) != 1)
+        return false;
+    const ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+    closed_ = got <= 0;
+    if (!closed_)
+        heard_.append(buffer, static_cast<std::size_t>(got));
+    return !closed_;
+}
+
+bool ControlLine::expect(std::string_view text, int limit)
+{
+    while (heard_.find(text) == heard_.npos) {
+        if (!read_more(limit))
+            return false;
+    }
+    return true;
+}
+
+std::string ControlLine::answer()
+{
+    std::size_t end = heard_.npos;
+    if (expect("{\"ok\":")) {
+        const std::size_t last = heard_.find("{\"ok\":");
+        while ((end = heard_.find('\n', last)) == heard_.npos && read_more(20000)) {
+        }
+    }
+    const std::string text = heard_.substr(0, end == heard_.npos ? end : end + 1);
+    heard_.erase(0, text.size());
+    return text;
+}
+
+std::string ControlLine::ask(std::string_view request)
+{
+    heard_.clear();
+    (void)send(std::string(request) + "\n");
+    return answer();
+}
+
+void ControlLine::half_close() const
+{
+    ::shutdown(fd_.get(), SHUT_WR);
+}
+
+bool ControlLine::is_closed(int limit)
+{
+    (void)expect("\x01never", limit);
+    return closed_;
+}
+
 bool eventually(const std::function<bool()>& holds, long limit)
 {
     const std::int64_t deadline = now_ms() + limit;
@@ -390,6 +476,16 @@ std::string payload(const std::string& name)
     return from_environment("PAYLOADS") + "/payload-" + name;
 }
 
+void start_refused(int code, const std::string& file, const std::vector<std::string>& named)
+{
+    const std::string why = refused(code, {"start", file});
+    INFO(why);
+    for (const std::string& name : named)
+        CHECK(contains(why, name));
+    CHECK_FALSE(contains(why, "/proc/self/fd"));
+    CHECK(lines(ctl({"list"}).out).size() == 1);
+}
+
 // ---- What is there --------------------------------------------------------------------------------------------------
 
 std::string field(std::string_view text, const std::vector<std::string>& path)
@@ -418,6 +514,21 @@ std::string listed(const std::string& name)
         if (one.empty() || field(one, {"name"}) == "\"" + name + "\"")
             return one;
     }
+}
+
+std::string state(const std::string& name)
+{
+    return field(listed(name), {"state"});
+}
+
+bool ends(const std::string& name)
+{
+    return eventually([&] { return state(name) == "\"exited\""; });
+}
+
+std::string waited(const std::string& name)
+{
+    return done({"wait", name});
 }
 
 pid_t init_pid(const std::string& name)

@@ -45,6 +45,9 @@ std::string done(Words words);
 /// Runs vial; it must fail with `code` and say why in exactly one line, which is returned without its newline.
 std::string refused(int code, Words words);
 
+/// A start that is refused, with one line in which every one of `named` stands.
+void start_refused(int code, const std::string& file, const std::vector<std::string>& named);
+
 /// While it lives, vial is run as on an older kernel: `oldkernel OPTIONS... -- vial ...`; see payloads/oldkernel.c.
 class OnOldKernel {
 public:
@@ -99,6 +102,38 @@ private:
     std::size_t found_ = 0;
 };
 
+/// A connection to the control socket at that path.
+class ControlLine {
+public:
+    explicit ControlLine(const std::string& path);
+    explicit operator bool() const { return connected_; }
+    int get() const { return fd_.get(); }
+
+    bool send(std::string_view text) const;
+    /// Reads until `text` has come, or nothing more does for `limit` milliseconds.
+    bool expect(std::string_view text, int limit = 20000);
+    /// Takes out of what came all up to and with the line that ends an answer, all of it where there is none.
+    std::string answer();
+    /// The answer to a request, with nothing that came before it.
+    std::string ask(std::string_view request);
+    /// What came so far.
+    const std::string& heard() const { return heard_; }
+    void half_close() const;
+    /// Reads until the other end has closed it.
+    bool is_closed(int limit = 5000);
+
+private:
+    bool read_more(int limit);
+
+    Fd fd_;
+    bool connected_;
+    bool closed_ = false;
+    std::string heard_;
+};
+
+/// Copies of what a process has open from 3 on: as if another had inherited it all.
+std::vector<Fd> copies_of(pid_t pid);
+
 /// Looks until it is so; false after `limit` milliseconds.
 bool eventually(const std::function<bool()>& holds, long limit = 20000);
 
@@ -133,6 +168,11 @@ std::string payload(const std::string& name);
 std::string field(std::string_view json, const std::vector<std::string>& path);
 /// The object of `name` in `vial list --json`; empty where there is none.
 std::string listed(const std::string& name);
+/// `"running"` or `"exited"`, as `vial list` says it.
+std::string state(const std::string& name);
+bool ends(const std::string& name);
+/// Waits for the container's end with `vial wait`, which prints the code.
+std::string waited(const std::string& name);
 /// PID 1 of a container as the host numbers it, 0 where there is none.
 pid_t init_pid(const std::string& name);
 

@@ -132,6 +132,13 @@ Birth contained(std::function<void()> prepare)
             }};
 }
 
+Words inside(pid_t init, const Words& words)
+{
+    Words all{"nsenter", "--target", std::to_string(init), "--pid", "--mount"};
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
+}
+
 std::string status_of(pid_t pid, const std::string& field)
 {
     for (const std::string& line : lines(read_text("/proc/" + std::to_string(pid) + "/status"))) {

@@ -41,6 +41,19 @@ Words script(std::string text);
 /// New PID and mount namespaces with a /proc of their own, no signal blocked or ignored; then `prepare`.
 Birth contained(std::function<void()> prepare = {});
 
+/// A program as PID 1 of a namespace of its own, with pipes.
+class Contained : public Process {
+public:
+    explicit Contained(Words words, std::function<void()> prepare = {})
+        : Process(std::move(words), Streams::Pipes, contained(std::move(prepare)))
+    {
+    }
+    bool says(std::string_view line) { return expect(std::string(line) + "\n", patience); }
+    int end() { return wait(patience); }
+};
+/// A command that is put into the namespaces of `init` from outside.
+Words inside(pid_t init, const Words& words);
+
 /// For `prepare`: blocks these and no other, ignores these and no other.
 void set_signals(const std::vector<int>& blocked, const std::vector<int>& ignored);
 

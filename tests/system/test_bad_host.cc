@@ -14,17 +14,6 @@ using namespace vial::test;
 
 namespace {
 
-/// A start that is refused, with one line in which every one of `named` stands.
-void start_refused(int code, const std::string& file, const std::vector<std::string>& named)
-{
-    const std::string why = refused(code, {"start", file});
-    INFO(why);
-    for (const std::string& name : named)
-        CHECK(contains(why, name));
-    CHECK_FALSE(contains(why, "/proc/self/fd"));
-    CHECK(lines(ctl({"list"}).out).size() == 1);
-}
-
 std::string plain(const std::string& more, const std::string& name = "web")
 {
     return spec(name, "root = \"ROOT\"\ncommand = [\"/bin/sleep\", \"1000\"]\n" + more);

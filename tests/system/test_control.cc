@@ -30,57 +30,9 @@ using namespace vial::test;
 namespace {
 
 /// A raw connection to a container's control socket.
-class Line {
+class Line : public ControlLine {
 public:
-    explicit Line(const std::string& container) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
-    {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        ("/run/vial/" + container + "/control").copy(address.sun_path, sizeof address.sun_path - 1);
-        connected_ = ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    }
-    explicit operator bool() const { return connected_; }
-    bool send(std::string_view text) const
-    {
-        while (!text.empty()) {
-            const ssize_t sent = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
-            if (sent <= 0)
-                return false;
-            text.remove_prefix(static_cast<std::size_t>(sent));
-        }
-        return true;
-    }
-    /// Reads until `text` has come, or nothing more does for `limit` milliseconds.
-    bool expect(std::string_view text, int limit = 20000)
-    {
-        while (heard_.find(text) == heard_.npos) {
-            pollfd entry{fd_.get(), POLLIN, 0};
-            char buffer[65536];
-            if (::poll(&entry, 1, limit) != 1)
-                return false;
-            const ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
-            if (got <= 0)
-                return false;
-            heard_.append(buffer, static_cast<std::size_t>(got));
-        }
-        return true;
-    }
-    /// The whole answer to a request.
-    std::string ask(std::string_view request)
-    {
-        heard_.clear();
-        (void)send(std::string(request) + "\n");
-        (void)expect("{\"ok\":");
-        return heard_;
-    }
-    const std::string& heard() const { return heard_; }
-    void half_close() const { ::shutdown(fd_.get(), SHUT_WR); }
-    bool is_closed() { return !expect("\x01never", 5000) && ::recv(fd_.get(), nullptr, 0, MSG_DONTWAIT) == 0; }
-
-private:
-    Fd fd_;
-    bool connected_;
-    std::string heard_;
+    explicit Line(const std::string& container) : ControlLine("/run/vial/" + container + "/control") {}
 };
 
 std::size_t count(std::string_view text, std::string_view part)

@@ -4,6 +4,8 @@
 // `make_plan`, without a launcher. The numbers are those of the project's list of what a PID 1 must get right.
 // Needs root.
 
+#include "harness.h"
+
 #include "base/events.h"
 #include "base/json.h"
 #include "base/os.h"
@@ -26,37 +28,20 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <vector>
 
 using namespace vial;
+using namespace vial::test;
 
 namespace {
 
 void pause_ms(long milliseconds)
 {
-    const timespec time{milliseconds / 1000, (milliseconds % 1000) * 1000000};
-    ::nanosleep(&time, nullptr);
-}
-
-/// Looks again and again, since nothing tells; gives up after 20 s.
-bool eventually(const std::function<bool()>& holds)
-{
-    for (int turn = 0; turn < 4000; turn++) {
-        if (holds())
-            return true;
-        pause_ms(5);
-    }
-    return false;
-}
-
-std::string read_whole(const std::string& path)
-{
-    auto text = os::read_file(AT_FDCWD, path.c_str());
-    return std::string(text.value_or(""));
+    (void)eventually([] { return false; }, milliseconds);
 }
 
 /// A file in memory of a fixed size; what the launcher makes on tmpfs.
@@ -83,52 +68,6 @@ ServiceSpec shell(std::string script, std::string name = "main")
     service.command = {"/bin/sh", "-c", std::string_view(script)};
     return service;
 }
-
-/// A connection to the control socket.
-class Client {
-public:
-    explicit Client(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
-    {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        path.copy(address.sun_path, sizeof address.sun_path - 1);
-        REQUIRE(::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    }
-
-    int get() const { return fd_.get(); }
-    bool send(std::string_view text)
-    {
-        while (!text.empty()) {
-            const ssize_t sent = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
-            if (sent <= 0)
-                return false;
-            text.remove_prefix(static_cast<std::size_t>(sent));
-        }
-        return true;
-    }
-    /// Up to and with the line that ends an answer; what came until the end where there is none.
-    std::string answer()
-    {
-        std::string text;
-        char buffer[4096];
-        while (text.find("{\"ok\":") == text.npos || text.back() != '\n') {
-            const ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
-            if (got <= 0)
-                break;
-            text.append(buffer, static_cast<std::size_t>(got));
-        }
-        return text;
-    }
-    bool is_closed()
-    {
-        pollfd entry{fd_.get(), POLLIN, 0};
-        char byte;
-        return ::poll(&entry, 1, 0) == 1 && ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
-    }
-
-private:
-    Fd fd_;
-};
 
 /// A container reduced to its PID 1. Ends with the object, whatever state it is in.
 class Container {
@@ -171,6 +110,8 @@ public:
         int pair[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
         channel_.reset(pair[0]);
+        const timeval limit{20, 0};
+        REQUIRE(::setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
         Fd theirs(pair[1]);
         exit_file_.reset(memory_file(0));
         for (Fd& segment : log_)
@@ -255,7 +196,7 @@ public:
     std::string exit_record() const { return read_descriptor(exit_file_.get()); }
     std::string request(std::string_view line) const
     {
-        Client client(socket_path());
+        ControlLine client(socket_path());
         client.send(std::string(line) + "\n");
         return client.answer();
     }
@@ -300,11 +241,11 @@ public:
     std::string children() const
     {
         const std::string name = std::to_string(pid_);
-        return read_whole("/proc/" + name + "/task/" + name + "/children");
+        return read_text("/proc/" + name + "/task/" + name + "/children");
     }
     long context_switches() const
     {
-        const std::string text = read_whole("/proc/" + std::to_string(pid_) + "/status");
+        const std::string text = read_text("/proc/" + std::to_string(pid_) + "/status");
         const std::size_t at = text.find("voluntary_ctxt_switches:");
         REQUIRE(at != std::string::npos);
         return std::atol(text.c_str() + at + 24);
@@ -316,11 +257,6 @@ private:
     std::string directory_;
     Fd channel_, exit_file_, log_[2], output_;
 };
-
-bool contains(const std::string& text, std::string_view part)
-{
-    return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 
@@ -489,7 +425,7 @@ TEST_CASE("pid1-37: a stopped and continued child has not exited")
     Container container(shell("kill -STOP $$; echo back; exec sleep 1000"));
     container.run();
     const pid_t child = std::atoi(container.children().c_str());
-    REQUIRE(eventually([&] { return contains(read_whole("/proc/" + std::to_string(child) + "/stat"), ") T "); }));
+    REQUIRE(eventually([&] { return contains(read_text("/proc/" + std::to_string(child) + "/stat"), ") T "); }));
     CHECK(container.status("main", "state") == "\"ready\"");
     ::kill(child, SIGCONT);
     CHECK(container.eventually_logs("back"));
@@ -664,20 +600,20 @@ TEST_CASE("pid1-57: a client that stalls, sends garbage, a megabyte, or goes awa
     Container container(many);
     container.run();
 
-    Client silent(container.socket_path());
-    Client half(container.socket_path());
+    ControlLine silent(container.socket_path());
+    ControlLine half(container.socket_path());
     REQUIRE(half.send("sta"));
-    Client deaf(container.socket_path());  // asks for more than fits and reads nothing
+    ControlLine deaf(container.socket_path());  // asks for more than fits and reads nothing
     for (int i = 0; i < 50; i++)
         REQUIRE(deaf.send("status\n"));
     {
-        Client leaving(container.socket_path());
+        ControlLine leaving(container.socket_path());
         REQUIRE(leaving.send("status\n"));
     }
-    Client garbage(container.socket_path());
+    ControlLine garbage(container.socket_path());
     REQUIRE(garbage.send(std::string("\0\xff\x80 \r\n", 6)));
     CHECK(contains(garbage.answer(), "unknown request"));
-    Client large(container.socket_path());
+    ControlLine large(container.socket_path());
     large.send(std::string(1 << 20, 'x'));
     CHECK(contains(large.answer(), "longer than 4096"));
     CHECK(eventually([&] { return large.is_closed(); }));
@@ -688,10 +624,10 @@ TEST_CASE("pid1-57: a client that stalls, sends garbage, a megabyte, or goes awa
     REQUIRE(half.send("tus\n"));
     CHECK(contains(half.answer(), "service-with-a-longer-name-199"));
     // Several requests in one go are answered in their order.
-    Client eager(container.socket_path());
+    ControlLine eager(container.socket_path());
     REQUIRE(eager.send("ping\nstop nobody\nping\n"));
     std::string answers;
-    while (answers.size() < 75 && !eager.is_closed())
+    while (answers.size() < 75 && !eager.is_closed(0))
         answers += eager.answer();
     CHECK(answers == "{\"ok\":true}\n{\"ok\":false,\"error\":\"no such service: nobody\"}\n{\"ok\":true}\n");
 }
@@ -824,9 +760,9 @@ TEST_CASE("more clients than there are places wait their turn")
 {
     Container container(shell("exec sleep 1000"));
     container.run();
-    std::vector<std::unique_ptr<Client>> crowd;
+    std::vector<std::unique_ptr<ControlLine>> crowd;
     for (int i = 0; i < 20; i++)
-        crowd.push_back(std::make_unique<Client>(container.socket_path()));
+        crowd.push_back(std::make_unique<ControlLine>(container.socket_path()));
     for (auto& client : crowd)
         client->send("ping\n");
     for (auto& client : crowd) {
@@ -965,7 +901,7 @@ public:
     {
         REQUIRE(os::write_file(AT_FDCWD, file(name).c_str(), text).ok());
     }
-    std::string read(const char* name) const { return read_whole(file(name)); }
+    std::string read(const char* name) const { return read_text(file(name)); }
     Fd open(const char* name, int flags) const
     {
         Opened fd = os::open(file(name).c_str(), flags);

@@ -12,26 +12,6 @@
 using namespace vial;
 using namespace vial::test;
 
-namespace {
-
-std::string state(const std::string& name)
-{
-    return field(listed(name), {"state"});
-}
-
-bool ends(const std::string& name)
-{
-    return eventually([&] { return state(name) == "\"exited\""; });
-}
-
-/// Waits for the container's end with `vial wait`, which prints the code.
-std::string waited(const std::string& name)
-{
-    return done({"wait", name});
-}
-
-}  // namespace
-
 TEST_CASE("start, look at it, stop: and it is gone")
 {
     const NothingLeft nothing_left;

@@ -17,17 +17,6 @@ using namespace vial::test;
 
 namespace {
 
-/// The program under test as PID 1, with pipes.
-class Contained : public Process {
-public:
-    explicit Contained(Words words, std::function<void()> prepare = {})
-        : Process(std::move(words), Streams::Pipes, contained(std::move(prepare)))
-    {
-    }
-    bool says(std::string_view line) { return expect(std::string(line) + "\n", patience); }
-    int end() { return wait(patience); }
-};
-
 /// What a witness other than the main process is told, by name: it reads from here.
 class Line {
 public:
@@ -257,18 +246,6 @@ TEST_CASE("pid1-38: a spurious SIGCHLD does no harm")
     CHECK(process.output() == "set\ngot 10\n");
 }
 
-namespace {
-
-/// A process put into the namespace of `init` from outside, which makes orphans there; as a pause's pod does.
-int run_inside(pid_t init, const Words& words)
-{
-    Words all{"nsenter", "--target", std::to_string(init), "--pid", "--mount"};
-    all.insert(all.end(), words.begin(), words.end());
-    return run(all, {}, patience).code;
-}
-
-}  // namespace
-
 // Of the peers catatonit -P alone has it, and passes.
 TEST_CASE("pid1-39: with --pause it reaps, and ends well on TERM and INT")
 {
@@ -277,7 +254,7 @@ TEST_CASE("pid1-39: with --pause it reaps, and ends well on TERM and INT")
         Words words = pid1({"--pause"}, {});
         words.pop_back();  // the dashes
         Contained process(words);
-        CHECK(run_inside(process.pid(), witness({"orphans", "20"})) == 0);
+        CHECK(run(inside(process.pid(), witness({"orphans", "20"})), {}, patience).code == 0);
         // Whoever reaps is ready for signals, too.
         CHECK(eventually([&] { return children_of(process.pid()).empty(); }, patience));
         CHECK_FALSE(process.has_ended());

@@ -18,27 +18,6 @@
 using namespace vial;
 using namespace vial::test;
 
-namespace {
-
-class Contained : public Process {
-public:
-    explicit Contained(Words words, std::function<void()> prepare = {})
-        : Process(std::move(words), Streams::Pipes, contained(std::move(prepare)))
-    {
-    }
-    bool says(std::string_view line) { return expect(std::string(line) + "\n", patience); }
-    int end() { return wait(patience); }
-};
-
-Words inside(pid_t init, const Words& words)
-{
-    Words all{"nsenter", "--target", std::to_string(init), "--pid", "--mount"};
-    all.insert(all.end(), words.begin(), words.end());
-    return all;
-}
-
-}  // namespace
-
 TEST_CASE("pid1-44: KILL and STOP from inside change nothing")
 {
     const NothingLeft nothing_left;

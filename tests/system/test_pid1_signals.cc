@@ -23,12 +23,12 @@ using namespace vial::test;
 namespace {
 
 /// The program under test as PID 1, and a witness as its main process, ready.
-class Contained : public Process {
+class Witnessed : public Contained {
 public:
-    explicit Contained(Words options, Words main = witness(), std::function<void()> prepare = {})
-        : Process(pid1(std::move(options), std::move(main)), Streams::Pipes, contained(std::move(prepare)))
+    explicit Witnessed(Words options, Words main = witness(), std::function<void()> prepare = {})
+        : Contained(pid1(std::move(options), std::move(main)), std::move(prepare))
     {
-        CHECK(expect("set\n", patience));
+        CHECK(says("set"));
     }
     /// Sends it to init; the main process must say that it got `wanted`.
     void passes(int signal, int wanted)
@@ -60,7 +60,7 @@ const std::string nothing_but(const std::vector<int>& signals)
 TEST_CASE("pid1-15: every signal that somebody sends reaches the main process")
 {
     const NothingLeft nothing_left;
-    Contained process({});
+    Witnessed process({});
     std::vector<int> sent;
     for (int number = 1; number < 32; number++) {
         if (number == SIGKILL || number == SIGSTOP || number == SIGCHLD || number == SIGTSTP || number == SIGTTIN ||
@@ -84,7 +84,7 @@ TEST_CASE("pid1-15: every signal that somebody sends reaches the main process")
 TEST_CASE("pid1-16: real-time signals, each as often as it was sent")
 {
     const NothingLeft nothing_left;
-    Contained process({});
+    Witnessed process({});
     std::vector<int> sent;
     for (int number = 34; number <= 64 && !process.has_ended(); number++) {
         process.passes(number);
@@ -106,7 +106,7 @@ TEST_CASE("pid1-17: a main process that may not be sent signals goes on, and so 
 {
     const NothingLeft nothing_left;
     // Without CAP_KILL root, too, has power only over its own.
-    Contained process({}, witness({"uid", "12345", "signals"}),
+    Witnessed process({}, witness({"uid", "12345", "signals"}),
                       [] { (void)::prctl(PR_CAPBSET_DROP, 5 /* CAP_KILL */, 0, 0, 0); });
     CHECK(taken(process.pid(), SIGUSR1));
     CHECK(taken(process.pid(), SIGTERM));
@@ -119,7 +119,7 @@ TEST_CASE("pid1-18: nobody there to send to is not fatal")
 {
     const NothingLeft nothing_left;
     // Its process group is empty: it went away, alone.
-    Contained process({"--group"}, witness({"regroup", "signals"}));
+    Witnessed process({"--group"}, witness({"regroup", "signals"}));
     CHECK(taken(process.pid(), SIGUSR1));
     CHECK(process.end(6) == 6);
 }
@@ -128,7 +128,7 @@ TEST_CASE("pid1-18: nobody there to send to is not fatal")
 TEST_CASE("pid1-19: group mode reaches a main process that left its group, and what stayed in it")
 {
     const NothingLeft nothing_left;
-    Contained process(
+    Witnessed process(
         {"--group"},
         script("exec 3<&0; WITNESS name member signals <&3 & exec WITNESS name main regroup signals </dev/null"));
     // Both are ready: one of them `expect` has found already.
@@ -145,7 +145,7 @@ TEST_CASE("pid1-19: group mode reaches a main process that left its group, and w
 TEST_CASE("pid1-19: in group mode every member of the group gets a signal once")
 {
     const NothingLeft nothing_left;
-    Contained process({"--group"},
+    Witnessed process({"--group"},
                       script("exec 3<&0; WITNESS name member signals </dev/null & exec WITNESS signals <&3"));
     CHECK(process.expect("set\n", patience));
     // Real-time signals queue: one that came twice is seen twice.
@@ -167,7 +167,7 @@ TEST_CASE("pid1-20: a descendant in a session of its own is asked to end, too, w
     const NothingLeft nothing_left;
     const std::string file = work() + "/asked";
     write_text(file, "");
-    Contained process({}, script("WITNESS name apart session signals > " + file +
+    Witnessed process({}, script("WITNESS name apart session signals > " + file +
                                  " </dev/null & "
                                  "exec WITNESS signals"));
     CHECK(eventually([&] { return read_text(file) == "apart: set\n"; }, patience));
@@ -182,19 +182,19 @@ TEST_CASE("pid1-20: a descendant in a session of its own is asked to end, too, w
 TEST_CASE("pid1-21: signals are rewritten and dropped, two exchanged, none twice")
 {
     const NothingLeft nothing_left;
-    Contained one({"--rewrite", "15:3"});
+    Witnessed one({"--rewrite", "15:3"});
     one.passes(SIGTERM, SIGQUIT);
     one.passes(SIGQUIT, SIGQUIT);
     CHECK(one.end(3) == 3);
     CHECK(one.output() == nothing_but({SIGQUIT, SIGQUIT}));
 
-    Contained none({"--rewrite", "15:0"});
+    Witnessed none({"--rewrite", "15:0"});
     CHECK(taken(none.pid(), SIGTERM));
     none.passes(SIGUSR1);
     CHECK(none.end(3) == 3);
     CHECK(none.output() == nothing_but({SIGUSR1}));
 
-    Contained exchanged({"--rewrite", "1:31", "--rewrite", "31:1"});
+    Witnessed exchanged({"--rewrite", "1:31", "--rewrite", "31:1"});
     exchanged.passes(1, 31);
     exchanged.passes(31, 1);
     CHECK(exchanged.end(3) == 3);
@@ -218,7 +218,7 @@ TEST_CASE("pid1-22: each exit code can be remapped, and the others stay")
     for (const int code : {9, 10, 20, 21})
         CHECK(code_of({"--remap", "10-20:77"}, code) == (code == 10 || code == 20 ? 77 : code));
     // A death by signal is an exit code as any other: Java's 143 after TERM is the classic.
-    Contained process({"--remap", "143:0"});
+    Witnessed process({"--remap", "143:0"});
     process.send("raise 15\n");
     CHECK(process.wait(patience) == 0);
 }
@@ -322,7 +322,7 @@ TEST_CASE("pid1-23: a parent that dies just before the signal is armed is notice
 TEST_CASE("pid1-24: a fault of init's own is not the main process's")
 {
     const NothingLeft nothing_left;
-    Contained process({});
+    Witnessed process({});
     const pid_t init = process.pid();
     Traced traced(init, 0);
     REQUIRE(::ptrace(PTRACE_INTERRUPT, init, nullptr, nullptr) == 0);
@@ -344,7 +344,7 @@ TEST_CASE("pid1-24: a fault of init's own is not the main process's")
 TEST_CASE("pid1-24: SIGCHLD stays with init")
 {
     const NothingLeft nothing_left;
-    Contained process({});
+    Witnessed process({});
     CHECK(taken(process.pid(), SIGCHLD));
     process.passes(SIGUSR1);
     CHECK(process.end(3) == 3);

@@ -14,22 +14,6 @@ using namespace vial::test;
 
 namespace {
 
-std::string state(const std::string& name)
-{
-    return field(listed(name), {"state"});
-}
-
-bool ends(const std::string& name)
-{
-    return eventually([&] { return state(name) == "\"exited\""; });
-}
-
-/// Waits for the container's end with `vial wait`, which prints the code.
-std::string waited(const std::string& name)
-{
-    return done({"wait", name});
-}
-
 std::string service_field(const std::string& container, int index, const std::string& key)
 {
     return field(ctl({"status", "--json", container}).out, {"services", std::to_string(index), key});
