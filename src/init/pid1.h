@@ -33,6 +33,8 @@ struct Entry;
 Result<int> supervise(const Plan& plan, const Entry* entry);
 /// Signals every process in an open list of pids, each with a space or newline behind it. True: there was one.
 bool signal_listed(int list, int signal);
+/// All in the process group of one that has not been reaped yet, whose number is nobody else's by that.
+void kill_group(pid_t pid);
 /// The command's is again as init's was.
 void restore_oom_score(const Entry& entry);
 
@@ -83,12 +85,15 @@ public:
     void task_exited(ServiceIndex index, int code);
 
     // readiness.cc
+    /// Takes away what was made for services in the file system.
+    void clear_away() const;
     void hear_readiness(ServiceIndex index);
     /// Its main process has ended; true: it has named another, which it has now.
     bool goes_on(ServiceIndex index);
 
     // reap.cc. True: there may be more to reap.
     bool reap();
+    void hear_end(const os::Exited& exited);
 
     // signals.cc
     void hear_signals();
@@ -145,6 +150,7 @@ private:
     Error execute(ServiceIndex index, const ServiceProgram& program, int output, bool is_task);
     Result<void> open_notify_socket(ServiceIndex index);
     Result<Fd> begin_readiness(ServiceIndex index);
+    Result<std::size_t> take_message(ServiceIndex index, std::span<char> text);
     void end_readiness(ServiceIndex index);
     Result<pid_t> begin_connect(ServiceIndex index);
     Result<pid_t> find_main(ServiceIndex index);
@@ -164,7 +170,11 @@ private:
     int signals_ = -1;
     int timer_ = -1;
     int null_ = -1;
+    int proc_ = -1;             ///< /proc as it was before anything ran in here
     int own_descriptors_ = -1;  ///< /proc/self/fd
+    int notify_parent_ = -1;    ///< /dev, where there are sockets of `notify`
+    int notify_ = -1;           ///< their directory
+    bool made_notify_ = false;  ///< it is ours
     int channel_;
     rlimit file_size_{};  ///< what services get back
     std::int64_t armed_ = os::never;

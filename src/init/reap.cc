@@ -22,33 +22,42 @@ constexpr int reap_batch = 256;
 
 bool Pid1::reap()
 {
+    // Where a service has no control group, the number of its process group is all that holds it together: one that has
+    // ended keeps it for us until we have heard of its end.
+    const int keep = entry != nullptr && entry->command == nullptr && plan.service_count > 0 ? WNOWAIT : 0;
     for (int count = 0; count < reap_batch; count++) {
-        const auto waited = os::wait(0, WNOHANG);
+        const auto waited = os::wait(0, WNOHANG | keep);
         if (!waited.ok() || waited.value().pid == 0)
             return false;
-        const os::Exited& exited = waited.value();
-        const PidTable::Owner owner = supervisor.find(exited.pid);
-        if (entry != nullptr && (entry->tell_reaped || entry->level == Level::Debug))
-            tell_reaped(exited, owner.found);
-        if (!owner.found) {
-            reaped++;
-            continue;
-        }
-        now = os::boottime_ms();
-        const ServiceIndex index = owner.service;
-        if (owner.is_task) {
-            task_exited(index, exited.exit_code());
-            continue;
-        }
-        // How its exec went comes first, even if the end was noticed before it.
-        hear_exec_report(index, true);
-        if (goes_on(index) || (exited.exit_code() == 0 && supervisor.left(index)))
-            continue;
-        const Ending ending = ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status);
-        events.ended(index, supervisor.service(index), ending);
-        supervisor.exited(index, ending, now);
+        hear_end(waited.value());
+        if (keep != 0)
+            (void)os::wait(waited.value().pid, WNOHANG);
     }
     return true;
+}
+
+void Pid1::hear_end(const os::Exited& exited)
+{
+    const PidTable::Owner owner = supervisor.find(exited.pid);
+    if (entry != nullptr && (entry->tell_reaped || entry->level == Level::Debug))
+        tell_reaped(exited, owner.found);
+    if (!owner.found) {
+        reaped++;
+        return;
+    }
+    now = os::boottime_ms();
+    const ServiceIndex index = owner.service;
+    if (owner.is_task)
+        return task_exited(index, exited.exit_code());
+    // How its exec went comes first, even if the end was noticed before it.
+    hear_exec_report(index, true);
+    if (goes_on(index) || (exited.exit_code() == 0 && supervisor.left(index)))
+        return;
+    const Ending ending = ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status);
+    events.ended(index, supervisor.service(index), ending);
+    supervisor.exited(index, ending, now);
+    if (entry != nullptr && !supervisor.closing() && !supervisor.finished())
+        kill_group(exited.pid);
 }
 
 /// Called once for each end: what the OOM killer did since the last one is put down to this service.

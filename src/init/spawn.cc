@@ -306,12 +306,19 @@ bool signal_listed(int list, int signal)
     }
 }
 
+void kill_group(pid_t pid)
+{
+    // Each service is the leader of a session and so of a group; one that was adopted is in the group of those before it.
+    // Who is still on the way there is in ours.
+    if (const pid_t group = ::getpgid(pid); group > 1 && group != ::getpgrp())
+        (void)os::kill(-group, SIGKILL);
+}
+
 void Pid1::kill(ServiceIndex index)
 {
     const PlanService& service = plan.all_services()[index];
     if (const pid_t pid = supervisor.service(index).pid; pid > 0) {
-        // Each service is the leader of a session and so of a group, unless it is still on its way there.
-        (void)os::kill(-pid, SIGKILL);
+        kill_group(pid);
         (void)os::kill(pid, SIGKILL);
     }
     if (service.kill_file >= 0 && os::pwrite(service.kill_file, "1", 1, 0).ok())

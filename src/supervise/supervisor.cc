@@ -259,6 +259,14 @@ void Supervisor::become_ready(ServiceIndex index, std::int64_t now)
         schedule_probe(index, now);
 }
 
+void Supervisor::adopt(ServiceIndex index, pid_t pid)
+{
+    pids_.set(index, false, pid);
+    // Its stop signal went to the one before.
+    if (services_[index].state == ServiceState::Stopping && services_[index].step == StopStep::Signalled)
+        actions_.send_stop(index);
+}
+
 // --- Ending ---
 
 bool Supervisor::left(ServiceIndex index)
@@ -291,9 +299,14 @@ void Supervisor::exited(ServiceIndex index, const Ending& ending, std::int64_t n
     else
         judge(index, starting && policy.ready != Ready::Start && !policy.oneshot ? Reason::NotReady : Reason::Ended,
               now);
-    // What it left behind must not meet its next instance. At the end of everything, descendants are
-    // given their own time to end, by whoever asked for the end.
-    if (!closing_ && !finished())
+    kill_rest(index);
+}
+
+/// What it left behind must not meet its next instance; but its hook is among that, and may do its work first. At the
+/// end of everything, descendants are given their own time to end, by whoever asked for the end.
+void Supervisor::kill_rest(ServiceIndex index)
+{
+    if (!closing_ && !finished() && services_[index].task != Task::OnStop)
         actions_.kill(index);
 }
 

@@ -77,7 +77,12 @@ public:
     void ready(ServiceIndex index, std::int64_t now);
     void reloading(ServiceIndex index, std::int64_t now);
     /// It says that its main process is another one from now on, which the caller has found to be its own.
-    void adopt(ServiceIndex index, pid_t pid) { pids_.set(index, false, pid); }
+    void adopt(ServiceIndex index, pid_t pid);
+    /// Whether it may: a service that has been killed is not to go on in another process.
+    bool may_hand_on(ServiceIndex index) const
+    {
+        return services_[index].state != ServiceState::Stopping || services_[index].step < StopStep::Killed;
+    }
     /// Its main process has ended with code 0. True: it may go on in another, which its pid file will name.
     bool left(ServiceIndex index);
     /// Its main process has ended and was reaped; this is so also where its exec failed.
@@ -126,6 +131,7 @@ private:
     void note_stability(ServiceIndex index, std::int64_t now);
     void conclude(ServiceIndex index, std::int64_t now);
     void signal(ServiceIndex index, std::int64_t now);
+    void kill_rest(ServiceIndex index);
     void enter(ServiceIndex index, ServiceState state, std::int64_t now, std::int64_t deadline = os::never);
 
     // turns.cc: the queue, the neighbours, and what is due.

@@ -241,6 +241,8 @@ void Supervisor::task_ended(ServiceIndex index, bool good, std::int64_t now)
     pids_.set(index, true, 0);
     service.task = Task::None;
     after_task(index, task, good ? TaskResult::Good : TaskResult::Bad, now);
+    if (task == Task::OnStop && service.pid == 0)
+        kill_rest(index);
 }
 
 void Supervisor::after_task(ServiceIndex index, Task task, TaskResult result, std::int64_t now)

@@ -277,6 +277,21 @@ TEST_CASE("hooks: on_start, on_stop and on_failure, as the service's user, also 
     CHECK(written("order") == "run\non_start 1234\non_failure\nrun\non_start 1234\non_stop\n");
 }
 
+TEST_CASE("hooks: on_stop does its work to the end where the main process ends meanwhile; then the rest is killed")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start",
+                service_spec("polite", "[service.main]\ncommand = " +
+                                           shell("sleep 1000 & while ! [ -e /data/go ]; do sleep 0.02; done") +
+                                           "\non_stop = " + shell("echo >/data/go; sleep 0.5; echo done >/data/done") +
+                                           "\n[service.other]\ncommand = [\"/bin/sleep\", \"1000\"]\n")});
+    (void)done({"stop", "--service", "main", "polite"});
+    CHECK(wrote("done", "done\n"));
+    CHECK(eventually([] { return read_text(cgroup("pids", "polite/main/cgroup.procs")).empty(); }));
+    CHECK(of("polite", "main", "state") == "\"stopped\"");
+    (void)done({"stop", "polite"});
+}
+
 TEST_CASE("hooks: one that cannot be executed is told in the log, and the service goes on")
 {
     const NothingLeft nothing_left;

@@ -389,7 +389,7 @@ TEST_CASE("tasks: on_stop runs before the stop signal")
         CHECK_FALSE(world.supervisor.finished());
         world.task_ends(true);
         CHECK(world.supervisor.finished());
-        CHECK(world.take() == "task0:on_stop kill0 ");
+        CHECK(world.take() == "task0:on_stop ");  // not killed; and at the end of everything there is time for the rest
     }
     SUBCASE("not of one that was never ready")
     {
@@ -454,6 +454,43 @@ TEST_CASE("tasks: on_stop runs before the stop signal")
         CHECK(world.state() == State::Stopped);
         CHECK(world.supervisor.finished());
     }
+}
+
+TEST_CASE("on_stop goes on where the main process has ended meanwhile; what is left is killed after it")
+{
+    World world(2);
+    world.policies[0].tasks = task_bit(Task::OnStop);
+    world.up();
+    world.stop_by_hand();
+    CHECK(world.take() == "task0:on_stop ");
+    world.exit(0);
+    CHECK(world.take() == "");
+    CHECK(world.state() == World::State::Stopped);
+    world.start_by_hand();
+    CHECK(world.take() == "");
+    world.task_ends(true);
+    CHECK(world.take() == "kill0 start0 ");
+}
+
+TEST_CASE("who takes over while it is being stopped gets the stop signal too, until it has been killed")
+{
+    World world(2);
+    world.policies[0].stop_timeout = 100;
+    world.up();
+    world.supervisor.adopt(0, 5000);
+    CHECK(world.take() == "");
+    world.stop_by_hand();
+    CHECK(world.take() == "stop0 ");
+    CHECK(world.supervisor.may_hand_on(0));
+    world.supervisor.adopt(0, 5001);
+    CHECK(world.take() == "stop0 ");
+    world.pass(100);
+    CHECK(world.take() == "kill0 ");
+    CHECK_FALSE(world.supervisor.may_hand_on(0));
+    world.exit(137);
+    CHECK(world.state() == World::State::Stopped);
+    world.start_by_hand();
+    CHECK(world.supervisor.may_hand_on(0));
 }
 
 TEST_CASE("tasks: on_failure runs after each failure, before the next life")
