@@ -32,6 +32,9 @@ void refuse(Refusal refusal);
 // Files.
 Result<Fd> open(const char* path, int flags, mode_t mode = 0);
 Result<Fd> openat(int directory, const char* path, int flags, mode_t mode = 0);
+/// openat(2) that leads to no other file system, whatever was mounted on the way: EXDEV (openat2(2), 5.6; before that
+/// it does).
+Result<Fd> open_within(int directory, const char* path, int flags);
 Result<std::size_t> read(int fd, void* buffer, std::size_t size);
 Result<std::size_t> write(int fd, const void* buffer, std::size_t size);
 Result<std::size_t> pread(int fd, void* buffer, std::size_t size, std::int64_t offset);
@@ -106,6 +109,8 @@ struct Pair {
     Fd first, second;
 };
 Result<Pair> socketpair(int type);
+/// tee(2) without waiting, however the pipes were opened.
+Result<void> tee(int from, int to, std::size_t size);
 /// memfd_create(2), sealable.
 Result<Fd> memfd(const char* name, unsigned flags = 0);
 /// Forbids every later change of a memfd's content and size.
@@ -165,6 +170,7 @@ Result<void> setsid();
 /// The ids of this process, real, effective and saved; the plain system calls (vial has no threads).
 Result<void> setresuid(uid_t user);
 Result<void> setresgid(gid_t group);
+Result<void> set_saved_group(gid_t group);
 Result<void> setgroups(std::span<const gid_t> groups);
 
 // Sockets.
@@ -183,6 +189,9 @@ Result<void> send_descriptors(int fd, const void* data, std::size_t size, std::s
 /// are lost.
 Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, std::span<int> passed, std::size_t& count,
                                         int flags = 0);
+/// Looks at the next message without taking it out: how many descriptors come with it, of which copies go to `passed` and are
+/// the caller's to close. EMFILE: they do not all fit.
+Result<std::size_t> peek_descriptors(int fd, std::span<int> passed);
 /// poll(2): the number of ready entries, 0 on a timeout. `timeout`: milliseconds, -1 waits for ever.
 Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout);
 

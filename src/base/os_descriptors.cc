@@ -78,6 +78,12 @@ Result<Pipe> pipe(int flags)
     return Pipe{Fd(ends[0]), Fd(ends[1])};
 }
 
+Result<void> tee(int from, int to, std::size_t size)
+{
+    static constexpr Call call{"copy to a pipe", SYS_tee};
+    return tell(call, from, to, size, 2U);  // SPLICE_F_NONBLOCK
+}
+
 Result<Pair> socketpair(int type)
 {
     static constexpr Call call{"make a socket pair", SYS_socketpair};

@@ -84,8 +84,11 @@ Result<void> send_descriptors(int fd, const void* data, std::size_t size, std::s
     return {};
 }
 
-Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, std::span<int> passed, std::size_t& count,
-                                        int flags)
+namespace {
+
+/// `said`: what the kernel has to say of the message, MSG_CTRUNC and others.
+Result<std::size_t> receive_with(int fd, void* data, std::size_t size, std::span<int> passed, std::size_t& count,
+                                 int flags, int& said)
 {
     count = 0;
     iovec part{data, size};
@@ -105,14 +108,41 @@ Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, st
         count = std::min<std::size_t>((header->cmsg_len - CMSG_LEN(0)) / sizeof(int), passed.size());
         std::memcpy(passed.data(), CMSG_DATA(header), count * sizeof(int));
     }
+    said = message.msg_flags;
     return size_received;
+}
+
+}  // namespace
+
+Result<std::size_t> receive_descriptors(int fd, void* data, std::size_t size, std::span<int> passed, std::size_t& count,
+                                        int flags)
+{
+    int said = 0;
+    return receive_with(fd, data, size, passed, count, flags, said);
+}
+
+Result<std::size_t> peek_descriptors(int fd, std::span<int> passed)
+{
+    char byte;
+    int said = 0;
+    std::size_t count = 0;
+    TRY(receive_with(fd, &byte, 1, passed, count, MSG_PEEK | MSG_DONTWAIT, said));
+    if ((said & MSG_CTRUNC) == 0)
+        return count;
+    for (const int each : passed.first(count))
+        Fd(each).reset();
+    return Error(EMFILE, "receive a message");
 }
 
 Result<std::size_t> receive(int fd, void* data, std::size_t size, Fd* passed, int flags)
 {
+    // Without an address to fill in, the kernel does not look at the one for its length either.
+    static constexpr Call call{"receive a message", SYS_recvfrom, 0, true};
+    if (passed == nullptr)
+        return ask(call, fd, data, size, flags, nullptr);
     int number = -1;
     std::size_t count = 0;
-    auto got = receive_descriptors(fd, data, size, {&number, passed != nullptr ? 1U : 0U}, count, flags);
+    auto got = receive_descriptors(fd, data, size, {&number, 1U}, count, flags);
     if (count == 1)
         passed->reset(number);
     return got;

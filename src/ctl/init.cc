@@ -118,6 +118,11 @@ Text open_control(Entry& entry, Text path)
     if (!socket.ok())
         return compose("--control: %", words_of(socket.error()));
     entry.control = socket.value().release();
+    // What the path leads to in the end is none of ours.
+    const std::size_t slash = path.rfind('/');
+    const Text directory = slash == path.npos ? Text(".") : slash == 0 ? Text("/") : Text(path.substr(0, slash));
+    if (Opened opened = os::open(directory.c_str(), O_PATH | O_DIRECTORY); opened.ok())
+        entry.control_directory = opened.value().release();
     return {};
 }
 
@@ -249,8 +254,8 @@ Result<int> init(const Arguments& arguments)
     }
     const int code = run_entry(entry);
     // Only now: whoever still asks has been answered.
-    if (const Text path = arguments.value(Option::Control); path.starts_with('/'))
-        (void)os::unlinkat(AT_FDCWD, path.c_str());
+    if (const Text path = arguments.value(Option::Control); entry.control_directory >= 0)
+        (void)os::unlinkat(entry.control_directory, path.c_str() + (path.rfind('/') + 1));
     return code;
 }
 

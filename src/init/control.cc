@@ -36,6 +36,12 @@ Result<void> Control::open(int epoll, int listener, char* memory)
 {
     epoll_ = epoll;
     listener_ = listener;
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+    // Nobody asked for descriptors, and to close one may take as long as its sender likes (6.16).
+    constexpr int refused = 0;
+    (void)::setsockopt(listener, SOL_SOCKET, SO_PASSRIGHTS, &refused, sizeof refused);
     memory_ = memory;
     if (listener_ >= 0)
         TRY(os::watch(epoll_, listener_, EPOLLIN, event_token(Source::Listener)));

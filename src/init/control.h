@@ -82,7 +82,8 @@ private:
     void listen(bool wanted);
     bool read_line(std::uint32_t place);
     void hear_follower(std::uint32_t place);
-    void begin_answer(Pid1& init, std::uint32_t place);
+    /// Not part of who calls it: its buffer would lie beneath all else that PID 1 does, and cost a page of stack.
+    [[gnu::noinline]] void begin_answer(Pid1& init, std::uint32_t place);
     void carry_on(Pid1& init, std::uint32_t place);
     void await(std::uint32_t place);
     static bool send_page(Client& client, const char* start);

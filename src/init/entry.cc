@@ -109,6 +109,39 @@ void leave_terminal(const Entry& entry)
         tell(entry, Level::Debug, {"Unable to detach from controlling tty (errno=", Decimal(left.number()), ")."});
 }
 
+/// Standard error is the command's as well, and so is whether writing to it blocks. Opened anew, where it is a pipe or a
+/// terminal, that is for us alone to say. A file has to be left alone: opened anew it would be written from its beginning.
+void open_error(Entry& entry)
+{
+    const auto status = os::fstat(STDERR_FILENO);
+    if (!status.ok() || !(S_ISFIFO(status.value().st_mode) || ::isatty(STDERR_FILENO) != 0))
+        return;
+    if (Opened anew = os::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY); anew.ok())
+        entry.error = anew.value().release();
+}
+
+/// Writes a line of less than a page, if nobody has to be waited for: whoever reads it may have gone to sleep, and who
+/// else writes to it may fill it at any moment.
+void write_error(const Entry& entry, std::string_view line)
+{
+    if (entry.error >= 0) {
+        (void)os::write(entry.error, line.data(), line.size());
+        return;
+    }
+    if (os::send(STDERR_FILENO, line.data(), line.size(), -1, MSG_DONTWAIT).number() != ENOTSOCK)
+        return;
+    // A pipe that may not be opened anew: there is one call that can be told not to wait.
+    if (const auto pipe = os::pipe(); pipe.ok() && os::write(pipe.value().write.get(), line.data(), line.size()).ok()) {
+        const auto done = os::tee(pipe.value().read.get(), STDERR_FILENO, line.size());
+        if (done.ok() || done.number() == EAGAIN || done.number() == EPIPE)
+            return;
+    }
+    pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
+    const auto ready = os::poll({&standard_error, 1}, 0);
+    if (ready.ok() && (standard_error.revents & POLLOUT) != 0)
+        (void)os::write(STDERR_FILENO, line.data(), line.size());
+}
+
 }  // namespace
 
 int run_entry(Entry& entry)
@@ -118,8 +151,9 @@ int run_entry(Entry& entry)
     entry.first = ::getpid() == 1;
     occupy_standard_descriptors();
     if (entry.command == nullptr)
-        (void)os::close_inherited(
-            std::max({entry.plan, entry.control, entry.requests, entry.answers, entry.log[0], entry.log[1], 2}));
+        (void)os::close_inherited(std::max({entry.plan, entry.control, entry.control_directory, entry.requests,
+                                            entry.answers, entry.log[0], entry.log[1], 2}));
+    open_error(entry);
 
     ask_for_orphans(entry);
     const bool followed = follow_parent(entry);
@@ -159,11 +193,6 @@ void tell(const Entry& entry, Level level, std::initializer_list<std::string_vie
 {
     if (level > entry.level)
         return;
-    // Room for a page is what POLLOUT means on a pipe: a reader who has gone to sleep shall not keep us waiting.
-    pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
-    const auto ready = os::poll({&standard_error, 1}, 0);
-    if (!ready.ok() || (standard_error.revents & POLLOUT) == 0)
-        return;
     char buffer[1024];
     Writer line(buffer, sizeof buffer - 1);
     bool named = false;
@@ -180,7 +209,7 @@ void tell(const Entry& entry, Level level, std::initializer_list<std::string_vie
         line.put(part);
     const std::size_t size = line.text().size();
     buffer[size] = '\n';
-    (void)os::write(STDERR_FILENO, buffer, size + 1);
+    write_error(entry, {buffer, size + 1});
 }
 
 }  // namespace vial

@@ -7,7 +7,7 @@
 /// mask, ignored signals, privileges and limits that init itself was given. What init needs beside that is little enough
 /// for the poorest of containers: no /proc, no writable file system, no privilege.
 ///
-/// Whoever reads a command line (ctl/init.cc, peers.cc) fills in an `Entry` and calls `run_entry`.
+/// Whoever reads a command line (ctl/init.cc, peer_flags.cc) fills in an `Entry` and calls `run_entry`.
 
 #include "spec/spec.h"
 
@@ -34,6 +34,8 @@ struct Entry {
     char* const* command = nullptr;   ///< ends with a null
     int plan = -1;                    ///< without a command: the plan of several services; -1: --pause
     int control = -1;                 ///< a listening socket
+    int control_directory = -1;       ///< where its file is
+    int error = -1;                   ///< standard error as ours alone, non-blocking; -1: it cannot be had
     int requests = -1, answers = -1;  ///< --control-fd
     int log[2] = {-1, -1};            ///< segments of `log_size` bytes; -1: output is not ours to keep
     Bytes log_size = LogSpec{}.size;

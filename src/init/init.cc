@@ -99,8 +99,10 @@ Result<int> supervise(const Plan& plan, const Entry* entry)
     Pid1 init(plan, tables, {runtimes, count});
     init.events.open(reinterpret_cast<Event*>(memory));
     init.entry = entry;
-    TRY(init.open(memory + size));
-    return init.run();
+    auto opened = init.open(memory + size);
+    auto code = opened.ok() ? Result<int>(init.run()) : opened.error();
+    init.clear_away();
+    return code;
 }
 
 int run_init(int plan_fd)
@@ -175,6 +177,8 @@ Result<void> Pid1::open_events()
     epoll = TRY(os::epoll()).release();
     signals_ = TRY(os::signal_descriptor(os::every_signal())).release();
     TRY(os::watch(epoll, signals_, EPOLLIN, event_token(Source::Signals)));
+    if (Opened directory = os::open("/proc", O_PATH | O_DIRECTORY); directory.ok())
+        proc_ = directory.value().release();
     timer_ = TRY(os::timer()).release();
     return os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer));
 }

@@ -166,7 +166,7 @@ void Pid1::let_go(pid_t pid)
         (void)os::close_inherited(
             std::max({epoll, signals_, timer_, null_, plan.control, entry->control, entry->requests, entry->answers,
                       entry->log[0], entry->log[1], runtimes[0].output_read, runtimes[0].output_write,
-                      runtimes[0].exec_report, interfaces}) +
+                      runtimes[0].exec_report, interfaces, proc_, entry->error, entry->control_directory}) +
             16);
         (void)os::chdir("/");
     }
@@ -275,11 +275,11 @@ namespace {
 
 /// Signals each of our children, as the kernel lists them (CONFIG_PROC_CHILDREN). Only that way are those found who
 /// came to us as orphans where we are not PID 1.
-void signal_children(int number)
+void signal_children(int proc, int number)
 {
     char path[64] = {};
-    Writer(path, sizeof path - 1).put("/proc/self/task/").decimal(::getpid()).put("/children");
-    if (const Opened list = os::open(path, O_RDONLY); list.ok())
+    Writer(path, sizeof path - 1).decimal(::getpid()).put("/task/").decimal(::getpid()).put("/children");
+    if (const Opened list = os::open_within(proc, path, O_RDONLY | O_NONBLOCK); list.ok())
         (void)signal_listed(list.value().get(), number);
 }
 
@@ -294,7 +294,7 @@ bool Pid1::signal_rest(int number)
     if (main_group_ > 0 && !os::kill(-main_group_, number).ok())
         main_group_ = 0;
     if (number != 0)
-        signal_children(number);
+        signal_children(proc_, number);
     return main_group_ == 0 && os::wait(0, WNOHANG | WNOWAIT).number() == ECHILD;
 }
 

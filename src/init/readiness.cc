@@ -4,7 +4,7 @@
 ///
 /// * `notify`: datagrams of sd_notify(3), on a socket of the service's own: who may write to it is the service's user and
 ///   root. READY, RELOADING, STATUS and MAINPID are understood, the rest is passed over. Descriptors that come along
-///   (BARRIER=1) are never taken in, which closes them: that is what their sender waits for.
+///   (BARRIER=1) are closed: that is what their sender waits for.
 /// * `fd`: a newline on a pipe, as s6 has it.
 /// * `tcp`: a connection to the port is possible, tried without waiting for it.
 /// * a pid file: the process that it names is our child by now.
@@ -26,24 +26,32 @@ namespace vial {
 
 namespace {
 
+constexpr const char* notify_name = notify_directory.data() + std::string_view("/dev/").size();
+
 /// Who waits for a process's end, and whose it is. Nobody's: there is no such process.
 struct Kinship {
     std::int64_t parent = 0;
     uid_t user = 0;
 };
 
-Kinship kinship_of(pid_t pid)
+/// `proc`: an open /proc. Nobody may have put anything in its files' place that has to be waited for.
+Kinship kinship_of(int proc, pid_t pid)
 {
-    char path[32] = {};
-    Writer(path, sizeof path - 1).put("/proc/").decimal(pid).put("/stat");
-    char buffer[512];
     Kinship found;
-    const auto text = os::read_small(AT_FDCWD, path, buffer);
-    const auto status = os::lstat(AT_FDCWD, path);
-    if (!text.ok() || !status.ok())
+    char path[16] = {};
+    Writer(path, sizeof path - 1).decimal(pid);
+    const Opened process = os::open_within(proc, path, O_PATH | O_DIRECTORY);
+    if (!process.ok())
         return found;
+    const Opened file = os::open_within(process.value().get(), "stat", O_RDONLY | O_NONBLOCK);
+    const auto status = os::fstat(process.value().get());
+    if (!file.ok() || !status.ok())
+        return found;
+    char buffer[512];
+    const auto got = os::read(file.value().get(), buffer, sizeof buffer);
     // `12 (any name) S 1 ...`: the name may hold everything.
-    std::string_view rest = text.value().substr(std::min(text.value().rfind(')'), text.value().size() - 1) + 1);
+    std::string_view rest(buffer, got.ok() ? got.value() : 0);
+    rest.remove_prefix(std::min(rest.rfind(')') + 1, rest.size()));
     (void)take_word(rest);
     found.parent = parse_number(take_word(rest)).value_or(0);
     found.user = status.value().st_uid;
@@ -58,20 +66,48 @@ Result<void> Pid1::open_notify_socket(ServiceIndex index)
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     Writer path(address.sun_path, sizeof address.sun_path - 1);
-    if (auto made = os::mkdirat(AT_FDCWD, notify_directory.data(), 0755); !made.ok() && made.number() != EEXIST)
-        return made.error().as("make the socket that ready = \"notify\" takes, in", notify_directory);
+    if (notify_parent_ < 0) {
+        notify_parent_ = TRY(os::open("/dev", O_PATH | O_DIRECTORY)).release();
+        auto made = os::mkdirat(notify_parent_, notify_name, 0755);
+        if (!made.ok() && made.number() != EEXIST)
+            return made.error().as("make the socket that ready = \"notify\" takes, in", notify_directory);
+        made_notify_ = made.ok();
+        notify_ = TRY(os::openat(notify_parent_, notify_name, O_PATH | O_DIRECTORY)).release();
+    }
     path.put(notify_directory).put('/').put(service_name(index));
     Fd socket = TRY(os::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
     TRY(os::fchmod(socket.get(), 0600));  // becomes the mode of the file
-    TRY(os::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path.text()));
+    const auto* const name = reinterpret_cast<const sockaddr*>(&address);
+    auto bound = os::bind(socket.get(), name, sizeof address, path.text());
+    // One that an init has left that was killed is nobody's.
+    if (bound.number() == EADDRINUSE &&
+        os::connect(socket.get(), name, sizeof address, path.text()).number() == ECONNREFUSED) {
+        (void)os::unlinkat(notify_, plan.text(plan.all_services()[index].name));
+        bound = os::bind(socket.get(), name, sizeof address, path.text());
+    }
+    TRY(bound);
     const PlanService& service = plan.all_services()[index];
     if (service.user != 0) {
         const Fd file = TRY(os::open(address.sun_path, O_PATH | O_NOFOLLOW));
         TRY(os::fchown(file.get(), service.user, service.group));
     }
-    TRY(os::watch(epoll, socket.get(), EPOLLIN, event_token(Source::Readiness, index)));
+    // Told of what comes, not of what is there: one that cannot be taken now would wake us without end.
+    TRY(os::watch(epoll, socket.get(), EPOLLIN | EPOLLET, event_token(Source::Readiness, index)));
     runtimes[index].readiness = socket.release();
     return {};
+}
+
+/// /dev may go on without us. Not by path: what is mounted there by now is none of ours, and could keep us waiting.
+void Pid1::clear_away() const
+{
+    if (notify_ < 0)
+        return;
+    for (ServiceIndex index = 0; index < plan.service_count; index++) {
+        if (runtimes[index].readiness >= 0 && policy(index).ready == Ready::Notify)
+            (void)os::unlinkat(notify_, plan.text(plan.all_services()[index].name));
+    }
+    if (made_notify_)
+        (void)os::unlinkat(notify_parent_, notify_name, AT_REMOVEDIR);
 }
 
 /// What a new life begins with. Returns the end that the service gets, where it gets one.
@@ -82,8 +118,8 @@ Result<Fd> Pid1::begin_readiness(ServiceIndex index)
     const Ready ready = policy(index).ready;
     if (ready == Ready::Notify) {
         // What the former life said last does not count for this one.
-        char passed_over;
-        for (int turn = 0; turn < 64 && os::read(runtime.readiness, &passed_over, 1).ok(); turn++) {
+        char passed_over[1];
+        for (int turn = 0; turn < 64 && take_message(index, passed_over).ok(); turn++) {
         }
     }
     if (ready != Ready::Fd)
@@ -127,6 +163,27 @@ int Pid1::is_connected(ServiceIndex index, int socket) const
     return os::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address, "127.0.0.1").number();
 }
 
+/// One datagram of `notify`, without the descriptors that may come with it. Who is the last to close one may have to wait
+/// for as long as its sender likes (SO_LINGER; one that ends does not wait): so that is another process, which keeps
+/// copies until we are done with ours. Where the kernel refuses it us, the datagram stays where it is.
+Result<std::size_t> Pid1::take_message(ServiceIndex index, std::span<char> text)
+{
+    const int socket = runtimes[index].readiness;
+    const std::span<int> passed(reinterpret_cast<int*>(scratch), 256);
+    const std::size_t count = TRY(os::peek_descriptors(socket, passed));
+    const pid_t keeper = count == 0 ? -1 : os::clone({}).value_or(-1);
+    while (keeper == 0)
+        (void)os::poll({}, -1);
+    auto got = Result<std::size_t>(Error(EAGAIN, "receive a message"));
+    if (count == 0 || keeper > 0)
+        got = os::receive(socket, text.data(), text.size(), nullptr, MSG_DONTWAIT);
+    for (const int each : passed.first(count))
+        Fd(each).reset();
+    if (keeper > 0)
+        (void)os::kill(keeper, SIGKILL);
+    return got;
+}
+
 void Pid1::hear_readiness(ServiceIndex index)
 {
     const int readiness = runtimes[index].readiness;
@@ -155,9 +212,9 @@ void Pid1::hear_readiness(ServiceIndex index)
         break;
     }
     default:
-        // A few at a time; epoll says so if there are more.
+        // A few at a time, then others have their turn.
         for (int count = 0; count < 4; count++) {
-            const auto got = os::receive(readiness, text, sizeof text, nullptr, MSG_DONTWAIT);
+            const auto got = take_message(index, text);
             if (!got.ok())
                 return;
             std::string_view message(text, got.value());
@@ -167,6 +224,7 @@ void Pid1::hear_readiness(ServiceIndex index)
                 hear_word(index, key, value);
             }
         }
+        (void)os::rewatch(epoll, readiness, EPOLLIN | EPOLLET, event_token(Source::Readiness, index));
         break;
     }
 }
@@ -190,9 +248,9 @@ void Pid1::hear_main(ServiceIndex index, std::int64_t number)
     const auto pid = static_cast<pid_t>(number);
     const Service& service = supervisor.service(index);
     const std::uint32_t user = plan.all_services()[index].user;
-    if (number < 2 || pid != number || service.pid == 0 || supervisor.find(pid).found)
+    if (number < 2 || pid != number || service.pid == 0 || !supervisor.may_hand_on(index) || supervisor.find(pid).found)
         return;
-    const Kinship kinship = kinship_of(pid);
+    const Kinship kinship = kinship_of(proc_, pid);
     if (user != 0 && kinship.user != user)
         return;
     if (kinship.parent == ::getpid())
@@ -205,10 +263,10 @@ void Pid1::hear_main(ServiceIndex index, std::int64_t number)
 bool Pid1::goes_on(ServiceIndex index)
 {
     const pid_t pid = std::exchange(runtimes[index].next_main, 0);
-    if (pid == 0 || supervisor.find(pid).found)
+    if (pid == 0 || !supervisor.may_hand_on(index) || supervisor.find(pid).found)
         return false;
     // The number may be another's by now.
-    const Kinship kinship = kinship_of(pid);
+    const Kinship kinship = kinship_of(proc_, pid);
     const std::uint32_t user = plan.all_services()[index].user;
     if (kinship.parent != ::getpid() || (user != 0 && kinship.user != user))
         return false;

@@ -124,6 +124,59 @@ TEST_CASE("an error names the call's object")
     CHECK(std::string(os::execute("/nowhere/program", none, none)->object) == "/nowhere/program");
 }
 
+TEST_CASE("open_within stays on its file system, where the kernel can say so")
+{
+    const Fd root = os::open("/", O_PATH | O_DIRECTORY).take();
+    CHECK(Opened(os::open_within(root.get(), "proc/self/stat", O_RDONLY)).number() == EXDEV);
+    const Fd proc = os::open("/proc", O_PATH | O_DIRECTORY).take();
+    CHECK(Opened(os::open_within(proc.get(), "self/stat", O_RDONLY)).ok());
+    CHECK(Opened(os::open_within(proc.get(), "none", O_RDONLY)).number() == ENOENT);
+    for (const int number : {ENOSYS, EPERM}) {
+        const Refuse refuse(__NR_openat2, number);
+        CHECK(Opened(os::open_within(root.get(), "proc/self/stat", O_RDONLY)).ok());
+    }
+}
+
+TEST_CASE("peek_descriptors tells how many come along, and leaves the message where it is")
+{
+    const os::Pair pair = os::socketpair(SOCK_DGRAM).take();
+    int passed[4];
+    CHECK(os::peek_descriptors(pair.second.get(), passed).number() == EAGAIN);
+    REQUIRE(os::send(pair.first.get(), "text", 4).ok());
+    CHECK(os::peek_descriptors(pair.second.get(), passed).value() == 0);
+    char text[8];
+    CHECK(os::receive(pair.second.get(), text, sizeof text).value() == 4);
+
+    const int many[] = {0, 0, 0, 0, 0};
+    REQUIRE(os::send_descriptors(pair.first.get(), "text", 4, std::span(many).first(3)).ok());
+    CHECK(os::peek_descriptors(pair.second.get(), passed).value() == 3);
+    for (const int each : std::span(passed).first(3)) {
+        CHECK(is_open(each));
+        Fd(each).reset();
+    }
+    CHECK(os::receive(pair.second.get(), text, sizeof text).value() == 4);
+
+    REQUIRE(os::send_descriptors(pair.first.get(), "text", 4, many).ok());
+    const int next = Fd(os::duplicate(0).take()).get();  // the lowest that is free
+    CHECK(os::peek_descriptors(pair.second.get(), passed).number() == EMFILE);
+    CHECK_FALSE(is_open(next));
+    CHECK(os::receive(pair.second.get(), text, sizeof text).value() == 4);
+}
+
+TEST_CASE("tee does not wait for room, though the pipe would let it")
+{
+    const os::Pipe from = os::pipe().take(), to = os::pipe().take();
+    REQUIRE(os::write(from.write.get(), "text", 4).ok());
+    REQUIRE(os::tee(from.read.get(), to.write.get(), 4).ok());
+    char text[8];
+    CHECK(os::read(to.read.get(), text, sizeof text).value() == 4);
+    int turns = 0;
+    while (os::tee(from.read.get(), to.write.get(), 4).ok() && turns < 10000)
+        turns++;
+    CHECK(turns < 10000);
+    CHECK(os::tee(from.read.get(), to.write.get(), 4).number() == EAGAIN);
+}
+
 TEST_CASE("a test may refuse any call")
 {
     {
