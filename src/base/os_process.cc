@@ -208,14 +208,28 @@ Result<void> setresuid(uid_t user)
     return tell(call, user, user, user);
 }
 
-Result<void> setresgid(gid_t group)
+namespace {
+
+Result<void> change_groups(gid_t real_and_effective, gid_t saved)
 {
 #ifdef SYS_setresgid32
     static constexpr Call call{"change the group", SYS_setresgid32};
 #else
     static constexpr Call call{"change the group", SYS_setresgid};
 #endif
-    return tell(call, group, group, group);
+    return tell(call, real_and_effective, real_and_effective, saved);
+}
+
+}  // namespace
+
+Result<void> setresgid(gid_t group)
+{
+    return change_groups(group, group);
+}
+
+Result<void> set_saved_group(gid_t group)
+{
+    return change_groups(static_cast<gid_t>(-1), group);
 }
 
 Result<void> setgroups(std::span<const gid_t> groups)

@@ -168,6 +168,10 @@ Result<void> Pid1::open(char* pages)
         interfaces = file.value().release();
 
     TRY(open_outputs());
+    // Who has all of a process's ids may set its limits, see prlimit(2): root in here could leave us no descriptor, or a
+    // second to live. Nobody has this one; where it is not mapped, there is no other root than ours.
+    constexpr gid_t nobody = 65534;
+    (void)os::set_saved_group(nobody);
     TRY(limit_capabilities(plan.capabilities | own_capabilities));
     return {};
 }

@@ -48,6 +48,7 @@ TEST_CASE("what a process may do to others, to the kernel and to the machine")
     const Row rows[] = {
         {{"process", "1"}, no_walls, false},
         {{"trace", "1"}, {}, false},
+        {{"limits", "1"}, {}, false},
         {{"write-fds", "1"}, no_walls, false},
         {{"descriptors"}, {}, false},
         {{"filter"}, no_walls, false},

@@ -23,6 +23,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -244,6 +245,15 @@ static int trace(char** words)
     if (pidfd >= 0 && syscall(438 /* pidfd_getfd */, pidfd, 0, 0) >= 0)
         return say(succeeded, "a descriptor of %s was taken", words[0]);
     return say(is_wall(error) ? refused : not_tried, "%s", strerror(error));
+}
+
+/* limits PID: without room for descriptors, or with a second of processor time, no process goes far. */
+static int limits(char** words)
+{
+    const struct rlimit none = {0, 0};
+    if (syscall(SYS_prlimit64, atoi(words[0]), RLIMIT_CORE, &none, NULL) == 0)
+        return say(succeeded, "%s has a limit of ours", words[0]);
+    return say(is_wall(errno) ? refused : not_tried, "%s", strerror(errno));
 }
 
 static int is_pipe(const char* target)
@@ -768,6 +778,7 @@ static const struct {
     {"hunt", hunt, 1},
     {"idle", idle, 0},
     {"kill", kill_them, 1},
+    {"limits", limits, 1},
     {"mount-below", mount_below, 1},
     {"naive-exec", naive_exec, 2},
     {"new-user-clone", new_user_clone, 0},
