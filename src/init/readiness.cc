@@ -299,7 +299,7 @@ Result<pid_t> Pid1::find_main(ServiceIndex index)
         const auto pid = static_cast<pid_t>(number);
         if (number < 2 || pid != number)
             return refuse("it holds no process's number");
-        const Kinship kinship = kinship_of(pid);
+        const Kinship kinship = kinship_of(proc_, pid);
         if (kinship.parent != ::getpid() || supervisor.find(pid).found ||
             (service.user != 0 && kinship.user != service.user))
             return refuse("it names no process of the service that goes on alone");

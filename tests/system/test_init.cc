@@ -298,6 +298,39 @@ TEST_CASE("pid1-11: a first exec that fails is told in words and exits 127 or 12
     CHECK(directory.end() == 126);
 }
 
+TEST_CASE("a start that ended is over, whoever still holds what it would have reported through")
+{
+    int gate[2];
+    REQUIRE(::pipe2(gate, O_CLOEXEC | O_NONBLOCK) == 0);
+    const Fd gate_end(gate[0]), closed_gate(gate[1]);
+    char much[4096] = {};
+    while (::write(gate[1], much, sizeof much) > 0) {
+    }
+    // Its child waits here on its way to its exec, as if the gate were a control group's file.
+    REQUIRE(::fcntl(gate[1], F_SETFL, 0) == 0);
+    ServiceSpec service = shell("exec sleep 1000");
+    service.policy.restart = Restart::Always;
+    service.policy.restart_delay = 0;
+    Container container(service);
+    container.leaves.resize(1);
+    container.leaves[0].join[0] = gate[1];
+    container.start();
+    const auto child = [&] { return static_cast<pid_t>(std::atoi(container.children().c_str())); };
+    REQUIRE(eventually([&] { return child() > 1; }));
+    const pid_t first = child();
+    std::vector<Fd> copies = copies_of(first);
+    REQUIRE(copies.size() > 3);
+    REQUIRE(::kill(first, SIGKILL) == 0);
+    REQUIRE(eventually([&] { return child() > 1 && child() != first; }));
+    while (::read(gate[0], much, sizeof much) > 0) {
+    }
+    CHECK(container.hear() == "R");
+    copies.clear();
+    CHECK(container.status("main", "restarts") == "1");
+    container.signal(SIGTERM);
+    CHECK(container.end() == 128 + SIGTERM);
+}
+
 TEST_CASE("a first exec that fails ends the services that did start")
 {
     ServiceSpec missing = shell("", "bad");
@@ -572,11 +605,12 @@ TEST_CASE("control: start, stop and restart of one of several")
 
 TEST_CASE("control: every answer is lines of JSON")
 {
+    const std::string controls(100, '\x01');  // each is told as six letters
     Container container({shell("exec sleep 1000", "a"), shell("exec sleep 1000", "b")});
     container.run();
     for (const char* request :
          {"status", "stats", "ping", "stop nobody", "start", "signal", "signal FOO a", "signal USR9", "events a",
-          "reload nobody", "logs", "", "  ", "\"\\\x01\xff", "ping pong", "stop a b"}) {
+          "reload nobody", "logs", "", "  ", "\"\\\x01\xff", "ping pong", "stop a b", controls.c_str()}) {
         const std::string answer = container.request(request);
         std::string_view rest = answer;
         CAPTURE(request);

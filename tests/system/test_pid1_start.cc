@@ -145,6 +145,43 @@ TEST_CASE("pid1-4: an exec that fails at once, and a child that ends at once, ar
 
 namespace {
 
+/// Who reads from `end` waits until `opener` is closed everywhere.
+struct Gate {
+    Gate()
+    {
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        end.reset(ends[0]);
+        opener.reset(ends[1]);
+    }
+    Fd end, opener;
+};
+
+/// Init as PID 1, held by a debugger's hand where it has made its child; and the child at its first instruction.
+class Held : public Contained {
+public:
+    Held(const Words& words, const std::vector<int>& blocked, Gate gate = {})
+        : Contained(words,
+                    [&] {
+                        set_signals(blocked, {});
+                        gate.opener.reset();
+                        char byte;
+                        (void)!::read(gate.end.get(), &byte, 1);
+                    }),
+          traced(pid(), PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
+    {
+        gate.opener.reset();
+        CHECK((traced.stop() >> 16) != 0);
+        unsigned long made = 0;
+        ::ptrace(PTRACE_GETEVENTMSG, pid(), nullptr, &made);
+        child = static_cast<pid_t>(made);
+        CHECK(eventually([&] { return state_of(child) == 't'; }, patience));
+    }
+
+    Traced traced;
+    pid_t child = 0;
+};
+
 /// With a debugger's hand init's child is held at its very beginning, until `meanwhile` has been done to init. It goes on
 /// to its exec when that returns.
 void before_exec(Process& process, Fd& open_gate, const std::function<void(pid_t init)>& meanwhile)
@@ -216,6 +253,36 @@ TEST_CASE("pid1-5: to stop and to go on again before the child's exec comes to g
     // Who is stopped does not end of this.
     process.kill(SIGTERM);
     CHECK(process.wait(patience) == 128 + SIGTERM);
+}
+
+TEST_CASE("pid1-42: a signal for a command that ended before its exec does not go to who has its number then")
+{
+    const NothingLeft nothing_left;
+    if (!is_vial())
+        return;
+    Held process(pid1({"--grace", "600s"}, witness()), {});
+    const pid_t init = process.pid(), child = process.child;
+    // Not by its report, which is held open here, but by its end alone will init know.
+    const std::vector<Fd> copies = copies_of(child);
+    REQUIRE(!copies.empty());
+    // Both wait for init; the signal is read first, for its number is the lower one.
+    (void)send_signal(init, SIGUSR1);
+    (void)send_signal(child, SIGKILL);
+    CHECK(eventually([&] { return ::waitpid(child, nullptr, WNOHANG | __WALL) == child; }, patience));
+    // On to where it has been reaped, and not a step further.
+    for (int turn = 0; turn < 10000 && state_of(child) != '\0'; turn++) {
+        ::ptrace(PTRACE_SYSCALL, init, nullptr, nullptr);
+        CHECK(process.traced.stop() != 0);
+    }
+    REQUIRE(state_of(child) == '\0');
+    Process heir(inside(init, witness({"recycle", "2", "name", "heir", "signals"})));
+    CHECK(heir.expect("heir: set\n", patience));
+    process.traced.let_go();
+    // As to everybody, in the end.
+    CHECK(heir.expect("heir: got 15\n", patience));
+    CHECK_FALSE(contains(heir.output(), "heir: got 10"));
+    heir.send("exit 0\n");
+    CHECK(process.end() == 128 + SIGKILL);
 }
 
 // tini and catatonit pass; under dumb-init the child dies of it before its exec.
