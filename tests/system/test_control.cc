@@ -414,13 +414,14 @@ TEST_CASE("pid1-60: where the kernel refuses processes, PID 1 goes on, tries aga
 TEST_CASE("PID 1 asks for no memory once it has started, whatever happens")
 {
     const NothingLeft nothing_left;
-    MemoryWatch memory(ctl_words(
-        {"start", spec("lean", "root = \"ROOT\"\n"
-                               "[service.busy]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.01; exit 1\"]\n"
-                               "restart = \"always\"\nrestart_delay = \"10ms\"\n"
-                               "[service.loud]\ncommand = [\"/bin/sh\", \"-c\", "
-                               "\"while :; do echo some words of a log that turns over; done\"]\n"
-                               "[service.calm]\ncommand = [\"/bin/sleep\", \"1000\"]\n[log]\nsize = \"8K\"\n")}));
+    MemoryWatch memory(
+        ctl_words({"start", spec("lean", "root = \"ROOT\"\n"
+                                         "[service.calm]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                         "[service.busy]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.01; exit 1\"]\n"
+                                         "restart = \"always\"\nrestart_delay = \"10ms\"\n"
+                                         "[service.loud]\ncommand = [\"/bin/sh\", \"-c\", "
+                                         "\"while :; do echo some words of a log that turns over; done\"]\n"
+                                         "[log]\nsize = \"8K\"\n")}));
     const pid_t init = init_pid("lean");
     REQUIRE(init > 0);
     memory.watch(init);
@@ -431,6 +432,7 @@ TEST_CASE("PID 1 asks for no memory once it has started, whatever happens")
          {"status", "stats", "logs", "logs calm", "ping", "reload", "reload calm", "restart calm", "stop calm",
           "start calm", "signal 18", "signal 18 calm", "nonsense", "stop nobody", "start"})
         CHECK(is_answer(Line("lean").ask(request)));
+    // Among what belongs to the first service, whose restart would be its end.
     (void)done({"exec", "lean", "--", "/bin/true"});
     Line loud("lean");
     (void)loud.send(std::string(1 << 20, 'x'));
