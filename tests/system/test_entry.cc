@@ -131,6 +131,31 @@ TEST_CASE("a spec without a root: its services run, and what takes a launcher is
     CHECK(lines(directory.err).size() == 1);
     CHECK(contains(directory.err, "/tmp: it is a directory"));
     CHECK(init({"--spec", work() + "/none.conf"}).code == 125);
+
+    write_text(file, "[service.a]\ncommand = [\"/bin/true\"]\nafter = [\"b\"]\n"
+                     "[service.b]\ncommand = [\"/bin/true\"]\nrequires = [\"a\"]\n");
+    const Finished loop = init({"--spec", file});
+    CHECK(loop.code == 125);
+    CHECK(lines(loop.err).size() == 1);
+    CHECK(contains(loop.err, "the services wait for each other: a -> b -> a"));
+}
+
+TEST_CASE("a service that is not there when its turn comes is told in one line, and init lives on")
+{
+    const NothingLeft nothing_left;
+    const std::string file = work() + "/later.conf", path = work() + "/later";
+    write_text(file, "[service.first]\noneshot = true\ncommand = [\"/bin/sleep\", \"0.2\"]\n"
+                     "[service.second]\nafter = [\"first\"]\ncommand = [\"/tmp\"]\n"
+                     "[service.third]\ncommand = [\"/bin/sleep\", \"1000\"]\n");
+    Process process(contained(ctl_words({"init", "--verbose", "--control", path, "--spec", file})));
+    CHECK(eventually([&] { return contains(ControlLine(path).ask("status"), "\"second\",\"state\":\"failed\""); }));
+    CHECK(contains(ControlLine(path).ask("status"), "\"third\",\"state\":\"ready\""));
+    CHECK(ControlLine(path).ask("shutdown") == "{\"ok\":true}\n");
+    CHECK(process.wait() == 126);
+    std::size_t told = 0;
+    for (const std::string& line : lines(process.errors()))
+        told += contains(line, "second: cannot execute /tmp: it is a directory");
+    CHECK(told == 1);
 }
 
 TEST_CASE(
