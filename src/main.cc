@@ -10,6 +10,13 @@
 
 #include <string_view>
 
+// Where a part of a view would begin behind its end, which is a bug, the program ends at once. The library's own way there
+// brings in the libc's abort, and with that locks and signals.
+void std::__throw_out_of_range_fmt(const char*, ...)  // NOLINT
+{
+    __builtin_trap();
+}
+
 int main(int count, char** words)
 {
     using namespace vial;

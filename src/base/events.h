@@ -38,12 +38,14 @@ int wait_signal(const sigset_t& signals, siginfo_t& signal);
 /// All 64, also those that a libc keeps for itself and leaves out of sigfillset(3): a real-time signal of
 /// somebody else's libc may be among them.
 sigset_t every_signal();
-/// Blocks every signal that can be; those that are pending stay so. Returns those that were blocked before.
-sigset_t block_signals();
+/// Blocks these besides those that are blocked already, every signal that can be if none is named; those that are pending
+/// stay so. Returns those that were blocked before.
+sigset_t block_signals(const sigset_t& signals = every_signal());
 /// Blocks these and no others.
 void set_blocked(const sigset_t& signals);
-/// Children's ends are to be reported. True: they were ignored before.
-bool heed_children();
+/// The signal is thrown away (of SIGCHLD: children's ends are not reported), or has its default action. True: it was thrown
+/// away before.
+bool set_ignored(int signal, bool ignored);
 /// Every signal at its default action, whatever was inherited.
 void reset_signal_actions();
 /// Back to the state a program expects to start in: default actions, and none blocked.

@@ -6,7 +6,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -172,16 +174,21 @@ std::uint64_t magic(const struct statfs& filesystem)
     return static_cast<std::uint32_t>(filesystem.f_type);
 }
 
+Result<void> examine(int fd, struct statfs& found)
+{
+    static constexpr Call call{"examine a filesystem", SYS_fstatfs};
+    if constexpr (kernel_words)
+        return tell(call, fd, &found);
+    TRY(ask_library(call, "", [&] { return ::fstatfs(fd, &found); }));
+    return {};
+}
+
 }  // namespace
 
 Result<std::uint64_t> filesystem_magic(int fd)
 {
-    static constexpr Call call{"examine a filesystem", SYS_fstatfs};
     struct statfs found;
-    if constexpr (kernel_words)
-        TRY(tell(call, fd, &found));
-    else
-        TRY(ask_library(call, "", [&] { return ::fstatfs(fd, &found); }));
+    TRY(examine(fd, found));
     return magic(found);
 }
 
@@ -194,6 +201,12 @@ Result<std::uint64_t> filesystem_magic(const char* path)
     else
         TRY(ask_library(call, path, [&] { return ::statfs(path, &found); }));
     return magic(found);
+}
+
+bool is_read_only(int fd)
+{
+    struct statfs found;
+    return examine(fd, found).ok() && (found.f_flags & ST_RDONLY) != 0;
 }
 
 Result<std::uint64_t> mount_id(int fd)
@@ -311,6 +324,12 @@ Result<int> ioctl(int fd, unsigned long request, void* argument, const char* ste
 Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, const char* step)
 {
     return ioctl(fd, request, reinterpret_cast<void*>(static_cast<std::uintptr_t>(argument)), step);
+}
+
+bool is_terminal(int fd)
+{
+    winsize size;
+    return os::ioctl(fd, TIOCGWINSZ, &size, "ask for a terminal").ok();
 }
 
 namespace {

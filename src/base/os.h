@@ -63,6 +63,8 @@ Result<struct stat> lstat(int directory, const char* path);
 /// The filesystem's magic number, see statfs(2).
 Result<std::uint64_t> filesystem_magic(int fd);
 Result<std::uint64_t> filesystem_magic(const char* path);
+/// Whether the file is on a mount or filesystem that is read-only; not where nobody knows.
+bool is_read_only(int fd);
 /// The mount that a file is on, as the first field of /proc/self/mountinfo; statx(2), 5.8: ENOSYS before that.
 Result<std::uint64_t> mount_id(int fd);
 Result<void> mkdirat(int directory, const char* path, mode_t mode);
@@ -86,7 +88,9 @@ Result<void> claim(int fd);
 Result<bool> is_claimed(int fd);
 Result<int> ioctl(int fd, unsigned long request, void* argument, const char* step);
 Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, const char* step);
+bool is_terminal(int fd);
 Result<void> keep_across_exec(int fd);
+Result<void> close_on_exec(int fd);
 Result<Fd> duplicate(int fd, int at_least = 3);
 /// dup2(2): afterwards `target` names the same open file and survives exec.
 Result<void> duplicate_to(int fd, int target);
@@ -115,6 +119,8 @@ Result<void> tee(int from, int to, std::size_t size);
 Result<Fd> memfd(const char* name, unsigned flags = 0);
 /// Forbids every later change of a memfd's content and size.
 Result<void> seal(int fd);
+/// F_SEAL_...: what is forbidden; fails with EINVAL on what is no memfd.
+Result<unsigned> seals(int fd);
 
 // Mounts, by path or descriptor (see mount_setattr(2), open_tree(2), move_mount(2)).
 Result<void> mount(const char* source, const char* target, const char* type, unsigned long flags, const char* data);
@@ -166,6 +172,7 @@ Result<bool> in_bounding_set(unsigned capability);
 Result<void> new_session_keyring();
 Result<void> sethostname(std::string_view name);
 Result<void> setrlimit(int resource, const rlimit& limit);
+Result<rlimit> getrlimit(int resource);
 Result<void> setsid();
 /// The ids of this process, real, effective and saved; the plain system calls (vial has no threads).
 Result<void> setresuid(uid_t user);

@@ -48,6 +48,12 @@ Result<void> keep_across_exec(int fd)
     return tell(call, fd, F_SETFD, 0L);
 }
 
+Result<void> close_on_exec(int fd)
+{
+    static constexpr Call call{"keep a descriptor from an exec", fcntl_number};
+    return tell(call, fd, F_SETFD, long{FD_CLOEXEC});
+}
+
 Result<Fd> duplicate(int fd, int at_least)
 {
     static constexpr Call call{"duplicate a descriptor", fcntl_number};
@@ -104,6 +110,12 @@ Result<void> seal(int fd)
     return tell(call, fd, F_ADD_SEALS, long{F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE});
 }
 
+Result<unsigned> seals(int fd)
+{
+    static constexpr Call call{"read the seals of a memory file", fcntl_number};
+    return static_cast<unsigned>(TRY(ask(call, fd, F_GET_SEALS)));
+}
+
 namespace {
 
 /// A descriptor's number as /proc/self/fd spells it; -1 for `.` and `..`.
@@ -149,12 +161,6 @@ Result<void> each_from(int first, unsigned flags, void (*act)(int fd))
     return closed;
 }
 
-void close_on_exec(int fd)
-{
-    static constexpr Call call{nullptr, fcntl_number};
-    (void)tell(call, fd, F_SETFD, long{FD_CLOEXEC});
-}
-
 }  // namespace
 
 Result<void> close_from(int first)
@@ -181,7 +187,7 @@ Result<void> own_descriptors(int end)
 
 Result<void> close_on_exec_from(int first)
 {
-    return each_from(first, range_close_on_exec, close_on_exec);
+    return each_from(first, range_close_on_exec, [](int fd) { (void)close_on_exec(fd); });
 }
 
 }  // namespace vial::os

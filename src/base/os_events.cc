@@ -31,11 +31,13 @@ Result<void> control(int epoll, int operation, int fd, std::uint32_t events, std
     return tell(call, epoll, operation, fd, &event);
 }
 
-/// Not by sigprocmask(3), which hides what a libc keeps for itself.
-void set_mask(const sigset_t& blocked, sigset_t* before = nullptr)
+/// Not by sigprocmask(3), which hides what a libc keeps for itself. Returns the mask before.
+sigset_t set_mask(int how, const sigset_t& blocked)
 {
     static constexpr Call call{nullptr, SYS_rt_sigprocmask};
-    (void)tell(call, SIG_SETMASK, &blocked, before, mask_size);
+    sigset_t before{};
+    (void)tell(call, how, &blocked, &before, mask_size);
+    return before;
 }
 
 }  // namespace
@@ -87,37 +89,43 @@ sigset_t every_signal()
     return all;
 }
 
-sigset_t block_signals()
+sigset_t block_signals(const sigset_t& signals)
 {
-    sigset_t before{};
-    set_mask(every_signal(), &before);
-    return before;
+    return set_mask(SIG_BLOCK, signals);
 }
 
 void set_blocked(const sigset_t& signals)
 {
-    set_mask(signals);
+    set_mask(SIG_SETMASK, signals);
 }
 
-bool heed_children()
+bool set_ignored(int signal, bool ignored)
 {
-    return ::signal(SIGCHLD, SIG_DFL) == SIG_IGN;
+    // Not through sigaction(3): a libc keeps a few numbers for itself, and somebody else's libc may have left those ignored.
+    // In the kernel's own structure the handler stands first, or behind the flags; all other words are zero.
+#ifdef __mips__
+    constexpr int handler = 1;
+#else
+    constexpr int handler = 0;
+#endif
+    static_assert(SIG_DFL == nullptr);
+    unsigned long action[8] = {}, before[8] = {};
+    action[handler] = ignored ? reinterpret_cast<unsigned long>(SIG_IGN) : 0;
+    static constexpr Call call{nullptr, SYS_rt_sigaction};
+    (void)tell(call, signal, action, before, mask_size);
+    return before[handler] == reinterpret_cast<unsigned long>(SIG_IGN);
 }
 
 void reset_signal_actions()
 {
-    // Not through sigaction(3): a libc keeps a few numbers for itself, and somebody else's libc may have left those ignored.
-    // All zeros is SIG_DFL without flags or mask, whatever the architecture's layout.
-    static constexpr unsigned long standard[8] = {};
-    static constexpr Call call{nullptr, SYS_rt_sigaction};
     for (int number = 1; number < _NSIG; number++)
-        (void)tell(call, number, standard, nullptr, mask_size);  // KILL and STOP refuse, rightly
+        set_ignored(number, false);  // KILL and STOP refuse, rightly
 }
 
 void restore_signals()
 {
     reset_signal_actions();
-    set_mask({});
+    set_blocked({});
 }
 
 Result<Fd> timer()

@@ -189,6 +189,14 @@ Result<void> setrlimit(int resource, const rlimit& limit)
     return tell(call, 0, resource, &limit, nullptr);
 }
 
+Result<rlimit> getrlimit(int resource)
+{
+    static constexpr Call call{"read a resource limit", SYS_prlimit64};
+    rlimit limit;
+    TRY(tell(call, 0, resource, nullptr, &limit));
+    return limit;
+}
+
 Result<void> setsid()
 {
     static constexpr Call call{"make a session", SYS_setsid};

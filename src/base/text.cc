@@ -184,12 +184,11 @@ std::string_view take_escaped(std::string_view& text, char (&scratch)[6])
         code = second;  // U+0080 to U+009F
     }
 
-    constexpr char named[] = "\"\\\b\f\n\r\t";
-    constexpr char names[] = "\"\\bfnrt";
+    constexpr std::string_view named = "\"\\\b\f\n\r\t", names = "\"\\bfnrt";
     scratch[0] = '\\';
-    const char* found = code < 0x80 ? std::strchr(named, static_cast<int>(code)) : nullptr;
-    if (found != nullptr && code != 0) {
-        scratch[1] = names[found - named];
+    const std::size_t found = named.find(static_cast<char>(code));
+    if (found != named.npos) {
+        scratch[1] = names[found];
         return {scratch, 2};
     }
     constexpr char hexadecimal[] = "0123456789abcdef";

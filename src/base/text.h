@@ -186,6 +186,8 @@ void append_utf8(Builder& to, std::uint32_t point);
 std::string_view take_until(std::string_view& rest, char separator);
 /// The same for runs of blanks (space, tab, newline): the next word, empty at the end.
 std::string_view take_word(std::string_view& rest);
+/// What a variable of `environment` is set to, or null.
+const char* find_variable(char* const* environment, std::string_view name);
 
 /// A whole decimal number, 0 to 2^63-1, digits only, no sign and no blanks.
 std::optional<std::int64_t> parse_number(std::string_view text);

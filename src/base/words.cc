@@ -67,6 +67,16 @@ std::string_view take_word(std::string_view& rest)
     return word;
 }
 
+const char* find_variable(char* const* environment, std::string_view name)
+{
+    for (; *environment != nullptr; ++environment) {
+        std::string_view rest = *environment;
+        if (take_prefix(rest, name) && rest.starts_with('='))
+            return rest.data() + 1;
+    }
+    return nullptr;
+}
+
 std::optional<std::int64_t> parse_number(std::string_view text)
 {
     const auto number = take_digits(text);

@@ -71,7 +71,7 @@ Text read_descriptors(Entry& entry, std::string_view value)
         return compose("--control-fd: expected two descriptors from 3 on, R,W, found '%'", value);
     entry.requests = static_cast<int>(*requests);
     entry.answers = static_cast<int>(*answers);
-    if (::fcntl(entry.requests, F_SETFD, FD_CLOEXEC) < 0 || ::fcntl(entry.answers, F_SETFD, FD_CLOEXEC) < 0)
+    if (!os::close_on_exec(entry.requests).ok() || !os::close_on_exec(entry.answers).ok())
         return compose("--control-fd: % are not both open", value);
     return {};
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/relay.h"
 
+#include "base/events.h"
 #include "base/text.h"
 #include "supervise/channel.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -16,6 +18,7 @@ namespace vial {
 namespace {
 
 constexpr int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD};
+constexpr const char* step = "set up a terminal";
 constexpr int patience = 3;  // requests to end before there is no more asking
 
 /// Our terminal while it carries somebody else's session.
@@ -23,16 +26,16 @@ class RawTerminal {
 public:
     explicit RawTerminal(int fd) : fd_(fd)
     {
-        if (::tcgetattr(fd, &before_) != 0)
+        if (!os::ioctl(fd, TCGETS, &before_, step).ok())
             return;
         termios raw = before_;
         ::cfmakeraw(&raw);
-        changed_ = ::tcsetattr(fd, TCSADRAIN, &raw) == 0;
+        changed_ = os::ioctl(fd, TCSETSW, &raw, step).ok();
     }
     ~RawTerminal()
     {
         if (changed_)
-            (void)::tcsetattr(fd_, TCSADRAIN, &before_);
+            (void)os::ioctl(fd_, TCSETSW, &before_, step);
     }
     RawTerminal(const RawTerminal&) = delete;
     RawTerminal& operator=(const RawTerminal&) = delete;
@@ -90,8 +93,8 @@ struct Stream {
 void copy_window_size(const Fd& terminal)
 {
     winsize size{};
-    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-        (void)::ioctl(terminal.get(), TIOCSWINSZ, &size);
+    if (os::ioctl(STDIN_FILENO, TIOCGWINSZ, &size, step).ok())
+        (void)os::ioctl(terminal.get(), TIOCSWINSZ, &size, step);
 }
 
 constexpr std::size_t stream_count = 3;
@@ -179,18 +182,14 @@ void pass_signals(const RelayTarget& target, const SignalWatch& signals, int& as
 
 Result<SignalWatch> SignalWatch::open()
 {
-    sigset_t set;
-    sigemptyset(&set);
+    sigset_t set{};
     for (const int signal : passed_on)
         sigaddset(&set, signal);
-    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    os::block_signals(set);
     // A pipe that nobody reads any more is an error of write(2), not our end.
-    ::signal(SIGPIPE, SIG_IGN);
-    ::signal(SIGCHLD, SIG_DFL);
-    Fd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd)
-        return Error(errno, "watch for signals");
-    return SignalWatch(std::move(fd));
+    os::set_ignored(SIGPIPE, true);
+    os::set_ignored(SIGCHLD, false);
+    return SignalWatch(TRY(os::signal_descriptor(set)));
 }
 
 int SignalWatch::next() const
@@ -204,7 +203,7 @@ Result<Standard> make_standard()
 {
     Standard standard;
     for (int number = 0; number < 3; ++number) {
-        if (::isatty(number) == 0)
+        if (!os::is_terminal(number))
             continue;
         os::Pipe pipe = TRY(os::pipe());
         standard.theirs[number] = std::move(number == 0 ? pipe.read : pipe.write);

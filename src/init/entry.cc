@@ -147,7 +147,7 @@ void write_error(const Entry& entry, std::string_view line)
 int run_entry(Entry& entry)
 {
     entry.blocked = os::block_signals();  // what came before is pending, and is heard once there is a loop
-    entry.ignores_children = os::heed_children();
+    entry.ignores_children = os::set_ignored(SIGCHLD, false);
     entry.first = ::getpid() == 1;
     occupy_standard_descriptors();
     if (entry.command == nullptr)

@@ -148,7 +148,7 @@ Result<void> Pid1::open(char* pages)
         return open_entry(pages);
     log.open(plan.log, plan.log_size, scratch);
     // A bug or a bad block number may never make a file of the host's grow; services get their own limit back.
-    ::getrlimit(RLIMIT_FSIZE, &file_size_);
+    file_size_ = TRY(os::getrlimit(RLIMIT_FSIZE));
     TRY(os::setrlimit(RLIMIT_FSIZE,
                       {std::min<rlim_t>(file_size_.rlim_max, file_size_bound(plan)), file_size_.rlim_max}));
 

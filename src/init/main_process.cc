@@ -118,7 +118,7 @@ void Pid1::become_main(int report)
     become_listener(listener);
     // Init has changed no action but this one's.
     if (entry->ignores_children)
-        ::signal(SIGCHLD, SIG_IGN);
+        os::set_ignored(SIGCHLD, true);
     if (entry->clean_signals)
         os::restore_signals();
     else

@@ -110,9 +110,8 @@ Result<const char*> image_type(const Fd& image)
 {
     for (const Signature& signature : signatures) {
         char found[4] = {};
-        const ssize_t got = ::pread(image.get(), found, signature.magic.size(), signature.offset);
-        if (got == static_cast<ssize_t>(signature.magic.size()) &&
-            std::memcmp(found, signature.magic.data(), signature.magic.size()) == 0)
+        const std::size_t got = os::pread(image.get(), found, signature.magic.size(), signature.offset).value_or(0);
+        if (std::string_view(found, got) == signature.magic)
             return signature.type;
     }
     return static_cast<const char*>(nullptr);

@@ -166,15 +166,8 @@ constexpr int own_failure = 125;
 
 std::string_view search_path(char* const* environment)
 {
-    constexpr std::string_view name = "PATH=";
-    for (; *environment != nullptr; ++environment) {
-        std::string_view variable = *environment;
-        if (!variable.starts_with(name))
-            continue;
-        variable.remove_prefix(name.size());
-        return variable;
-    }
-    return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    const char* path = find_variable(environment, "PATH");
+    return path != nullptr ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
 /// Returns only to fail.

@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <string_view>
-#include <sys/statvfs.h>
 
 namespace vial {
 
@@ -65,10 +64,8 @@ bool is_sealed(const char* first_argument)
     if (std::string_view(first_argument) != sealed_name)
         return false;
     const Opened running = os::open(self_path, O_RDONLY);
-    struct statvfs mount {};
-    if (!running.ok() || ::fstatvfs(running.value().get(), &mount) != 0)
-        return false;
-    return (mount.f_flag & ST_RDONLY) != 0 || (::fcntl(running.value().get(), F_GET_SEALS) & F_SEAL_WRITE) > 0;
+    const int fd = running.value().get();
+    return os::is_read_only(fd) || (os::seals(fd).value_or(0) & F_SEAL_WRITE) != 0;
 }
 
 }  // namespace vial

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "spec/plan.h"
 
-#include <cstdlib>
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace vial {
 
@@ -75,7 +75,7 @@ Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal, std
     if (!id.empty())
         environment.push_back(concat("container_uuid=", id));
     if (terminal) {
-        const char* term = std::getenv("TERM");
+        const char* term = find_variable(::environ, "TERM");
         environment.push_back(compose("TERM=%", term != nullptr ? term : "linux"));
     }
     TRY(add_environment(environment, service));

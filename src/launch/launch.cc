@@ -186,9 +186,7 @@ Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& 
     arguments.flags = namespace_flags(wanted);
     arguments.pidfd = &process;
     // A signal that comes before PID 1 listens must wait for it: an init ignores what it has no handler for.
-    sigset_t before;
-    ::sigprocmask(SIG_BLOCK, nullptr, &before);
-    os::block_signals();
+    const sigset_t before = os::block_signals();
     Result<pid_t> born = Error(ENOSYS, "create a process");
     if (cgroup.init_directory) {
         os::CloneArguments into = arguments;
@@ -203,7 +201,7 @@ Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& 
     }
     if (born.ok() && born.value() == 0)
         return born;
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    os::set_blocked(before);
     if (!born.ok())
         return explain_namespaces(born.error(), arguments.flags | (wanted.cgroup ? CLONE_NEWCGROUP : 0),
                                   prepared.spec.name);
@@ -293,9 +291,7 @@ int undo(Launched& launched, bool ends_itself)
 
 bool has_admin_capability()
 {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[2]{};
-    return ::syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_SYS_ADMIN & 1U) != 0;
+    return (os::capget().value_or({}).effective >> CAP_SYS_ADMIN & 1U) != 0;
 }
 
 Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
@@ -307,7 +303,7 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
         return Error("", "", keys.view()).exits(ExitCode::Usage);
     }
     // Whoever started us may not care for its children; we wait for ours.
-    (void)os::heed_children();
+    (void)os::set_ignored(SIGCHLD, false);
     TRY(require_proc());
     Launched launched;
     os::Pair channel = TRY(os::socketpair(SOCK_SEQPACKET));

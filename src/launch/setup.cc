@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #ifndef CLONE_NEWCGROUP
@@ -96,8 +95,7 @@ Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
     TRY(mount_filesystem("overlay", slash, 0, options.c_str(), "the overlay"));
     Fd root = TRY(top_of_root());
     // Where it may not write into `work` the kernel mounts it read-only, and says so in its log alone.
-    struct statvfs mounted {};
-    if (::fstatvfs(root.get(), &mounted) == 0 && (mounted.f_flag & ST_RDONLY) != 0)
+    if (os::is_read_only(root.get()))
         return Error("the kernel cannot write to its directory", "mount the overlay", spec.overlay.directory)
             .advise("see the kernel's log");
     return root;

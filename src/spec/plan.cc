@@ -129,10 +129,7 @@ private:
 Result<const Plan*> map_plan(int fd)
 {
     const auto refuse = [](const char* reason) { return Error(reason, "take over the plan"); };
-    const int seals = ::fcntl(fd, F_GET_SEALS);
-    if (seals < 0)
-        return Error(errno, "take over the plan");
-    if ((seals & all_seals) != all_seals)
+    if ((TRY(os::seals(fd)) & all_seals) != all_seals)
         return refuse("its memory is not sealed");
     const auto size = static_cast<std::size_t>(TRY(os::fstat(fd)).st_size);
     if (size < sizeof(Plan) || size > plan_limit)
