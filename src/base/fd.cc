@@ -14,7 +14,7 @@ void Fd::close(int number)
         (void)os::tell(call, number);
 }
 
-Result<Fd> relabel(Result<Fd> result, const char* step, std::string_view object)
+Result<Fd> relabel(Result<Fd> result, Phrase step, std::string_view object)
 {
     return result.failed() ? Error::relabel(result.error(), step, object) : result;
 }

@@ -44,7 +44,7 @@ private:
 };
 
 class Opened;
-Result<Fd> relabel(Result<Fd> result, const char* step, std::string_view object);
+Result<Fd> relabel(Result<Fd> result, Phrase step, std::string_view object);
 
 /// A descriptor on its way to the one who asked for it, or why there is none.
 ///
@@ -60,7 +60,7 @@ public:
 
     Fd value_or(Fd fallback) const { return failed() ? std::move(fallback) : take(); }
     /// Relabels a failure; does nothing to a success.
-    Result as(const char* step, std::string_view object) { return relabel(*this, step, object); }
+    Result as(Phrase step, std::string_view object) { return relabel(*this, step, object); }
 
     // For TRY and Opened.
     bool failed() const { return !error_.none(); }

@@ -143,7 +143,7 @@ Result<std::size_t> read_directory(int fd, std::span<char> buffer)
 
 Result<struct stat> fstat(int fd)
 {
-    static constexpr Call call{"examine an open file", SYS_fstat};
+    static constexpr Call call{"examine an open file"_p, SYS_fstat};
     struct stat found;
 #if VIAL_KERNEL_STAT
     TRY(tell(call, fd, &found));
@@ -176,7 +176,7 @@ std::uint64_t magic(const struct statfs& filesystem)
 
 Result<void> examine(int fd, struct statfs& found)
 {
-    static constexpr Call call{"examine a filesystem", SYS_fstatfs};
+    static constexpr Call call{"examine a filesystem"_p, SYS_fstatfs};
     if constexpr (kernel_words)
         return tell(call, fd, &found);
     TRY(ask_library(call, "", [&] { return ::fstatfs(fd, &found); }));
@@ -214,7 +214,7 @@ Result<std::uint64_t> mount_id(int fd)
     // `struct statx` as the kernel has it; the libcs' own may lack the field.
     constexpr std::size_t mount_id_at = 0x90 / sizeof(std::uint64_t);
     constexpr unsigned wanted = 0x1000;  // STATX_MNT_ID
-    constexpr const char* step = "find the mount of a file";
+    constexpr Phrase step = "find the mount of a file"_p;
     std::uint64_t found[32];
 #ifdef SYS_statx
     static constexpr Call call{step, SYS_statx};
@@ -229,19 +229,19 @@ Result<std::uint64_t> mount_id(int fd)
 
 Result<void> mkdirat(int directory, const char* path, mode_t mode)
 {
-    static constexpr Call call{"make the directory", SYS_mkdirat, 2};
+    static constexpr Call call{"make the directory"_p, SYS_mkdirat, 2};
     return tell(call, directory, path, mode);
 }
 
 Result<void> mknodat(int directory, const char* path, mode_t mode, dev_t device)
 {
-    static constexpr Call call{"make the node", SYS_mknodat, 2};
+    static constexpr Call call{"make the node"_p, SYS_mknodat, 2};
     return tell(call, directory, path, mode, static_cast<unsigned>(device));
 }
 
 Result<void> symlinkat(const char* target, int directory, const char* path)
 {
-    static constexpr Call call{"make the symlink", SYS_symlinkat, 3};
+    static constexpr Call call{"make the symlink"_p, SYS_symlinkat, 3};
     return tell(call, target, directory, path);
 }
 
@@ -260,7 +260,7 @@ Result<void> renameat(int directory, const char* from, const char* to)
 
 Result<Text> readlinkat(int directory, const char* path)
 {
-    static constexpr Call call{"read the link", SYS_readlinkat, 2};
+    static constexpr Call call{"read the link"_p, SYS_readlinkat, 2};
     char target[PATH_MAX];
     const std::size_t length = TRY(ask(call, directory, path, target, sizeof target));
     if (length == sizeof target)
@@ -270,20 +270,20 @@ Result<Text> readlinkat(int directory, const char* path)
 
 Result<void> fchmod(int fd, mode_t mode)
 {
-    static constexpr Call call{"change the mode", SYS_fchmod};
+    static constexpr Call call{"change the mode"_p, SYS_fchmod};
     return tell(call, fd, mode);
 }
 
 Result<void> fchown(int fd, uid_t user, gid_t group)
 {
     // The one that has room for 32 bits everywhere, and takes an O_PATH descriptor too.
-    static constexpr Call call{"change the owner", SYS_fchownat};
+    static constexpr Call call{"change the owner"_p, SYS_fchownat};
     return tell(call, fd, "", user, group, AT_EMPTY_PATH);
 }
 
 Result<void> fallocate(int fd, std::int64_t size)
 {
-    static constexpr Call call{"reserve space", SYS_fallocate, 0, true};
+    static constexpr Call call{"reserve space"_p, SYS_fallocate, 0, true};
     if constexpr (kernel_words)
         return tell(call, fd, 0, 0L, size);
     TRY(ask_library(call, "", [&] { return ::fallocate(fd, 0, 0, size); }));
@@ -292,19 +292,19 @@ Result<void> fallocate(int fd, std::int64_t size)
 
 Result<void> fchdir(int fd)
 {
-    static constexpr Call call{"enter an open directory", SYS_fchdir};
+    static constexpr Call call{"enter an open directory"_p, SYS_fchdir};
     return tell(call, fd);
 }
 
 Result<void> chdir(const char* path)
 {
-    static constexpr Call call{"enter the directory", SYS_chdir, 1};
+    static constexpr Call call{"enter the directory"_p, SYS_chdir, 1};
     return tell(call, path);
 }
 
 Result<std::string_view> getcwd(std::span<char> buffer)
 {
-    static constexpr Call call{"find the working directory", SYS_getcwd};
+    static constexpr Call call{"find the working directory"_p, SYS_getcwd};
     const std::size_t size = TRY(ask(call, buffer.data(), buffer.size()));
     return std::string_view(buffer.data(), size - 1);
 }
@@ -315,13 +315,13 @@ Result<void> lock(int fd, int operation)
     return tell(call, fd, operation);
 }
 
-Result<int> ioctl(int fd, unsigned long request, void* argument, const char* step)
+Result<int> ioctl(int fd, unsigned long request, void* argument, Phrase step)
 {
     const Call call{step, SYS_ioctl};
     return static_cast<int>(TRY(ask(call, fd, request, argument)));
 }
 
-Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, const char* step)
+Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, Phrase step)
 {
     return ioctl(fd, request, reinterpret_cast<void*>(static_cast<std::uintptr_t>(argument)), step);
 }
@@ -329,7 +329,7 @@ Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, const c
 bool is_terminal(int fd)
 {
     winsize size;
-    return os::ioctl(fd, TIOCGWINSZ, &size, "ask for a terminal").ok();
+    return os::ioctl(fd, TIOCGWINSZ, &size, "ask for a terminal"_p).ok();
 }
 
 namespace {

@@ -86,8 +86,8 @@ Result<void> lock(int fd, int operation);  ///< flock(2)
 Result<void> claim(int fd);
 /// Whether another process has claimed it.
 Result<bool> is_claimed(int fd);
-Result<int> ioctl(int fd, unsigned long request, void* argument, const char* step);
-Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, const char* step);
+Result<int> ioctl(int fd, unsigned long request, void* argument, Phrase step);
+Result<int> ioctl(int fd, unsigned long request, std::uint64_t argument, Phrase step);
 bool is_terminal(int fd);
 Result<void> keep_across_exec(int fd);
 Result<void> close_on_exec(int fd);
@@ -159,7 +159,7 @@ struct Exited {
 };
 /// waitid(2), EINTR retried. `pid` 0 means any child.
 Result<Exited> wait(pid_t pid, int options);
-Result<void> prctl(int option, unsigned long a, unsigned long b, const char* step);
+Result<void> prctl(int option, unsigned long a, unsigned long b, Phrase step);
 /// What capget(2) and capset(2) know of this process, a bit for each capability.
 struct CapabilitySets {
     std::uint64_t effective = 0, permitted = 0, inheritable = 0;

@@ -41,7 +41,7 @@ void refuse(Refusal refusal_)
 
 int refused(const Call& call)
 {
-    return refusal == nullptr || call.step == nullptr ? 0 : refusal(call.number);
+    return refusal == nullptr || call.step.kept() == nullptr ? 0 : refusal(call.number);
 }
 
 Result<std::size_t> ask_kernel(long a, long b, long c, long d, long e, const Call& call)

@@ -19,7 +19,7 @@ namespace vial::os {
 
 /// What there is to say of a system call besides its arguments.
 struct Call {
-    const char* step;         ///< a literal that completes "cannot ..."; null where nobody hears of a failure
+    Phrase step;              ///< a literal that completes "cannot ..."; null where nobody hears of a failure
     std::uint16_t number;     ///< SYS_...
     std::uint8_t object = 0;  ///< which argument is the path that an error names, counted from 1; 0: none
     bool again = false;       ///< calls again for as long as a signal gets in the way

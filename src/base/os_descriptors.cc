@@ -35,7 +35,7 @@ Result<void> claim(int fd)
 
 Result<bool> is_claimed(int fd)
 {
-    static constexpr Call call{"ask for the lock of", fcntl_number};
+    static constexpr Call call{"ask for the lock of"_p, fcntl_number};
     struct flock whole {};
     whole.l_type = F_WRLCK;
     TRY(tell(call, fd, F_GETLK, &whole));
@@ -44,19 +44,19 @@ Result<bool> is_claimed(int fd)
 
 Result<void> keep_across_exec(int fd)
 {
-    static constexpr Call call{"keep a descriptor across exec", fcntl_number};
+    static constexpr Call call{"keep a descriptor across exec"_p, fcntl_number};
     return tell(call, fd, F_SETFD, 0L);
 }
 
 Result<void> close_on_exec(int fd)
 {
-    static constexpr Call call{"keep a descriptor from an exec", fcntl_number};
+    static constexpr Call call{"keep a descriptor from an exec"_p, fcntl_number};
     return tell(call, fd, F_SETFD, long{FD_CLOEXEC});
 }
 
 Result<Fd> duplicate(int fd, int at_least)
 {
-    static constexpr Call call{"duplicate a descriptor", fcntl_number};
+    static constexpr Call call{"duplicate a descriptor"_p, fcntl_number};
     return opened(call, fd, F_DUPFD_CLOEXEC, long{at_least});
 }
 
@@ -65,20 +65,20 @@ Result<void> duplicate_to(int fd, int target)
     // dup2 onto itself does nothing, not even clear close-on-exec; dup3 refuses it.
     if (fd == target)
         return keep_across_exec(fd);
-    static constexpr Call call{"duplicate a descriptor", SYS_dup3, 0, true};
+    static constexpr Call call{"duplicate a descriptor"_p, SYS_dup3, 0, true};
     return tell(call, fd, target, 0);
 }
 
 Result<void> set_nonblocking(int fd)
 {
-    static constexpr Call call{"make a descriptor non-blocking", fcntl_number};
+    static constexpr Call call{"make a descriptor non-blocking"_p, fcntl_number};
     const std::size_t flags = TRY(ask(call, fd, F_GETFL));
     return tell(call, fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 Result<Pipe> pipe(int flags)
 {
-    static constexpr Call call{"make a pipe", SYS_pipe2};
+    static constexpr Call call{"make a pipe"_p, SYS_pipe2};
     int ends[2];
     TRY(tell(call, ends, flags | O_CLOEXEC));
     return Pipe{Fd(ends[0]), Fd(ends[1])};
@@ -92,7 +92,7 @@ Result<void> tee(int from, int to, std::size_t size)
 
 Result<Pair> socketpair(int type)
 {
-    static constexpr Call call{"make a socket pair", SYS_socketpair};
+    static constexpr Call call{"make a socket pair"_p, SYS_socketpair};
     int ends[2];
     TRY(tell(call, AF_UNIX, type | SOCK_CLOEXEC, 0, ends));
     return Pair{Fd(ends[0]), Fd(ends[1])};
@@ -100,19 +100,19 @@ Result<Pair> socketpair(int type)
 
 Result<Fd> memfd(const char* name, unsigned flags)
 {
-    static constexpr Call call{"make a memory file", SYS_memfd_create, 1};
+    static constexpr Call call{"make a memory file"_p, SYS_memfd_create, 1};
     return opened(call, name, flags | MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
 Result<void> seal(int fd)
 {
-    static constexpr Call call{"seal a memory file", fcntl_number};
+    static constexpr Call call{"seal a memory file"_p, fcntl_number};
     return tell(call, fd, F_ADD_SEALS, long{F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE});
 }
 
 Result<unsigned> seals(int fd)
 {
-    static constexpr Call call{"read the seals of a memory file", fcntl_number};
+    static constexpr Call call{"read the seals of a memory file"_p, fcntl_number};
     return static_cast<unsigned>(TRY(ask(call, fd, F_GET_SEALS)));
 }
 
@@ -154,7 +154,7 @@ constexpr unsigned range_close_on_exec = 4;  // CLOSE_RANGE_CLOEXEC, 5.11
 
 Result<void> each_from(int first, unsigned flags, void (*act)(int fd))
 {
-    static constexpr Call call{"close descriptors", __NR_close_range};
+    static constexpr Call call{"close descriptors"_p, __NR_close_range};
     auto closed = tell(call, first, ~0U, flags);
     if (closed.number() == ENOSYS || (closed.number() == EINVAL && flags != 0))
         return each_listed(first, act);

@@ -27,7 +27,7 @@ Result<void> control(int epoll, int operation, int fd, std::uint32_t events, std
     epoll_event event{};
     event.events = events;
     event.data.u64 = token;
-    static constexpr Call call{"watch a descriptor", SYS_epoll_ctl};
+    static constexpr Call call{"watch a descriptor"_p, SYS_epoll_ctl};
     return tell(call, epoll, operation, fd, &event);
 }
 
@@ -44,7 +44,7 @@ sigset_t set_mask(int how, const sigset_t& blocked)
 
 Result<Fd> epoll()
 {
-    static constexpr Call call{"make an event queue", SYS_epoll_create1};
+    static constexpr Call call{"make an event queue"_p, SYS_epoll_create1};
     return opened(call, EPOLL_CLOEXEC);
 }
 
@@ -71,7 +71,7 @@ Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, int ti
 
 Result<Fd> signal_descriptor(const sigset_t& signals)
 {
-    static constexpr Call call{"receive signals", SYS_signalfd4};
+    static constexpr Call call{"receive signals"_p, SYS_signalfd4};
     return opened(call, -1, &signals, mask_size, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -130,7 +130,7 @@ void restore_signals()
 
 Result<Fd> timer()
 {
-    static constexpr Call call{"make a timer", SYS_timerfd_create};
+    static constexpr Call call{"make a timer"_p, SYS_timerfd_create};
     return opened(call, CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 }
 
@@ -146,7 +146,7 @@ Result<void> arm(int timer, std::int64_t at)
             when.it_value.tv_nsec = 1;
         }
     }
-    static constexpr Call call{"set a timer", SYS_timerfd_settime};
+    static constexpr Call call{"set a timer"_p, SYS_timerfd_settime};
     if constexpr (kernel_words)
         return tell(call, timer, TFD_TIMER_ABSTIME, &when, nullptr);
     TRY(ask_library(call, "", [&] { return ::timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, nullptr); }));
@@ -157,7 +157,7 @@ Result<void*> map_memory(std::size_t size)
 {
     void* start = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
-        return Error(errno, "reserve memory");
+        return Error(errno, "reserve memory"_p);
     return start;
 }
 

@@ -19,19 +19,19 @@ Result<void> unmount(const char* target, int flags)
 
 Result<void> pivot_root(const char* new_root, const char* put_old)
 {
-    static constexpr Call call{"pivot the root to", SYS_pivot_root, 1};
+    static constexpr Call call{"pivot the root to"_p, SYS_pivot_root, 1};
     return tell(call, new_root, put_old);
 }
 
 Result<void> chroot(const char* path)
 {
-    static constexpr Call call{"change the root to", SYS_chroot, 1};
+    static constexpr Call call{"change the root to"_p, SYS_chroot, 1};
     return tell(call, path);
 }
 
 Result<Fd> open_tree(int directory, const char* path, unsigned flags)
 {
-    static constexpr Call call{"open the mount", __NR_open_tree, 2};
+    static constexpr Call call{"open the mount"_p, __NR_open_tree, 2};
     return opened(call, directory, path, flags | O_CLOEXEC);
 }
 
@@ -43,25 +43,25 @@ Result<void> move_mount(int from, const char* from_path, int to, const char* to_
 
 Result<void> mount_setattr(int fd, const char* path, unsigned flags, const mount_attr& attributes)
 {
-    static constexpr Call call{"change the mount", __NR_mount_setattr, 2};
+    static constexpr Call call{"change the mount"_p, __NR_mount_setattr, 2};
     return tell(call, fd, path, flags, &attributes, sizeof attributes);
 }
 
 Result<Fd> fsopen(const char* type)
 {
-    static constexpr Call call{"make a filesystem of type", __NR_fsopen, 1};
+    static constexpr Call call{"make a filesystem of type"_p, __NR_fsopen, 1};
     return opened(call, type, FSOPEN_CLOEXEC);
 }
 
 Result<void> fsconfig(int fd, unsigned command, const char* key, const void* value, int aux)
 {
-    static constexpr Call call{"configure a filesystem", __NR_fsconfig, 3};
+    static constexpr Call call{"configure a filesystem"_p, __NR_fsconfig, 3};
     return tell(call, fd, command, key, value, aux);
 }
 
 Result<Fd> fsmount(int fd, unsigned attributes)
 {
-    static constexpr Call call{"mount a filesystem", __NR_fsmount};
+    static constexpr Call call{"mount a filesystem"_p, __NR_fsmount};
     return opened(call, fd, FSMOUNT_CLOEXEC, attributes);
 }
 

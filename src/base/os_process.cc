@@ -27,7 +27,7 @@ constexpr std::uint64_t clone3_only = ~std::uint64_t{0xffffff00};
 
 Result<std::size_t> old_clone(std::uint64_t flags)
 {
-    static constexpr Call call{"create the process", SYS_clone};
+    static constexpr Call call{"create the process"_p, SYS_clone};
     const auto word = static_cast<unsigned long>(flags) | SIGCHLD;
 #if defined(__s390__)
     return ask(call, nullptr, word, nullptr, nullptr, nullptr);
@@ -58,7 +58,7 @@ Result<pid_t> clone(const CloneArguments& arguments)
         size = sizeof block;
     }
 
-    static constexpr Call call{"create the process", __NR_clone3};
+    static constexpr Call call{"create the process"_p, __NR_clone3};
     auto created = ask(call, &block, size);
     if (created.number() == ENOSYS && (arguments.flags & clone3_only) == 0) {
         created = old_clone(arguments.flags);
@@ -75,31 +75,31 @@ Result<pid_t> clone(const CloneArguments& arguments)
 
 Result<void> unshare(int flags)
 {
-    static constexpr Call call{"make new namespaces", SYS_unshare};
+    static constexpr Call call{"make new namespaces"_p, SYS_unshare};
     return tell(call, long{flags});
 }
 
 Result<void> setns(int fd, int flags)
 {
-    static constexpr Call call{"join a namespace", SYS_setns};
+    static constexpr Call call{"join a namespace"_p, SYS_setns};
     return tell(call, fd, flags);
 }
 
 Result<Fd> pidfd_open(pid_t pid)
 {
-    static constexpr Call call{"open the process", __NR_pidfd_open};
+    static constexpr Call call{"open the process"_p, __NR_pidfd_open};
     return opened(call, pid, 0U);
 }
 
 Result<void> pidfd_send_signal(int pidfd, int signal)
 {
-    static constexpr Call call{"signal the process", __NR_pidfd_send_signal};
+    static constexpr Call call{"signal the process"_p, __NR_pidfd_send_signal};
     return tell(call, pidfd, signal, nullptr, 0U);
 }
 
 Result<void> kill(pid_t pid, int signal)
 {
-    static constexpr Call call{"signal the process", SYS_kill};
+    static constexpr Call call{"signal the process"_p, SYS_kill};
     return tell(call, pid, signal);
 }
 
@@ -126,12 +126,12 @@ Result<Exited> wait(pid_t pid, int options)
 {
     siginfo_t report{};  // WNOHANG leaves si_pid as it was
     const idtype_t whom = pid == 0 ? P_ALL : P_PID;
-    static constexpr Call call{"wait for a process", SYS_waitid, 0, true};
+    static constexpr Call call{"wait for a process"_p, SYS_waitid, 0, true};
     TRY(tell(call, whom, pid, &report, options | WEXITED, nullptr));
     return Exited{report.si_pid, report.si_code, report.si_status};
 }
 
-Result<void> prctl(int option, unsigned long a, unsigned long b, const char* step)
+Result<void> prctl(int option, unsigned long a, unsigned long b, Phrase step)
 {
     const Call call{step, SYS_prctl};
     return tell(call, option, a, b, 0UL, 0UL);
@@ -141,7 +141,7 @@ Result<CapabilitySets> capget()
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
-    static constexpr Call call{"read the capabilities", SYS_capget};
+    static constexpr Call call{"read the capabilities"_p, SYS_capget};
     TRY(tell(call, &header, halves));
     const auto whole = [&](__u32 __user_cap_data_struct::*set) {
         return std::uint64_t{halves[1].*set} << 32 | halves[0].*set;
@@ -159,39 +159,39 @@ Result<void> capset(const CapabilitySets& sets)
         halves[half].permitted = static_cast<__u32>(sets.permitted >> 32 * half);
         halves[half].inheritable = static_cast<__u32>(sets.inheritable >> 32 * half);
     }
-    static constexpr Call call{"change the capabilities", SYS_capset};
+    static constexpr Call call{"change the capabilities"_p, SYS_capset};
     return tell(call, &header, halves);
 }
 
 Result<bool> in_bounding_set(unsigned capability)
 {
-    static constexpr Call call{"read the capability bounding set", SYS_prctl};
+    static constexpr Call call{"read the capability bounding set"_p, SYS_prctl};
     return TRY(ask(call, PR_CAPBSET_READ, static_cast<unsigned long>(capability), 0UL, 0UL, 0UL)) != 0;
 }
 
 Result<void> new_session_keyring()
 {
     constexpr int join_session_keyring = 1;
-    static constexpr Call call{"make a keyring", SYS_keyctl};
+    static constexpr Call call{"make a keyring"_p, SYS_keyctl};
     return tell(call, join_session_keyring, nullptr);
 }
 
 Result<void> sethostname(std::string_view name)
 {
-    static constexpr Call call{"set the hostname", SYS_sethostname};
+    static constexpr Call call{"set the hostname"_p, SYS_sethostname};
     return tell(call, name.data(), static_cast<int>(name.size())).as(call.step, name);
 }
 
 Result<void> setrlimit(int resource, const rlimit& limit)
 {
     // Not setrlimit(2), where 32 bits were once enough for a limit.
-    static constexpr Call call{"set a resource limit", SYS_prlimit64};
+    static constexpr Call call{"set a resource limit"_p, SYS_prlimit64};
     return tell(call, 0, resource, &limit, nullptr);
 }
 
 Result<rlimit> getrlimit(int resource)
 {
-    static constexpr Call call{"read a resource limit", SYS_prlimit64};
+    static constexpr Call call{"read a resource limit"_p, SYS_prlimit64};
     rlimit limit;
     TRY(tell(call, 0, resource, nullptr, &limit));
     return limit;
@@ -199,7 +199,7 @@ Result<rlimit> getrlimit(int resource)
 
 Result<void> setsid()
 {
-    static constexpr Call call{"make a session", SYS_setsid};
+    static constexpr Call call{"make a session"_p, SYS_setsid};
     return tell(call);
 }
 
@@ -209,9 +209,9 @@ Result<void> setsid()
 Result<void> setresuid(uid_t user)
 {
 #ifdef SYS_setresuid32
-    static constexpr Call call{"change the user", SYS_setresuid32};
+    static constexpr Call call{"change the user"_p, SYS_setresuid32};
 #else
-    static constexpr Call call{"change the user", SYS_setresuid};
+    static constexpr Call call{"change the user"_p, SYS_setresuid};
 #endif
     return tell(call, user, user, user);
 }
@@ -221,9 +221,9 @@ namespace {
 Result<void> change_groups(gid_t real_and_effective, gid_t saved)
 {
 #ifdef SYS_setresgid32
-    static constexpr Call call{"change the group", SYS_setresgid32};
+    static constexpr Call call{"change the group"_p, SYS_setresgid32};
 #else
-    static constexpr Call call{"change the group", SYS_setresgid};
+    static constexpr Call call{"change the group"_p, SYS_setresgid};
 #endif
     return tell(call, real_and_effective, real_and_effective, saved);
 }
@@ -243,9 +243,9 @@ Result<void> set_saved_group(gid_t group)
 Result<void> setgroups(std::span<const gid_t> groups)
 {
 #ifdef SYS_setgroups32
-    static constexpr Call call{"set the groups", SYS_setgroups32};
+    static constexpr Call call{"set the groups"_p, SYS_setgroups32};
 #else
-    static constexpr Call call{"set the groups", SYS_setgroups};
+    static constexpr Call call{"set the groups"_p, SYS_setgroups};
 #endif
     return tell(call, static_cast<int>(groups.size()), groups.data());
 }

@@ -10,31 +10,31 @@ namespace vial::os {
 
 Result<Fd> socket(int domain, int type, int protocol)
 {
-    static constexpr Call call{"make a socket", SYS_socket};
+    static constexpr Call call{"make a socket"_p, SYS_socket};
     return opened(call, domain, type | SOCK_CLOEXEC, protocol);
 }
 
 Result<void> bind(int fd, const sockaddr* address, socklen_t length, std::string_view object)
 {
-    static constexpr Call call{"bind a socket to", SYS_bind};
+    static constexpr Call call{"bind a socket to"_p, SYS_bind};
     return tell(call, fd, address, length).as(call.step, object);
 }
 
 Result<void> connect(int fd, const sockaddr* address, socklen_t length, std::string_view object)
 {
-    static constexpr Call call{"connect to", SYS_connect};
+    static constexpr Call call{"connect to"_p, SYS_connect};
     return tell(call, fd, address, length).as(call.step, object);
 }
 
 Result<void> listen(int fd, int backlog)
 {
-    static constexpr Call call{"listen on a socket", SYS_listen};
+    static constexpr Call call{"listen on a socket"_p, SYS_listen};
     return tell(call, fd, backlog);
 }
 
 Result<Fd> accept(int fd)
 {
-    static constexpr Call call{"accept a connection", SYS_accept4, 0, true};
+    static constexpr Call call{"accept a connection"_p, SYS_accept4, 0, true};
     return opened(call, fd, nullptr, nullptr, SOCK_CLOEXEC);
 }
 
@@ -56,7 +56,7 @@ Result<std::size_t> send_with(int fd, const void* data, std::size_t size, std::s
     ControlBuffer control;
     if (!passed.empty()) {
         if (passed.size() > most_passed)
-            return Error(E2BIG, "pass descriptors");
+            return Error(E2BIG, "pass descriptors"_p);
         auto* header = reinterpret_cast<cmsghdr*>(control.bytes);
         *header = {};
         header->cmsg_level = SOL_SOCKET;
@@ -67,7 +67,7 @@ Result<std::size_t> send_with(int fd, const void* data, std::size_t size, std::s
         message.msg_controllen = static_cast<socklen_t>(CMSG_SPACE(passed.size_bytes()));
     }
     // Both structures are the kernel's where what a libc leaves unnamed in them is zero.
-    static constexpr Call call{"send a message", SYS_sendmsg, 0, true};
+    static constexpr Call call{"send a message"_p, SYS_sendmsg, 0, true};
     return ask(call, fd, &message, flags | MSG_NOSIGNAL);
 }
 
@@ -101,7 +101,7 @@ Result<std::size_t> receive_with(int fd, void* data, std::size_t size, std::span
         // Not CMSG_SPACE: its padding could be room for one descriptor more, which nobody would close.
         message.msg_controllen = static_cast<socklen_t>(CMSG_LEN(std::min(passed.size(), most_passed) * sizeof(int)));
     }
-    static constexpr Call call{"receive a message", SYS_recvmsg, 0, true};
+    static constexpr Call call{"receive a message"_p, SYS_recvmsg, 0, true};
     const std::size_t size_received = TRY(ask(call, fd, &message, flags | MSG_CMSG_CLOEXEC));
     const cmsghdr* header = passed.empty() ? nullptr : CMSG_FIRSTHDR(&message);
     if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
@@ -152,7 +152,7 @@ namespace {
 
 Result<std::size_t> ask_poll(std::span<struct pollfd> entries, const timespec* length)
 {
-    static constexpr Call call{"wait for events", SYS_ppoll};
+    static constexpr Call call{"wait for events"_p, SYS_ppoll};
     if constexpr (kernel_words)
         return ask(call, entries.data(), static_cast<unsigned>(entries.size()), length, nullptr);
     return ask_library(call, "", [&] { return ::ppoll(entries.data(), entries.size(), length, nullptr); });

@@ -25,24 +25,24 @@ void keep_end(char* to, std::size_t size, std::string_view text)
 
 }  // namespace
 
-Error::Detail* Error::make(int number, const char* reason, const char* step, std::string_view object)
+Error::Detail* Error::make(int number, Phrase reason, Phrase step, std::string_view object)
 {
     static Detail ring[errors_alive];
     static unsigned next = 0;
     Detail* detail = &ring[next++ % errors_alive];  // the oldest
     detail->number = number;
     detail->exit = ExitCode::Failed;
-    detail->step = step;
-    detail->reason = reason;
+    detail->step = step.kept();
+    detail->reason = reason.kept();
     detail->advice = nullptr;
     keep_end(detail->object, sizeof detail->object, object);
     return detail;
 }
 
-Error Error::relabel(Error error, const char* step, std::string_view object)
+Error Error::relabel(Error error, Phrase step, std::string_view object)
 {
     if (!error.none()) {
-        error.detail_->step = step;
+        error.detail_->step = step.kept();
         keep_end(error.detail_->object, sizeof error.detail_->object, object);
     }
     return error;
@@ -61,13 +61,17 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size)
             buffer[used++] = byte < 0x20 || byte == 0x7f ? '?' : letter;
         }
     };
+    auto say = [&](Phrase words) {
+        for (const char* letter = words.kept(); *letter != '\0'; ++letter)
+            put(unpacked(*letter));
+    };
     constexpr int corrupted = 117;  // EUCLEAN: what filesystems say of a damaged image; musl has no words for it
-    const std::string_view why = error->reason != nullptr     ? error->reason
-                                 : error->number == corrupted ? "the filesystem is damaged"
-                                                              : std::strerror(error->number);
+    const Phrase why = error->reason != nullptr     ? error->reason
+                       : error->number == corrupted ? "the filesystem is damaged"
+                                                    : std::strerror(error->number);
     if (error->step[0] != '\0') {
         put("cannot ");
-        put(error->step);
+        say(error->step);
         if (error->object[0] != '\0') {
             put(" ");
             put(error->object);
@@ -75,12 +79,12 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size)
         put(": ");
     } else if (error->object[0] != '\0') {
         put(error->object);
-        put(why.empty() ? "" : ": ");
+        put(*why.kept() == '\0' ? "" : ": ");
     }
-    put(why);
+    say(why);
     if (error->advice != nullptr) {
         put("; ");
-        put(error->advice);
+        say(error->advice);
     }
     if (size > 0)
         buffer[used] = '\0';

@@ -13,6 +13,8 @@
 /// written over after `errors_alive` more of them. An Error is passed up and told, not kept: who has to do more
 /// that may fail before telling it puts it into words first. There is no heap in this, so PID 1 can fail too.
 
+#include "base/packed.h"
+
 #include <cerrno>
 #include <cstddef>
 #include <new>
@@ -46,29 +48,27 @@ public:
     struct Detail {
         int number;                    ///< an errno, or 0 where only `reason` speaks
         ExitCode exit;                 ///< how the command ends when nobody handles this
-        const char* step;              ///< a literal that completes "cannot ...": `mount`, `open the root`
-        const char* reason;            ///< a literal, in place of the errno's own words
-        const char* advice;            ///< a literal: what to do about it
+        const char* step;              ///< kept phrase that completes "cannot ...": `mount`, `open the root`
+        const char* reason;            ///< the same, in place of the errno's own words
+        const char* advice;            ///< the same: what to do about it
         char object[object_capacity];  ///< on what; a longer one keeps its end, which tells more
     };
 
-    Error(int number, const char* step, std::string_view object = {}) : detail_(make(number, nullptr, step, object)) {}
-    Error(const char* reason, const char* step, std::string_view object = {}) : detail_(make(0, reason, step, object))
-    {
-    }
+    Error(int number, Phrase step, std::string_view object = {}) : detail_(make(number, nullptr, step, object)) {}
+    Error(Phrase reason, Phrase step, std::string_view object = {}) : detail_(make(0, reason, step, object)) {}
 
     const Detail* operator->() const { return detail_; }
 
     /// The same failure, told in the words of a caller who knows better what was tried.
-    Error& as(const char* step, std::string_view object) { return *this = relabel(*this, step, object); }
-    Error& because(const char* reason)
+    Error& as(Phrase step, std::string_view object) { return *this = relabel(*this, step, object); }
+    Error& because(Phrase reason)
     {
-        detail_->reason = reason;
+        detail_->reason = reason.kept();
         return *this;
     }
-    Error& advise(const char* advice)
+    Error& advise(Phrase advice)
     {
-        detail_->advice = advice;
+        detail_->advice = advice.kept();
         return *this;
     }
     Error& exits(ExitCode code)
@@ -83,11 +83,11 @@ private:
     template <typename T, bool>
     friend struct ResultStore;
     friend class Opened;
-    friend Result<Fd> relabel(Result<Fd> result, const char* step, std::string_view object);
+    friend Result<Fd> relabel(Result<Fd> result, Phrase step, std::string_view object);
     Error() = default;
-    static Detail* make(int number, const char* reason, const char* step, std::string_view object);
+    static Detail* make(int number, Phrase reason, Phrase step, std::string_view object);
     /// Gives the error back, so that it stays in its register; does nothing to none.
-    static Error relabel(Error error, const char* step, std::string_view object);
+    static Error relabel(Error error, Phrase step, std::string_view object);
     bool none() const { return detail_ == nullptr; }
 
     Detail* detail_ = nullptr;  ///< null only in a Result that is no failure
@@ -160,7 +160,7 @@ public:
     int number() const { return ok() ? 0 : error()->number; }
 
     /// Relabels a failure; does nothing to a success.
-    Result&& as(const char* step, std::string_view object) &&
+    Result&& as(Phrase step, std::string_view object) &&
     {
         error() = Error::relabel(error(), step, object);
         return std::move(*this);
@@ -185,7 +185,7 @@ public:
     const Error& error() const { return error_; }
     int number() const { return ok() ? 0 : error_->number; }
 
-    Result as(const char* step, std::string_view object) { return Error::relabel(error_, step, object); }
+    Result as(Phrase step, std::string_view object) { return Error::relabel(error_, step, object); }
 
 private:
     Error error_;

@@ -24,6 +24,38 @@ bool operator==(std::string_view text, const char* word)
 
 Text::Text(std::string_view passing) : Text(concat(passing)) {}
 
+namespace {
+
+bool is_piece(char letter)
+{
+    return static_cast<unsigned char>(letter) >= 0x80;
+}
+
+}  // namespace
+
+std::string_view unpacked(const char& letter)
+{
+    if (!is_piece(letter))
+        return {&letter, 1};
+    std::string_view rest = packed::pieces;
+    for (unsigned before = static_cast<unsigned char>(letter) - 0x80; before != 0; --before)
+        take_until(rest, '|');
+    return take_until(rest, '|');
+}
+
+Text unpack(std::string_view kept)
+{
+    Builder whole;
+    for (const char& letter : kept)
+        whole += unpacked(letter);
+    return whole;
+}
+
+Phrase::operator Text() const
+{
+    return unpack(kept_);
+}
+
 char* Builder::room(std::size_t count)
 {
     // With the NUL's place, which whoever fills the room writes.
@@ -62,10 +94,14 @@ void Builder::add_all(const char* pattern, values::Kinds kinds, std::va_list giv
 {
     while (true) {
         const char* end = pattern;
-        while (*end != '\0' && (*end != '%' || kinds == 0))
+        while (*end != '\0' && !is_piece(*end) && (*end != '%' || kinds == 0))
             ++end;
         *this += std::string_view(pattern, static_cast<std::size_t>(end - pattern));
         pattern = *end == '\0' ? end : end + 1;
+        if (is_piece(*end)) {
+            *this += unpacked(*end);
+            continue;
+        }
         switch (kinds & 3) {
         case values::Literal:
             *this += std::string_view(va_arg(given, const char*));

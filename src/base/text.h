@@ -7,6 +7,7 @@
 /// caller's buffer and takes no memory (PID 1). The readers accept exactly what they document and nothing around it.
 
 #include "base/list.h"
+#include "base/packed.h"
 
 #include <concepts>
 #include <cstdarg>
@@ -94,9 +95,9 @@ public:
     Builder& operator+=(char letter) { return *this += std::string_view(&letter, 1); }
     /// Appends what `compose` would make.
     template <typename... Values>
-    [[gnu::always_inline]] void compose(const char* pattern, const Values&... given)
+    [[gnu::always_inline]] void compose(Phrase pattern, const Values&... given)
     {
-        add_values(pattern, values::kinds_of<Values...>(), values::pass(given)...);
+        add_values(pattern.kept(), values::kinds_of<Values...>(), values::pass(given)...);
     }
     void add_all(const char* pattern, values::Kinds kinds, std::va_list given);
     /// So many blanks.
@@ -138,9 +139,9 @@ Text compose_values(const char* pattern, values::Kinds kinds, ...);
 /// `pattern` with each `%` replaced by the next of the values, texts or whole numbers; those that are left over come
 /// behind it: `compose("pid % of ", pid, name)`.
 template <typename... Values>
-[[gnu::always_inline]] inline Text compose(const char* pattern, const Values&... given)
+[[gnu::always_inline]] inline Text compose(Phrase pattern, const Values&... given)
 {
-    return compose_values(pattern, values::kinds_of<Values...>(), values::pass(given)...);
+    return compose_values(pattern.kept(), values::kinds_of<Values...>(), values::pass(given)...);
 }
 /// One behind the other.
 template <typename... Values>

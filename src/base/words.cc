@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Words, numbers and signals: reading them, writing them for people, and guessing which one was meant.
+/// Phrase, numbers and signals: reading them, writing them for people, and guessing which one was meant.
 
 #include "base/text.h"
 

@@ -23,7 +23,7 @@ Result<int> check(const Arguments& arguments)
             continue;
         }
         for (Text key : spec->not_yet)
-            print_error(compose("%: not supported yet: %", word, key));
+            print_error(compose("%: not supported yet: %"_p, word, key));
         if (!spec->not_yet.empty())
             code = static_cast<int>(ExitCode::Usage);
     }

@@ -27,7 +27,7 @@ Result<Fd> begin(Text name, std::string_view request)
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
-        return Error(ENAMETOOLONG, "connect to", path);
+        return Error(ENAMETOOLONG, "connect to"_p, path);
     std::memcpy(address.sun_path, path.c_str(), path.size());
     Fd socket = TRY(os::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
     const std::int64_t deadline = os::boottime_ms() + patience;
@@ -38,10 +38,10 @@ Result<Fd> begin(Text name, std::string_view request)
             break;
         }
         if (os::boottime_ms() >= deadline)
-            return Error("too many are asking already", "ask PID 1 of", name).advise("try again");
+            return Error("too many are asking already"_p, "ask PID 1 of"_p, name).advise("try again"_p);
         (void)TRY(os::poll({}, retry_interval));
     }
-    TRY(os::write_all(socket.get(), compose("%\n", request)).as("ask PID 1 of", name));
+    TRY(os::write_all(socket.get(), compose("%\n", request)).as("ask PID 1 of"_p, name));
     return socket;
 }
 
@@ -51,10 +51,10 @@ Result<std::size_t> hear_more(const Fd& socket, Text name, char* to, std::size_t
     pollfd entry{socket.get(), POLLIN, 0};
     const std::int64_t left = deadline < 0 ? -1 : deadline - os::boottime_ms();
     if ((deadline >= 0 && left <= 0) || TRY(os::poll({&entry, 1}, left)) == 0)
-        return Error("it does not answer", "ask PID 1 of", name).advise("`vial stop` ends it all the same");
-    const std::size_t got = TRY(os::read(socket.get(), to, room).as("hear PID 1 of", name));
+        return Error("it does not answer"_p, "ask PID 1 of"_p, name).advise("`vial stop` ends it all the same"_p);
+    const std::size_t got = TRY(os::read(socket.get(), to, room).as("hear PID 1 of"_p, name));
     if (got == 0)
-        return Error("it closed the connection", "ask PID 1 of", name);
+        return Error("it closed the connection"_p, "ask PID 1 of"_p, name);
     return got;
 }
 
@@ -62,7 +62,7 @@ Result<std::size_t> hear_more(const Fd& socket, Text name, char* to, std::size_t
 Result<bool> ends_answer(std::string_view line, Text name)
 {
     if (!json::valid(line))
-        return Error("its answer is not JSON", "ask PID 1 of", name);
+        return Error("its answer is not JSON"_p, "ask PID 1 of"_p, name);
     const json::Raw ok = json::member(line, "ok");
     if (ok.empty() || ok == "true")
         return !ok.empty();
@@ -81,7 +81,7 @@ Result<Text> ask(Text name, std::string_view request)
         char block[4096];
         answer += std::string_view(block, TRY(hear_more(socket, name, block, sizeof block, deadline)));
         if (answer.size() > answer_limit)
-            return Error("it talks without end", "ask PID 1 of", name);
+            return Error("it talks without end"_p, "ask PID 1 of"_p, name);
         for (std::size_t end; (end = answer.view().find('\n', line_start)) != std::string_view::npos;
              line_start = end + 1) {
             if (TRY(ends_answer(answer.view().substr(line_start, end - line_start), name))) {
@@ -106,7 +106,7 @@ Result<void> ask_and_hear(Text name, std::string_view request, bool (*hear)(std:
                 return {};
         }
         if (rest.size() == sizeof block)
-            return Error("it talks without end", "ask PID 1 of", name);
+            return Error("it talks without end"_p, "ask PID 1 of"_p, name);
         std::memmove(block, rest.data(), rest.size());
         used = rest.size();
     }

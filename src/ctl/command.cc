@@ -16,8 +16,8 @@ namespace vial {
 
 namespace {
 
-/// One line for each Option: as --help lists it.
-constexpr std::string_view option_lines =
+/// One line for each Option: as --help lists it. What stands behind the tabs is packed.
+constexpr Phrase option_lines =
     "-r, --root=PATH\tthe root filesystem, a directory or an image: no spec file is needed then\n"
     "-n, --name=NAME\twhat to call the container (run-PID)\n"
     "-T, --no-tty\tno terminal for the command, even where there is one here\n"
@@ -49,7 +49,7 @@ constexpr std::string_view option_lines =
     "    --log=PATH[,size=SIZE]\tkeep the output in PATH.0 and PATH.1, bounded (64K each)\n"
     "    --spec=FILE\trun the services of a spec, in place of a command\n"
     "    --pause\trun nothing: reap until TERM or INT\n"
-    "-h, --help\tshow this help\n";
+    "-h, --help\tshow this help\n"_p;
 
 /// Bits of Options.
 using Options = std::uint32_t;
@@ -63,17 +63,17 @@ constexpr Options options(Each... each)
 }
 
 struct Command {
-    const char* help;                      ///< `NAME USAGE`, a tab, and in one line what it does
+    Phrase help;                           ///< `NAME USAGE`, a tab, and in one line what it does
     Result<int> (*run)(const Arguments&);  ///< null: to come
     Options options;
     bool takes_payload;        ///< after the first word, options are the payload's
     std::uint8_t least, most;  ///< how many words it wants
-    const char* wanted;        ///< what to say where they are more or fewer
+    Phrase wanted;             ///< what to say where they are more or fewer
 
-    /// `NAME USAGE`; `summary` is the rest.
+    /// `NAME USAGE`; `summary` is the rest, packed.
     std::string_view usage(std::string_view& summary) const
     {
-        summary = help;
+        summary = help.kept();
         return take_until(summary, '\t');
     }
     std::string_view name() const
@@ -84,59 +84,59 @@ struct Command {
 };
 
 constexpr std::uint8_t any = 255;
-constexpr const char which_container[] = "which container? see `vial list`";
+constexpr Phrase which_container = "which container? see `vial list`"_p;
 
-constexpr Command to_come(const char* help, bool takes_payload = false)
+constexpr Command to_come(Phrase help, bool takes_payload = false)
 {
     return {help, nullptr, options(), takes_payload, 0, any, nullptr};
 }
 
 constexpr Command commands[] = {
-    {"start [OPTIONS] SPEC\tstart a container in the background", start,
+    {"start [OPTIONS] SPEC\tstart a container in the background"_p, start,
      options(Option::Wait, Option::Set, Option::Service), false, 1, 1,
-     "which spec? `vial start FILE`, or the name of one in /etc/vial"},
-    {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground", run,
+     "which spec? `vial start FILE`, or the name of one in /etc/vial"_p},
+    {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground"_p, run,
      options(Option::Root, Option::Name, Option::NoTty, Option::Set), true, 0, any, nullptr},
-    {"stop [OPTIONS] NAME...\tstop containers and clear everything of theirs", stop,
+    {"stop [OPTIONS] NAME...\tstop containers and clear everything of theirs"_p, stop,
      options(Option::Timeout, Option::Service), false, 1, any, which_container},
-    {"restart [OPTIONS] NAME\tstop a container and start it with the same spec", restart,
+    {"restart [OPTIONS] NAME\tstop a container and start it with the same spec"_p, restart,
      options(Option::Timeout, Option::Service), false, 1, 1, which_container},
-    {"reload [OPTIONS] NAME...\thave services read their configuration again", reload, options(Option::Service), false,
-     1, any, which_container},
-    {"kill [OPTIONS] NAME...\tsend a signal to a container's services", kill, options(Option::Signal, Option::Service),
+    {"reload [OPTIONS] NAME...\thave services read their configuration again"_p, reload, options(Option::Service),
      false, 1, any, which_container},
-    {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container", exec,
+    {"kill [OPTIONS] NAME...\tsend a signal to a container's services"_p, kill,
+     options(Option::Signal, Option::Service), false, 1, any, which_container},
+    {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container"_p, exec,
      options(Option::Interactive, Option::Tty), true, 2, any,
-     "in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`"},
-    {"list [--json]\tlist all containers, also those that have ended", list, options(Option::Json), false, 0, 0,
-     "takes no names; `vial status NAME` shows one"},
-    {"status [--json] NAME\tshow a container and its services", status, options(Option::Json), false, 1, 1,
+     "in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`"_p},
+    {"list [--json]\tlist all containers, also those that have ended"_p, list, options(Option::Json), false, 0, 0,
+     "takes no names; `vial status NAME` shows one"_p},
+    {"status [--json] NAME\tshow a container and its services"_p, status, options(Option::Json), false, 1, 1,
      which_container},
-    {"stats [OPTIONS] NAME | --metrics [NAME]\tshow what a container uses", stats,
+    {"stats [OPTIONS] NAME | --metrics [NAME]\tshow what a container uses"_p, stats,
      options(Option::Json, Option::Metrics), false, 0, 1, which_container},
     {"logs [OPTIONS] NAME|PATH\tshow what a container's services wrote", logs,
      options(Option::Json, Option::Service, Option::Follow, Option::Since, Option::Lines, Option::Prefix,
              Option::Timestamps),
      false, 1, 1, which_container},
-    {"events [--json] NAME\tfollow what happens to a container's services", events, options(Option::Json), false, 1, 1,
+    {"events [--json] NAME\tfollow what happens to a container's services"_p, events, options(Option::Json), false, 1,
+     1, which_container},
+    {"wait NAME...\twait for containers to end and print their exit codes"_p, wait, options(), false, 1, any,
      which_container},
-    {"wait NAME...\twait for containers to end and print their exit codes", wait, options(), false, 1, any,
-     which_container},
-    {"check [OPTIONS] SPEC...\tsay everything that is wrong with a spec", check, options(Option::Set), false, 1, any,
-     "which spec? `vial check FILE...`"},
-    {"show [OPTIONS] SPEC|NAME\tprint a spec with every default filled in", show, options(Option::Json, Option::Set),
-     false, 1, 1, "which spec? `vial show FILE`, or the name of a container"},
-    {"init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container", init,
+    {"check [OPTIONS] SPEC...\tsay everything that is wrong with a spec"_p, check, options(Option::Set), false, 1, any,
+     "which spec? `vial check FILE...`"_p},
+    {"show [OPTIONS] SPEC|NAME\tprint a spec with every default filled in"_p, show, options(Option::Json, Option::Set),
+     false, 1, 1, "which spec? `vial show FILE`, or the name of a container"_p},
+    {"init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container"_p, init,
      options(Option::Group, Option::Rewrite, Option::Remap, Option::ParentDeath, Option::Subreaper,
              Option::CleanSignals, Option::Grace, Option::NoGrace, Option::Verbose, Option::Control, Option::ControlFd,
              Option::Log, Option::Spec, Option::Pause),
      true, 0, any, nullptr},
-    to_come("attach NAME\tconnect to a container's terminal"),
-    to_come("pause NAME\tfreeze a container's services"),
-    to_come("resume NAME\tthaw them"),
-    to_come("top\twatch all containers live"),
-    to_come("update NAME KEY=VALUE...\tchange limits of a running container"),
-    to_come("boot [DIR]\tstart and keep all specs of a directory"),
+    to_come("attach NAME\tconnect to a container's terminal"_p),
+    to_come("pause NAME\tfreeze a container's services"_p),
+    to_come("resume NAME\tthaw them"_p),
+    to_come("top\twatch all containers live"_p),
+    to_come("update NAME KEY=VALUE...\tchange limits of a running container"_p),
+    to_come("boot [DIR]\tstart and keep all specs of a directory"_p),
 };
 
 /// `run` and `exec` give the payload's codes: their own failures have one that is none of those.
@@ -148,7 +148,7 @@ int own_code(const Command* command, int code)
 int usage_error(const Command* command, std::string_view message)
 {
     print_error(message);
-    print_error(compose("try `vial %--help`", command == nullptr ? Text() : compose("% ", command->name())));
+    print_error(compose("try `vial %--help`"_p, command == nullptr ? Text() : compose("% ", command->name())));
     return own_code(command, static_cast<int>(ExitCode::Usage));
 }
 
@@ -164,7 +164,7 @@ struct OptionLine {
 template <typename Act>
 Option each_option(const Command& command, const Act& act)
 {
-    std::string_view lines = option_lines;
+    std::string_view lines = option_lines.kept();
     unsigned at = 0;
     for (; !lines.empty(); ++at) {
         OptionLine line;
@@ -203,12 +203,12 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
         arguments.given |= 1U << static_cast<unsigned>(option);
         if (line.value.empty()) {
             if (attached)
-                return compose("option --% takes no value", line.name);
+                return compose("option --% takes no value"_p, line.name);
             continue;
         }
         if (!attached && (is_long || rest.empty())) {
             if (next.empty())
-                return compose("option --% needs a value (%)", line.name, line.value);
+                return compose("option --% needs a value (%)"_p, line.name, line.value);
             rest = next.front();
             next = next.subspan(1);
         }
@@ -222,12 +222,12 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
     return {};
 }
 
-/// Two columns.
+/// Two columns, the right one packed.
 void add_line(Builder& text, std::string_view left, std::size_t width, std::string_view right, const char* note = "")
 {
     text.compose("  %", left);
     text.pad(left.size() < width ? width - left.size() : 2);
-    text.compose("%%\n", right, note);
+    text.compose("%%\n", unpack(right), note);
 }
 
 void show_help(const Command& command)
@@ -235,7 +235,7 @@ void show_help(const Command& command)
     Builder text;
     std::string_view summary;
     const std::string_view usage = command.usage(summary);
-    text.compose("usage: vial %\n%\n\n", usage, summary);
+    text.compose("usage: vial %\n%\n\n"_p, usage, summary);
     each_option(command, [&](const OptionLine& line) {
         add_line(text, line.form, 26, line.help);
         return false;
@@ -245,14 +245,14 @@ void show_help(const Command& command)
 
 void show_overview()
 {
-    Builder text("usage: vial COMMAND [OPTIONS]   (also as `ctl COMMAND`)\n"
-                 "containers for small Linux machines\n\n");
+    Builder text;
+    text.compose("usage: vial COMMAND [OPTIONS]   (also as `ctl COMMAND`)\ncontainers for small Linux machines\n\n"_p);
     for (const Command& command : commands) {
         std::string_view summary;
         (void)command.usage(summary);
         add_line(text, command.name(), 10, summary, command.run == nullptr ? "  (not supported yet)" : "");
     }
-    text += "\n`vial COMMAND --help` tells more; vial(1) and vial.conf(5) tell all.\n";
+    text.compose("\n`vial COMMAND --help` tells more; vial(1) and vial.conf(5) tell all.\n"_p);
     print(text);
 }
 
@@ -271,8 +271,8 @@ int unknown_command(std::string_view name)
         names[at] = commands[at].name();
     const std::string_view near = nearest(name, names, std::size(names));
     if (near.empty())
-        return usage_error(nullptr, compose("unknown command '%'", name));
-    return usage_error(nullptr, compose("unknown command '%'; did you mean '%'?", name, near));
+        return usage_error(nullptr, compose("unknown command '%'"_p, name));
+    return usage_error(nullptr, compose("unknown command '%'; did you mean '%'?"_p, name, near));
 }
 
 /// Runs a command whose words have been taken apart.
@@ -283,7 +283,7 @@ int run_command(const Command& command, const Arguments& arguments)
         return 0;
     }
     if (command.run == nullptr) {
-        print_error(compose("not supported yet: %", command.name()));
+        print_error(compose("not supported yet: %"_p, command.name()));
         return static_cast<int>(ExitCode::Failed);
     }
     const bool fits = arguments.words.size() >= command.least && arguments.words.size() <= command.most;
@@ -294,7 +294,7 @@ int run_command(const Command& command, const Arguments& arguments)
 int run_words(const char* program, std::span<char* const> words)
 {
     if (words.empty())
-        return usage_error(nullptr, "no command given");
+        return usage_error(nullptr, "no command given"_p);
     const std::string_view first = words.front();
     if (first == "--help" || first == "-h" || first == "help") {
         show_overview();
@@ -306,7 +306,7 @@ int run_words(const char* program, std::span<char* const> words)
     }
     const Command* command = find_command(first);
     if (command == nullptr)
-        return first.starts_with('-') ? usage_error(nullptr, compose("unknown option %", first))
+        return first.starts_with('-') ? usage_error(nullptr, compose("unknown option %"_p, first))
                                       : unknown_command(first);
 
     Arguments arguments;

@@ -39,8 +39,8 @@ Result<void> require_root(const Arguments& arguments)
 {
     if (has_admin_capability())
         return {};
-    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)", arguments.command))
-        .advise("run it as root; containers of ordinary users are not supported yet");
+    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)"_p, arguments.command))
+        .advise("run it as root; containers of ordinary users are not supported yet"_p);
 }
 
 Result<std::int64_t> timeout_of(const Arguments& arguments)
@@ -49,7 +49,7 @@ Result<std::int64_t> timeout_of(const Arguments& arguments)
         return -1;
     const auto given = parse_duration(arguments.value(Option::Timeout));
     if (!given)
-        return misused(arguments, "--timeout is a time like 10s");
+        return misused(arguments, "--timeout is a time like 10s"_p);
     return *given;
 }
 
@@ -82,14 +82,14 @@ Result<Spec> load_started_spec(Text name)
     const Text text = TRY(os::read_file(AT_FDCWD, state_path(name, "spec").c_str(), spec_size_limit * 2));
     Reading reading = read_spec(text, {});
     if (!reading.problems.empty())
-        return Error("the record of its spec is damaged", "read", state_path(name, "spec"));
+        return Error("the record of its spec is damaged"_p, "read", state_path(name, "spec"));
     return std::move(reading.spec);
 }
 
 Result<Record> find_container(std::string_view name)
 {
     if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos)
-        return Error("no such container", "", name).exits(ExitCode::NotFound).advise("see `vial list`");
+        return Error("no such container"_p, "", name).exits(ExitCode::NotFound).advise("see `vial list`"_p);
     (void)TRY(look_around());
     return read_record(name);
 }
@@ -100,7 +100,7 @@ Result<Record> find_running(std::string_view name)
     if (record.phase != Phase::Running)
         return Error(record.phase == Phase::Starting ? "it is still being started" : "it is not running", "", name)
             .exits(record.phase == Phase::Starting ? ExitCode::Failed : ExitCode::NotFound)
-            .advise("see `vial list`");
+            .advise("see `vial list`"_p);
     return record;
 }
 
@@ -108,7 +108,7 @@ Result<Record> find_answering(std::string_view name)
 {
     Record record = TRY(find_running(name));
     if (!record.has_init)
-        return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
+        return Error("it has no PID 1 of vial's to ask (init = false)"_p, "", record.name);
     return record;
 }
 
@@ -117,10 +117,10 @@ Text Outcome::words() const
     if (!known)
         return "killed, code unknown";
     if (oom)
-        return compose("killed by the OOM killer (%)", code);
+        return compose("killed by the OOM killer (%)"_p, code);
     if (!signal.empty())
-        return compose("killed by SIG% (%)", signal, code);
-    return compose("exited with %", code);
+        return compose("killed by SIG% (%)"_p, signal, code);
+    return compose("exited with %"_p, code);
 }
 
 Outcome read_outcome(Text name)
@@ -183,8 +183,8 @@ Result<void> put_away(Text name, pid_t init)
     if (!record.ok())
         return record.error()->exit == ExitCode::NotFound ? Result<void>() : record.error();
     if (record.value().phase != Phase::Ended && record.value().init.pid == init)
-        return Error("the kernel does not tell whether it has ended", "clear", name)
-            .advise("the next command tries again");
+        return Error("the kernel does not tell whether it has ended"_p, "clear", name)
+            .advise("the next command tries again"_p);
     if (record.value().phase != Phase::Ended)
         return {};
     return remove(record.value(), lock);

@@ -81,7 +81,7 @@ Result<Visit> prepare(const Record& record, bool terminal)
     visit.terminal = terminal;
     // Only now is it certain that what was opened belongs to this container and not to a later owner of the number.
     if (!is_alive(record.init))
-        return Error("it has ended", "", record.name).exits(ExitCode::NotFound);
+        return Error("it has ended"_p, "", record.name).exits(ExitCode::NotFound);
     return visit;
 }
 
@@ -89,13 +89,13 @@ Result<Visit> prepare(const Record& record, bool terminal)
 /// the other side.
 Result<Fd> enter(const Visit& visit, Fd& master)
 {
-    TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"));
+    TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"_p));
     for (const Namespace& one : visit.namespaces)
-        TRY(os::setns(one.fd.get(), one.flag).as("enter the namespaces of", visit.spec.name));
+        TRY(os::setns(one.fd.get(), one.flag).as("enter the namespaces of"_p, visit.spec.name));
     if (visit.spec.namespaces.user) {
         TRY(os::setresgid(0));
         TRY(os::setresuid(0));
-        TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"));
+        TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"_p));
     }
     TRY(os::chdir("/"));
     Fd slave;
@@ -161,7 +161,7 @@ Result<Fd> enter(const Visit& visit, Fd& master)
         visit.namespaces.clear();
         os::CloneArguments as_sibling;
         as_sibling.flags = CLONE_PARENT;
-        const pid_t visitor = TRY(os::clone(as_sibling).as("start a process in", visit.spec.name));
+        const pid_t visitor = TRY(os::clone(as_sibling).as("start a process in"_p, visit.spec.name));
         if (visitor == 0) {
             master.reset();
             visit.report.reset();
@@ -195,7 +195,7 @@ Result<os::Exited> execute(const Arguments& arguments, const Record& record)
     }
     os::Pair reports = TRY(os::socketpair(SOCK_SEQPACKET));
     visit.report = std::move(reports.second);
-    const pid_t guide_pid = TRY(os::clone({}).as("start a process in", record.name));
+    const pid_t guide_pid = TRY(os::clone({}).as("start a process in"_p, record.name));
     if (guide_pid == 0)
         guide(visit, std::span<const char* const>(arguments.words).subspan(1));
     visit.report.reset();

@@ -35,9 +35,9 @@ Text read_rewrite(Entry& entry, std::string_view value)
     const auto from = parse_signal(take_until(as, ':'));
     const auto to = as == "0" ? std::optional<int>(0) : parse_signal(as);
     if (!from || !to)
-        return compose("--rewrite: expected SIGNAL:SIGNAL, found '%'", value);
+        return compose("--rewrite: expected SIGNAL:SIGNAL, found '%'"_p, value);
     if (*from == SIGKILL || *from == SIGSTOP || *from == SIGCHLD)
-        return compose("--rewrite: %: the first of these signals is never passed on", value);
+        return compose("--rewrite: %: the first of these signals is never passed on"_p, value);
     entry.rewritten[*from] = static_cast<std::uint8_t>(*from ^ *to);
     return {};
 }
@@ -52,9 +52,9 @@ Text read_remap(Entry& entry, std::string_view value)
     const auto last = single ? first : parse_number(range);
     const auto to = parse_number(as);
     if (!first || !last || !to)
-        return compose("--remap: expected CODE[-CODE]:CODE, found '%'", value);
+        return compose("--remap: expected CODE[-CODE]:CODE, found '%'"_p, value);
     if (*last > std::int64_t{longest_code} || *to > std::int64_t{longest_code} || *first > *last)
-        return compose("--remap: exit codes are 0 to 255, found '%'", value);
+        return compose("--remap: exit codes are 0 to 255, found '%'"_p, value);
     for (auto code = static_cast<std::size_t>(*first); code <= static_cast<std::size_t>(*last); ++code)
         entry.remapped[code] = static_cast<std::uint8_t>(code ^ static_cast<std::size_t>(*to));
     return {};
@@ -68,11 +68,11 @@ Text read_descriptors(Entry& entry, std::string_view value)
     const auto answers = parse_number(second);
     const auto fits = [](const auto& number) { return number && *number > 2 && *number <= INT32_MAX; };
     if (!fits(requests) || !fits(answers))  // the standard ones are the command's
-        return compose("--control-fd: expected two descriptors from 3 on, R,W, found '%'", value);
+        return compose("--control-fd: expected two descriptors from 3 on, R,W, found '%'"_p, value);
     entry.requests = static_cast<int>(*requests);
     entry.answers = static_cast<int>(*answers);
     if (!os::close_on_exec(entry.requests).ok() || !os::close_on_exec(entry.answers).ok())
-        return compose("--control-fd: % are not both open", value);
+        return compose("--control-fd: % are not both open"_p, value);
     return {};
 }
 
@@ -90,7 +90,7 @@ Text open_log(Entry& entry, std::string_view value)
     if (comma != value.npos) {
         const auto size = parse_size(value.substr(comma + 6));
         if (!size || *size < 4096)
-            return compose("--log: expected PATH[,size=SIZE] with 4K or more, found '%'", value);
+            return compose("--log: expected PATH[,size=SIZE] with 4K or more, found '%'"_p, value);
         entry.log_size = *size;
     }
     for (int at = 0; at < 2; ++at) {
@@ -109,14 +109,14 @@ Text open_control(Entry& entry, Text path)
         // One that an earlier run left is in the way. Anything else is somebody's.
         const auto there = os::lstat(AT_FDCWD, path.c_str());
         if (there.ok() && S_ISDIR(there.value().st_mode))
-            return compose("--control: % is a directory", path);
+            return compose("--control: % is a directory"_p, path);
         if (!there.ok() || !S_ISSOCK(there.value().st_mode))
-            return compose("--control: % is there already, and is no socket", path);
+            return compose("--control: % is there already, and is no socket"_p, path);
         (void)os::unlinkat(AT_FDCWD, path.c_str());
         socket = Opened(make_control_socket(path));
     }
     if (!socket.ok())
-        return compose("--control: %", words_of(socket.error()));
+        return compose("--control: %"_p, words_of(socket.error()));
     entry.control = socket.value().release();
     // What the path leads to in the end is none of ours.
     const std::size_t slash = path.rfind('/');
@@ -144,13 +144,13 @@ Text read_options(Entry& entry, const Arguments& arguments)
     if (arguments.has(Option::ParentDeath)) {
         const auto number = parse_signal(arguments.value(Option::ParentDeath));
         if (!number)
-            return compose("--parent-death: not a signal: '%'", arguments.value(Option::ParentDeath));
+            return compose("--parent-death: not a signal: '%'"_p, arguments.value(Option::ParentDeath));
         entry.parent_death = *number;
     }
     if (arguments.has(Option::Grace)) {
         const auto time = parse_duration(arguments.value(Option::Grace));
         if (!time)
-            return compose("--grace: not a time: '%'", arguments.value(Option::Grace));
+            return compose("--grace: not a time: '%'"_p, arguments.value(Option::Grace));
         entry.grace = *time;
     }
     if (arguments.has(Option::NoGrace))
@@ -176,7 +176,7 @@ Fd plan_of(const Entry& entry, Text path)
     for (const Diagnostic& problem : reading.problems)
         (void)os::write_all(STDERR_FILENO, compose("%\n", format(problem, path)));
     for (const Text key : reading.spec.not_yet)
-        print_error(compose("%: not supported yet: %", path, key));
+        print_error(compose("%: not supported yet: %"_p, path, key));
     if (!reading.problems.empty() || !reading.spec.not_yet.empty())
         return {};
 

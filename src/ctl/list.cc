@@ -31,7 +31,7 @@ Text as_json(const Record& record, const Outcome& outcome)
 {
     const bool ended = record.phase == Phase::Ended;
     return compose("{\"name\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_"
-                   "killed\":%,\"ended_at\":%}",
+                   "killed\":%,\"ended_at\":%}"_p,
                    json_string(record.name), phase_name(record.phase),
                    number_or_null(!ended && record.init.pid != 0, record.init.pid), record.started_at,
                    number_or_null(ended && outcome.known, outcome.code),

@@ -181,7 +181,7 @@ Result<Wish> wish_of(const Arguments& arguments)
     if (arguments.has(Option::Since)) {
         const auto since = parse_moment(arguments.value(Option::Since), os::realtime_ms());
         if (!since)
-            return misused(arguments, compose("'%' is no time; `10m`, `2026-11-24T10:00:00` or `@SECONDS`",
+            return misused(arguments, compose("'%' is no time; `10m`, `2026-11-24T10:00:00` or `@SECONDS`"_p,
                                               arguments.value(Option::Since)));
         wish.since = *since;
     }
@@ -209,7 +209,7 @@ Result<int> logs(const Arguments& arguments)
     if (arguments.has(Option::Lines)) {
         const auto last = parse_number(arguments.value(Option::Lines));
         if (!last)
-            return misused(arguments, compose("'%' is no number of lines", arguments.value(Option::Lines)));
+            return misused(arguments, compose("'%' is no number of lines"_p, arguments.value(Option::Lines)));
         LogReader all = segments.reader();
         Display count(wish, INT64_MAX);
         count.show(all, segments.size);

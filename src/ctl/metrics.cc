@@ -13,7 +13,7 @@ enum class Of : std::uint8_t { Container, Service, Interface };
 /// One family: its name without `vial_`, and where the number stands in an answer to `stats`.
 struct Family {
     const char* name;
-    const char* help;
+    Phrase help;
     const char* object;  ///< the member that holds it; empty: the line itself
     const char* key;
     Of of;
@@ -24,44 +24,44 @@ struct Family {
 constexpr std::int32_t micro = 1000000, milli = 1000;
 
 constexpr Family families[] = {
-    {"uptime_seconds", "since the container was started", "", "uptime_ms", Of::Container, false, milli},
-    {"memory_bytes", "memory in use", "memory", "current", Of::Container, false, 1},
-    {"memory_peak_bytes", "the most there was in use", "memory", "peak", Of::Container, false, 1},
-    {"memory_limit_bytes", "the limit", "memory", "limit", Of::Container, false, 1},
-    {"oom_kills", "processes that the OOM killer ended", "memory", "oom_kills", Of::Container, true, 1},
-    {"cpu_seconds", "processor time", "cpu", "usage_usec", Of::Container, true, micro},
-    {"cpu_throttled_seconds", "time held back by the limit", "cpu", "throttled_usec", Of::Container, true, micro},
-    {"tasks", "processes and threads", "tasks", "current", Of::Container, false, 1},
-    {"tasks_limit", "the limit", "tasks", "limit", Of::Container, false, 1},
-    {"io_read_bytes", "read from devices", "io", "read_bytes", Of::Container, true, 1},
-    {"io_written_bytes", "written to devices", "io", "written_bytes", Of::Container, true, 1},
-    {"io_reads", "reads from devices", "io", "reads", Of::Container, true, 1},
-    {"io_writes", "writes to devices", "io", "writes", Of::Container, true, 1},
-    {"memory_pressure_seconds", "time in which some waited for memory", "pressure.memory", "some_usec", Of::Container,
+    {"uptime_seconds", "since the container was started"_p, "", "uptime_ms", Of::Container, false, milli},
+    {"memory_bytes", "memory in use"_p, "memory", "current", Of::Container, false, 1},
+    {"memory_peak_bytes", "the most there was in use"_p, "memory", "peak", Of::Container, false, 1},
+    {"memory_limit_bytes", "the limit"_p, "memory", "limit", Of::Container, false, 1},
+    {"oom_kills", "processes that the OOM killer ended"_p, "memory", "oom_kills", Of::Container, true, 1},
+    {"cpu_seconds", "processor time"_p, "cpu", "usage_usec", Of::Container, true, micro},
+    {"cpu_throttled_seconds", "time held back by the limit"_p, "cpu", "throttled_usec", Of::Container, true, micro},
+    {"tasks", "processes and threads"_p, "tasks", "current", Of::Container, false, 1},
+    {"tasks_limit", "the limit"_p, "tasks", "limit", Of::Container, false, 1},
+    {"io_read_bytes", "read from devices"_p, "io", "read_bytes", Of::Container, true, 1},
+    {"io_written_bytes", "written to devices"_p, "io", "written_bytes", Of::Container, true, 1},
+    {"io_reads", "reads from devices"_p, "io", "reads", Of::Container, true, 1},
+    {"io_writes", "writes to devices"_p, "io", "writes", Of::Container, true, 1},
+    {"memory_pressure_seconds", "time in which some waited for memory"_p, "pressure.memory", "some_usec", Of::Container,
      true, micro},
-    {"cpu_pressure_seconds", "time in which some waited for a processor", "pressure.cpu", "some_usec", Of::Container,
+    {"cpu_pressure_seconds", "time in which some waited for a processor"_p, "pressure.cpu", "some_usec", Of::Container,
      true, micro},
-    {"io_pressure_seconds", "time in which some waited for a device", "pressure.io", "some_usec", Of::Container, true,
+    {"io_pressure_seconds", "time in which some waited for a device"_p, "pressure.io", "some_usec", Of::Container, true,
      micro},
-    {"reaped", "orphans that PID 1 reaped", "", "reaped", Of::Container, true, 1},
-    {"forwarded", "signals that PID 1 passed on", "", "forwarded", Of::Container, true, 1},
-    {"log_dropped_bytes", "output that was not kept", "", "log_dropped", Of::Container, true, 1},
-    {"network_received_bytes", "by interface", "", "rx_bytes", Of::Interface, true, 1},
-    {"network_sent_bytes", "by interface", "", "tx_bytes", Of::Interface, true, 1},
-    {"service_uptime_seconds", "of its process; 0: there is none", "", "uptime_ms", Of::Service, false, milli},
-    {"service_restarts", "those nobody asked for", "", "restarts", Of::Service, true, 1},
-    {"service_memory_bytes", "memory in use", "memory", "current", Of::Service, false, 1},
-    {"service_cpu_seconds", "processor time", "cpu", "usage_usec", Of::Service, true, micro},
+    {"reaped", "orphans that PID 1 reaped"_p, "", "reaped", Of::Container, true, 1},
+    {"forwarded", "signals that PID 1 passed on"_p, "", "forwarded", Of::Container, true, 1},
+    {"log_dropped_bytes", "output that was not kept"_p, "", "log_dropped", Of::Container, true, 1},
+    {"network_received_bytes", "by interface"_p, "", "rx_bytes", Of::Interface, true, 1},
+    {"network_sent_bytes", "by interface"_p, "", "tx_bytes", Of::Interface, true, 1},
+    {"service_uptime_seconds", "of its process; 0: there is none"_p, "", "uptime_ms", Of::Service, false, milli},
+    {"service_restarts", "those nobody asked for"_p, "", "restarts", Of::Service, true, 1},
+    {"service_memory_bytes", "memory in use"_p, "memory", "current", Of::Service, false, 1},
+    {"service_cpu_seconds", "processor time"_p, "cpu", "usage_usec", Of::Service, true, micro},
 };
 
-void add_head(Builder& text, const char* name, bool counter, const char* help)
+void add_head(Builder& text, const char* name, bool counter, Phrase help)
 {
-    text.compose("# TYPE vial_% %\n", name, counter ? "counter" : "gauge");
+    text.compose("# TYPE vial_% %\n"_p, name, counter ? "counter" : "gauge");
     if (std::string_view(name).ends_with("_seconds"))
-        text.compose("# UNIT vial_% seconds\n", name);
+        text.compose("# UNIT vial_% seconds\n"_p, name);
     if (std::string_view(name).ends_with("_bytes"))
-        text.compose("# UNIT vial_% bytes\n", name);
-    text.compose("# HELP vial_% %\n", name, help);
+        text.compose("# UNIT vial_% bytes\n"_p, name);
+    text.compose("# HELP vial_% %\n"_p, name, help);
 }
 
 /// `,KEY="VALUE"`; what may be in a JSON string may be in a label, but for its escapes.

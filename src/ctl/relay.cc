@@ -18,7 +18,7 @@ namespace vial {
 namespace {
 
 constexpr int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD};
-constexpr const char* step = "set up a terminal";
+constexpr Phrase step = "set up a terminal"_p;
 constexpr int patience = 3;  // requests to end before there is no more asking
 
 /// Our terminal while it carries somebody else's session.

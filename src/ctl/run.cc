@@ -47,16 +47,16 @@ Result<List<Text>> settings_of(const Arguments& arguments, std::string_view& fil
     List<Text> settings;
     if (arguments.has(Option::Root)) {
         if (words.empty())
-            return misused(arguments, "--root needs a command: `vial run --root DIR -- COMMAND`");
+            return misused(arguments, "--root needs a command: `vial run --root DIR -- COMMAND`"_p);
         settings.push_back(compose("root=%", toml_string(absolute(arguments.value(Option::Root)))));
         if (!arguments.has(Option::Name))
-            settings.push_back(compose("name=\"run-%\"", ::getpid()));
+            settings.push_back(compose("name=\"run-%\""_p, ::getpid()));
     } else {
         if (words.empty() || arguments.before_dashes == 0)
-            return misused(arguments, "what? `vial run SPEC`, or `vial run --root DIR -- COMMAND`");
+            return misused(arguments, "what? `vial run SPEC`, or `vial run --root DIR -- COMMAND`"_p);
         if (words.size() > 1 && (!arguments.dashes || arguments.before_dashes > 1))
             return misused(arguments,
-                           "options go before the spec, a command behind `--`: `vial run [OPTIONS] SPEC -- COMMAND`");
+                           "options go before the spec, a command behind `--`: `vial run [OPTIONS] SPEC -- COMMAND`"_p);
         file = words.front();
         words = words.subspan(1);
     }

@@ -34,9 +34,9 @@ Text ending(json::Raw last)
         return "-";
     const std::int64_t code = number(last, "code");
     if (json::boolean(json::member(last, "oom")).value_or(false))
-        return compose("killed by the OOM killer (%)", code);
+        return compose("killed by the OOM killer (%)"_p, code);
     const Text signal = text(last, "signal");
-    return signal == "-" ? compose("exited with %", code) : compose("killed by SIG% (%)", signal, code);
+    return signal == "-" ? compose("exited with %"_p, code) : compose("killed by SIG% (%)"_p, signal, code);
 }
 
 /// The member that `path` names (`memory.current`), for people. `kind`: `t` a text, `n` a number, `b` bytes, `u`
@@ -99,7 +99,7 @@ void show_table(std::string_view heads, std::string_view cells, std::string_view
 Text joined(std::string_view answer)
 {
     Builder json;
-    json.compose("{\"container\":%,\"services\":[", take_until(answer, '\n'));
+    json.compose("{\"container\":%,\"services\":["_p, take_until(answer, '\n'));
     for (bool first = true; !answer.empty(); first = false)
         json.compose("%%", first ? "" : ",", take_until(answer, '\n'));
     json += "]}\n";
@@ -110,12 +110,12 @@ void show_status(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
     Builder head;
-    head.compose("%: % for %, PID %", record.name, text(container, "state"),
+    head.compose("%: % for %, PID %"_p, record.name, text(container, "state"),
                  human_duration(number(container, "uptime_ms", 0)), record.init.pid);
     if (const std::int64_t kills = number(container, "oom_kills", 0); kills > 0)
-        head.compose(", the OOM killer struck % time%", kills, kills == 1 ? "" : "s");
+        head.compose(", the OOM killer struck % time%"_p, kills, kills == 1 ? "" : "s");
     if (const std::int64_t dropped = number(container, "log_dropped", 0); dropped > 0)
-        head.compose(", % of its log dropped", human_size(dropped));
+        head.compose(", % of its log dropped"_p, human_size(dropped));
     head += '\n';
     print(head);
     show_table("SERVICE|STATE|PID|UPTIME|RESTARTS|LAST RUN",
@@ -125,16 +125,16 @@ void show_status(const Record& record, std::string_view answer)
 void show_stats(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
-    constexpr std::string_view rows = "uptime|{d uptime_ms}|"
-                                      "memory|{b memory.current} of {B memory.limit}, peak {b memory.peak}, OOM kills "
-                                      "{n memory.oom_kills}|"
-                                      "cpu|{u cpu.usage_usec}, throttled {u cpu.throttled_usec}|"
-                                      "tasks|{n tasks.current} of {N tasks.limit}|"
-                                      "io|{b io.read_bytes} read, {b io.written_bytes} written|"
-                                      "pressure|memory {s pressure.memory.some_avg10}, cpu "
-                                      "{s pressure.cpu.some_avg10}, io {s pressure.io.some_avg10}|"
-                                      "orphans reaped|{n reaped}|"
-                                      "signals passed on|{n forwarded}";
+    constexpr Phrase rows = "uptime|{d uptime_ms}|"
+                            "memory|{b memory.current} of {B memory.limit}, peak {b memory.peak}, OOM kills "
+                            "{n memory.oom_kills}|"
+                            "cpu|{u cpu.usage_usec}, throttled {u cpu.throttled_usec}|"
+                            "tasks|{n tasks.current} of {N tasks.limit}|"
+                            "io|{b io.read_bytes} read, {b io.written_bytes} written|"
+                            "pressure|memory {s pressure.memory.some_avg10}, cpu "
+                            "{s pressure.cpu.some_avg10}, io {s pressure.io.some_avg10}|"
+                            "orphans reaped|{n reaped}|"
+                            "signals passed on|{n forwarded}"_p;
     show_table(concat("CONTAINER|", record.name), rows, container);
     Table interfaces("INTERFACE|RECEIVED|SENT");
     json::Raw network = json::member(container, "network"), name;
@@ -154,7 +154,7 @@ void show_ended(const Record& record, bool as_json)
     if (as_json) {
         const Decimal code(outcome.code);
         print(compose("{\"container\":{\"container\":%,\"state\":\"exited\",\"exit_code\":%,\"exit_signal\":%,\"oom_"
-                      "killed\":%,\"ended_at\":%},\"services\":[]}\n",
+                      "killed\":%,\"ended_at\":%},\"services\":[]}\n"_p,
                       json_string(record.name), outcome.known ? std::string_view(code) : "null",
                       outcome.signal.empty() ? Text("null") : json_string(outcome.signal),
                       outcome.oom ? "true" : "false", outcome.at));
@@ -194,7 +194,7 @@ Result<int> tell(const Arguments& arguments, void (*show)(const Record&, std::st
     if (record.phase == Phase::Ended)
         return show_ended(record, as_json), 0;
     if (!record.has_init)
-        return Error("it has no PID 1 of vial's to ask (init = false)", "", record.name);
+        return Error("it has no PID 1 of vial's to ask (init = false)"_p, "", record.name);
     const auto answer = ask(record.name, arguments.command);
     if (!answer.ok()) {
         // It may be ending: its socket closes a moment before PID 1 has gone.
@@ -221,7 +221,7 @@ Result<int> stats(const Arguments& arguments)
     if (arguments.has(Option::Metrics))
         return show_metrics(arguments);
     if (arguments.words.empty())
-        return misused(arguments, "which container? see `vial list`");
+        return misused(arguments, "which container? see `vial list`"_p);
     return tell(arguments, show_stats);
 }
 

@@ -61,12 +61,12 @@ Result<int> kill(const Arguments& arguments)
     const std::string_view word = arguments.has(Option::Signal) ? arguments.value(Option::Signal) : "KILL";
     const auto signal = parse_signal(word);
     if (!signal)
-        return misused(arguments, compose("'%' is no signal", word));
+        return misused(arguments, compose("'%' is no signal"_p, word));
     const std::string_view service = arguments.value(Option::Service);
     return for_each_name(arguments, [&](Text name) -> Result<void> {
         const Record record = TRY(find_running(name));
         if (!service.empty() || (*signal != SIGKILL && record.has_init)) {
-            (void)TRY(ask(name, compose("signal %%%", *signal, service.empty() ? "" : " ", service)));
+            (void)TRY(ask(name, compose("signal %%%"_p, *signal, service.empty() ? "" : " ", service)));
             return {};
         }
         TRY(signal_init(record, *signal));

@@ -209,7 +209,7 @@ void Control::hear_follower(std::uint32_t place)
     int waiting = 0;
     if (const auto ready = os::poll({&entry, 1}, 0); !ready.ok() || ready.value() == 0)
         return;
-    (void)os::ioctl(client.in, FIONREAD, &waiting, "look at a client");
+    (void)os::ioctl(client.in, FIONREAD, &waiting, "look at a client"_p);
     if (waiting > 0) {
         client.phase = Phase::Answering;
         client.complete = true;

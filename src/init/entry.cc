@@ -71,7 +71,7 @@ void ask_for_orphans(Entry& entry)
     if (entry.first)
         return;
     if (entry.subreaper) {
-        auto asked = os::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, "become a subreaper");
+        auto asked = os::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, "become a subreaper"_p);
         if (asked.ok())
             return;
         char buffer[description_capacity];
@@ -80,7 +80,7 @@ void ask_for_orphans(Entry& entry)
     }
     // Whoever executed us may have been one, which the exec keeps.
     int is_subreaper = 0;
-    (void)os::prctl(PR_GET_CHILD_SUBREAPER, reinterpret_cast<unsigned long>(&is_subreaper), 0, "look at ourselves");
+    (void)os::prctl(PR_GET_CHILD_SUBREAPER, reinterpret_cast<unsigned long>(&is_subreaper), 0, "look at ourselves"_p);
     if (is_subreaper == 0 && entry.peer->not_first != nullptr)
         tell(entry, Level::Warning, {entry.peer->not_first});
 }
@@ -92,7 +92,7 @@ bool follow_parent(const Entry& entry)
         return true;
     const pid_t parent = ::getppid();
     const auto armed =
-        os::prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(entry.parent_death), 0, "set the parent-death signal");
+        os::prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(entry.parent_death), 0, "set the parent-death signal"_p);
     if (!armed.ok()) {
         char buffer[description_capacity];
         tell(entry, Level::Warning, {describe(armed.error(), buffer, sizeof buffer)});
@@ -104,7 +104,7 @@ bool follow_parent(const Entry& entry)
 /// HUP and CONT, sent by ourselves, which is how they are known (main_process.cc).
 void leave_terminal(const Entry& entry)
 {
-    const auto left = os::ioctl(STDIN_FILENO, TIOCNOTTY, std::uint64_t{0}, "leave the terminal");
+    const auto left = os::ioctl(STDIN_FILENO, TIOCNOTTY, std::uint64_t{0}, "leave the terminal"_p);
     if (!left.ok())
         tell(entry, Level::Debug, {"Unable to detach from controlling tty (errno=", Decimal(left.number()), ")."});
 }

@@ -341,7 +341,7 @@ void Pid1::note(ServiceIndex index, std::initializer_list<std::string_view> part
 
 void follow_launcher(bool follow)
 {
-    (void)os::prctl(PR_SET_PDEATHSIG, follow ? SIGKILL : 0, 0, "follow the launcher");
+    (void)os::prctl(PR_SET_PDEATHSIG, follow ? SIGKILL : 0, 0, "follow the launcher"_p);
 }
 
 void Pid1::say(char letter, std::initializer_list<std::string_view> parts) const

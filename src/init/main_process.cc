@@ -38,7 +38,7 @@ bool in_foreground(Fd& terminal)
     }
     // Without that file it may still be standard input.
     pid_t foreground = -1;
-    if (!os::ioctl(STDIN_FILENO, TIOCGPGRP, &foreground, "look at the terminal").ok() || foreground != ::getpgrp())
+    if (!os::ioctl(STDIN_FILENO, TIOCGPGRP, &foreground, "look at the terminal"_p).ok() || foreground != ::getpgrp())
         return false;
     if (Opened copy = os::duplicate(STDIN_FILENO); copy.ok())
         terminal = copy.take();
@@ -50,7 +50,7 @@ void take_place(const Entry& entry)
 {
     if (entry.standing == Standing::OwnSession) {
         const auto made = os::setsid();
-        (void)os::ioctl(STDIN_FILENO, TIOCSCTTY, std::uint64_t{0}, "take the terminal");
+        (void)os::ioctl(STDIN_FILENO, TIOCSCTTY, std::uint64_t{0}, "take the terminal"_p);
         tell(entry, Level::Debug, {made.ok() ? "setsid complete." : "Unable to setsid."});
     } else if (entry.standing == Standing::OwnGroup) {
         Fd terminal;
@@ -58,7 +58,7 @@ void take_place(const Entry& entry)
         ::setpgid(0, 0);
         pid_t own = ::getpid();
         if (foreground)
-            (void)os::ioctl(terminal.get(), TIOCSPGRP, &own, "come to the foreground");
+            (void)os::ioctl(terminal.get(), TIOCSPGRP, &own, "come to the foreground"_p);
     }
 }
 

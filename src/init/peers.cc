@@ -38,7 +38,7 @@ constexpr PeerFlag pause_flags[] = {{nullptr, 'v', PeerAct::Version}};
 
 // Where tools and those projects' tests look, the texts are as the original's.
 
-constexpr const char tini_help[] = R"(% (tini version 0.19.0)
+constexpr Phrase tini_help = R"(% (tini version 0.19.0)
 Usage: % [OPTIONS] PROGRAM -- [ARGS] | --version
 
   --version: Show version and exit.
@@ -52,8 +52,8 @@ Usage: % [OPTIONS] PROGRAM -- [ARGS] | --version
   -l: Show license and exit.
 
 Environment: TINI_SUBREAPER (-s), TINI_KILL_PROCESS_GROUP (-g), TINI_VERBOSITY (0 to 4, default 1)
-)";
-constexpr const char dumb_help[] = R"(dumb-init v1.2.5
+)"_p;
+constexpr Phrase dumb_help = R"(dumb-init v1.2.5
 Usage: % [option] command [[arg] ...]
 
 dumb-init is a simple process supervisor that forwards signals to children.
@@ -82,7 +82,7 @@ options:
   -L              Print license information.
   -P              Run in pause mode (no program is run and quit on SIGINT).
   -V, --version   Print version information.
-)";
+)"_p;
 
 #define IN_PLACE " - vial " VIAL_VERSION "\n"
 

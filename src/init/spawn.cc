@@ -35,7 +35,7 @@ Result<void> join_leaf(const Plan& plan, const PlanService& service)
         if (leaf < 0)
             continue;
         if (auto written = os::write(leaf, "0", 1); !written.ok())
-            return written.error().as("join the cgroup of service", plan.text(service.name));
+            return written.error().as("join the cgroup of service"_p, plan.text(service.name));
     }
     return {};
 }

@@ -78,9 +78,9 @@ Result<Fd> open_real_directory(const Fd& root, const char* name)
     Error error = directory.error();
     error.as("mount on", compose("/% of the root filesystem", name));
     if (error->number == ENOENT)
-        error.because("there is no such directory").advise("make an empty one in the image");
+        error.because("there is no such directory"_p).advise("make an empty one in the image"_p);
     else if (error->number == ENOTDIR || error->number == ELOOP)
-        error.because("it is a symlink or a file").advise("it must be a real, empty directory");
+        error.because("it is a symlink or a file"_p).advise("it must be a real, empty directory"_p);
     return error;
 }
 

@@ -53,9 +53,9 @@ Result<void> create(NetlinkSocket& socket, std::string_view name)
     message.put(IFLA_BR_STP_STATE, std::uint32_t{0});
     message.end(data);
     message.end(info);
-    auto made = socket.request(message, "make the bridge", name);
+    auto made = socket.request(message, "make the bridge"_p, name);
     if (made.number() == EOPNOTSUPP)
-        made.error().because("this kernel has no bridges (CONFIG_BRIDGE)");
+        made.error().because("this kernel has no bridges (CONFIG_BRIDGE)"_p);
     return made;
 }
 
@@ -105,7 +105,7 @@ Result<bool> has_living_port(NetlinkSocket& socket, const Link& bridge, std::spa
         NetlinkMessage message(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
         message.put(IFLA_EXT_MASK, link_without_statistics);
         message.put(IFLA_MASTER, bridge.index);  // the kernel may pass over this (before 4.4), so we look too
-        auto listed = socket.request(message, look_at_port, &search, "list the ports of the bridge", bridge.name);
+        auto listed = socket.request(message, look_at_port, &search, "list the ports of the bridge"_p, bridge.name);
         if (search.found)
             return true;
         if (listed.ok())
@@ -120,7 +120,7 @@ Result<bool> has_living_port(NetlinkSocket& socket, const Link& bridge, std::spa
 
 Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, std::span<const IpAddress> addresses)
 {
-    Link link = TRY(find_link(socket, name, "find the bridge"));
+    Link link = TRY(find_link(socket, name, "find the bridge"_p));
     if (link.index == 0) {
         auto made = make(socket, name, addresses);
         if (made.ok())
@@ -130,11 +130,11 @@ Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, st
             (void)remove_link(socket, name).ok();
             return made.error();
         }
-        link = TRY(find_link(socket, name, "find the bridge"));  // somebody was faster
+        link = TRY(find_link(socket, name, "find the bridge"_p));  // somebody was faster
     }
     if (!is_bridge(link)) {
         const std::string_view kind = link.kind[0] != '\0' ? std::string_view(link.kind) : "network card";
-        return Error("it is no bridge", "use the bridge", compose("% (a %)", name, kind));
+        return Error("it is no bridge"_p, "use the bridge"_p, compose("% (a %)", name, kind));
     }
     if (is_ours(link))
         TRY(add_missing_addresses(socket, link.index, name, addresses));
@@ -143,7 +143,7 @@ Result<BridgeUse> ensure_bridge(NetlinkSocket& socket, std::string_view name, st
 
 Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::span<const Text> living)
 {
-    const Link link = TRY(find_link(socket, name, "find the bridge"));
+    const Link link = TRY(find_link(socket, name, "find the bridge"_p));
     if (link.index == 0 || !is_ours(link) || TRY(has_living_port(socket, link, living)))
         return false;
     TRY(remove_link(socket, name));
@@ -152,7 +152,7 @@ Result<bool> release_bridge(NetlinkSocket& socket, std::string_view name, std::s
 
 Result<bool> bridge_is_ours(NetlinkSocket& socket, std::string_view name)
 {
-    return is_ours(TRY(find_link(socket, name, "find the bridge")));
+    return is_ours(TRY(find_link(socket, name, "find the bridge"_p)));
 }
 
 }  // namespace vial

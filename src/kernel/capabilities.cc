@@ -19,7 +19,7 @@ Result<void> limit_bounding_set(std::uint64_t keep)
         if (!there.ok())
             return there.error();
         if (there.value())
-            TRY(os::prctl(PR_CAPBSET_DROP, capability, 0, "limit the capability bounding set"));
+            TRY(os::prctl(PR_CAPBSET_DROP, capability, 0, "limit the capability bounding set"_p));
     }
     return {};
 }
@@ -39,7 +39,7 @@ Result<void> limit_capabilities(std::uint64_t keep)
 
 Result<void> make_undumpable()
 {
-    return os::prctl(PR_SET_DUMPABLE, 0, 0, "become undumpable");
+    return os::prctl(PR_SET_DUMPABLE, 0, 0, "become undumpable"_p);
 }
 
 }  // namespace vial

@@ -39,7 +39,7 @@ unsigned controllers_among(std::string_view words, char separator)
 
 unsigned unified_controllers(Text root)
 {
-    const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers", root).c_str()).value_or({});
+    const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers"_p, root).c_str()).value_or({});
     return controllers_among(std::string_view(words).substr(0, words.find('\n')), ' ') | CpuAccounting;
 }
 
@@ -87,9 +87,11 @@ Result<void> hand_down(int directory, const char* control, unsigned controllers,
             wanted.compose("%+%", wanted.empty() ? "" : " ", controller_names[bit]);
     if (wanted.empty())
         return {};
-    auto written = os::write_file(directory, control, wanted).as("hand controllers down in", root);
+    auto written = os::write_file(directory, control, wanted).as("hand controllers down in"_p, root);
     if (written.number() == EBUSY)
-        written.error().because("processes live in the group itself").advise("start vial from another control group");
+        written.error()
+            .because("processes live in the group itself"_p)
+            .advise("start vial from another control group"_p);
     return written;
 }
 
@@ -129,41 +131,42 @@ struct Limit {
     const char* key;
     Controller controller;
     const char* file[2];  ///< version 1, version 2
-    const char* advice;
+    Phrase advice;
 };
 
 constexpr Limit tasks_limit{"limits.tasks of",
                             PidsController,
                             {"pids.max", "pids.max"},
-                            "the kernel needs CONFIG_CGROUP_PIDS; tasks = \"unlimited\" starts without the limit"};
+                            "the kernel needs CONFIG_CGROUP_PIDS; tasks = \"unlimited\" starts without the limit"_p};
 constexpr Limit memory_limit{"limits.memory of",
                              MemoryController,
                              {"memory.limit_in_bytes", "memory.max"},
-                             "the kernel needs CONFIG_MEMCG (and cgroup_enable=memory on some boards)"};
+                             "the kernel needs CONFIG_MEMCG (and cgroup_enable=memory on some boards)"_p};
 constexpr Limit swap_limit{"limits.swap of",
                            MemoryController,
                            {"memory.memsw.limit_in_bytes", "memory.swap.max"},
-                           "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"};
+                           "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"_p};
 constexpr Limit cpu_limit{
-    "limits.cpu of", CpuController, {"cpu.cfs_quota_us", "cpu.max"}, "the kernel needs CONFIG_CFS_BANDWIDTH"};
+    "limits.cpu of", CpuController, {"cpu.cfs_quota_us", "cpu.max"}, "the kernel needs CONFIG_CFS_BANDWIDTH"_p};
 
 /// Writes a limit and reads it back.
 Result<void> set_limit(const Limit& limit, const Group* group, std::string_view value, Text name)
 {
     const Text what = compose("% %", limit.key, name);
     if (group == nullptr)
-        return Error("this host has no control group for it", "set", what).advise(limit.advice);
+        return Error("this host has no control group for it"_p, "set", what).advise(limit.advice);
     Opened file = os::openat(group->directory.get(), limit.file[group->hierarchy.unified], O_RDWR);
     if (!file.ok())
-        return Error("this kernel does not have it", "set", what).advise(limit.advice);
+        return Error("this kernel does not have it"_p, "set", what).advise(limit.advice);
     auto written = os::write_all(file.value().get(), value).as("set", what);
     if (written.number() == EINVAL)
-        written.error().because("the kernel refuses the value");
+        written.error().because("the kernel refuses the value"_p);
     TRY(written);
     char back[64];
-    const std::size_t got = TRY(os::pread(file.value().get(), back, sizeof back, 0).as("read back", what));
+    const std::size_t got = TRY(os::pread(file.value().get(), back, sizeof back, 0).as("read back"_p, what));
     if (std::string_view(back, got).substr(0, std::string_view(back, got).find('\n')) != value)
-        return Error("the kernel took another value", "set", what).advise("see what its file in /sys/fs/cgroup allows");
+        return Error("the kernel took another value"_p, "set", what)
+            .advise("see what its file in /sys/fs/cgroup allows"_p);
     return {};
 }
 
@@ -246,9 +249,9 @@ constexpr StatFile stat_files[] = {
 /// Ends every process in one group: what a crash left, or what came in through `exec`.
 void kill_all_in(Text directory)
 {
-    if (os::write_file(AT_FDCWD, compose("%/cgroup.kill", directory).c_str(), "1").ok())
+    if (os::write_file(AT_FDCWD, compose("%/cgroup.kill"_p, directory).c_str(), "1").ok())
         return;
-    const Text list = os::read_file(AT_FDCWD, compose("%/cgroup.procs", directory).c_str()).value_or({});
+    const Text list = os::read_file(AT_FDCWD, compose("%/cgroup.procs"_p, directory).c_str()).value_or({});
     std::string_view rest = list;
     while (!rest.empty())
         if (const auto pid = parse_number(take_until(rest, '\n')); pid && *pid > 0)
@@ -327,7 +330,7 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
         leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");
         if (made.unified)
             leaf.kill =
-                os::openat(groups.front().directory.get(), compose("%/cgroup.kill", service.name).c_str(), O_WRONLY)
+                os::openat(groups.front().directory.get(), compose("%/cgroup.kill"_p, service.name).c_str(), O_WRONLY)
                     .value_or(Fd());
     }
     return made;
@@ -340,7 +343,7 @@ Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf)
         const Text below = compose("%/%/", directory, leaf);
         // `tasks` exists on version 1 only, and there it is the cheap one.
         Opened tasks = os::open(compose("%tasks", below).c_str(), O_WRONLY);
-        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs", below).c_str(), O_WRONLY)));
+        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs"_p, below).c_str(), O_WRONLY)));
     }
     return files;
 }
@@ -385,11 +388,11 @@ Result<void> remove_cgroup(Text directory)
             return {};
         }
         if (why != EBUSY)
-            return Error(why, "remove the control group", directory);
+            return Error(why, "remove the control group"_p, directory);
         (void)os::poll({}, std::int64_t{1} << look);
     }
-    return Error("a process in it does not end", "remove the control group", directory)
-        .advise("it waits in the kernel; the next command tries again");
+    return Error("a process in it does not end"_p, "remove the control group"_p, directory)
+        .advise("it waits in the kernel; the next command tries again"_p);
 }
 
 }  // namespace vial

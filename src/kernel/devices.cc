@@ -52,7 +52,7 @@ Result<List<Tree>> open_device_nodes()
         const Text path = compose("/dev/%", node.name);
         Tree tree = TRY(open_source(path, MountNoSuid | MountNoExec, false));
         if (!is_device(TRY(os::fstat(tree.fd.get())), node))
-            return Error("it is not the device of that name", "use", path).advise("look at the host's /dev");
+            return Error("it is not the device of that name"_p, "use", path).advise("look at the host's /dev"_p);
         nodes.push_back(std::move(tree));
     }
     return nodes;
@@ -79,19 +79,19 @@ Result<Terminal> open_terminal(const Fd& pts, std::uint32_t owner)
 {
     Terminal terminal;
     terminal.master =
-        TRY(os::openat(pts.get(), "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW).as("open a terminal in", "/dev/pts"));
+        TRY(os::openat(pts.get(), "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW).as("open a terminal in"_p, "/dev/pts"));
     if (TRY(os::filesystem_magic(terminal.master.get())) != DEVPTS_SUPER_MAGIC)
-        return Error("it is not a devpts filesystem", "open a terminal in", "/dev/pts");
+        return Error("it is not a devpts filesystem"_p, "open a terminal in"_p, "/dev/pts");
     int unlocked = 0;
-    TRY(os::ioctl(terminal.master.get(), TIOCSPTLCK, &unlocked, "unlock the terminal"));
+    TRY(os::ioctl(terminal.master.get(), TIOCSPTLCK, &unlocked, "unlock the terminal"_p));
     // TIOCGPTPEER (4.13) needs no path; before it the slave is opened by its number in this devpts.
     auto slave = os::ioctl(terminal.master.get(), TIOCGPTPEER, std::uint64_t{O_RDWR | O_NOCTTY | O_CLOEXEC},
-                           "open the terminal");
+                           "open the terminal"_p);
     if (slave.ok()) {
         terminal.slave = Fd(slave.take());
     } else {
         int number = 0;
-        TRY(os::ioctl(terminal.master.get(), TIOCGPTN, &number, "number the terminal"));
+        TRY(os::ioctl(terminal.master.get(), TIOCGPTN, &number, "number the terminal"_p));
         const Text name = concat(number);
         terminal.slave = TRY(os::openat(pts.get(), name.c_str(), O_RDWR | O_NOCTTY | O_NOFOLLOW));
     }

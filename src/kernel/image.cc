@@ -57,16 +57,16 @@ Result<void> configure(const Fd& device, const Fd& image, bool read_only)
     loop_config config{};
     config.fd = static_cast<__u32>(image.get());
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? static_cast<__u32>(LO_FLAGS_READ_ONLY) : 0U);
-    const auto at_once = os::ioctl(device.get(), LOOP_CONFIGURE, &config, "attach to a loop device");
+    const auto at_once = os::ioctl(device.get(), LOOP_CONFIGURE, &config, "attach to a loop device"_p);
     const int why = at_once.number();
     if (at_once.ok())
         return {};
     if (why != EINVAL && why != ENOTTY && why != ENOSYS)
         return at_once.error();
-    TRY(os::ioctl(device.get(), LOOP_SET_FD, static_cast<std::uint64_t>(image.get()), "attach to a loop device"));
-    const auto status = os::ioctl(device.get(), LOOP_SET_STATUS64, &config.info, "set up the loop device");
+    TRY(os::ioctl(device.get(), LOOP_SET_FD, static_cast<std::uint64_t>(image.get()), "attach to a loop device"_p));
+    const auto status = os::ioctl(device.get(), LOOP_SET_STATUS64, &config.info, "set up the loop device"_p);
     if (!status.ok()) {
-        (void)os::ioctl(device.get(), LOOP_CLR_FD, std::uint64_t{0}, "detach the loop device");
+        (void)os::ioctl(device.get(), LOOP_CLR_FD, std::uint64_t{0}, "detach the loop device"_p);
         return status.error();
     }
     return {};
@@ -77,20 +77,20 @@ Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& node)
     Opened control = os::open("/dev/loop-control", O_RDWR);
     if (!control.ok())
         return control.error()
-            .as("open /dev/loop-control for", name)
-            .advise("the kernel needs loop devices (CONFIG_BLK_DEV_LOOP)");
+            .as("open /dev/loop-control for"_p, name)
+            .advise("the kernel needs loop devices (CONFIG_BLK_DEV_LOOP)"_p);
     for (int attempt = 0; attempt < attempts; ++attempt) {
         const int number =
-            TRY(os::ioctl(control.value().get(), LOOP_CTL_GET_FREE, std::uint64_t{0}, "find a free loop device")
-                    .as("find a free loop device for", name));
+            TRY(os::ioctl(control.value().get(), LOOP_CTL_GET_FREE, std::uint64_t{0}, "find a free loop device"_p)
+                    .as("find a free loop device for"_p, name));
         Fd device = TRY(open_loop(number, read_only ? O_RDONLY : O_RDWR, node));
         const auto configured = configure(device, image, read_only);
         if (configured.ok())
             return device;
         if (configured.number() != EBUSY)
-            return Error(configured.number(), "attach to a loop device", name);
+            return Error(configured.number(), "attach to a loop device"_p, name);
     }
-    return Error(EBUSY, "find a free loop device for", name);
+    return Error(EBUSY, "find a free loop device for"_p, name);
 }
 
 /// The filesystem on `device` as a detached mount.
@@ -122,8 +122,8 @@ Result<ImageRoot> open_image(Text path, bool read_only, unsigned flags)
     const Fd image = TRY(os::open(path.c_str(), read_only ? O_RDONLY : O_RDWR));
     const char* type = TRY(image_type(image));
     if (type == nullptr)
-        return Error("no squashfs, erofs or ext4 image", "use as a root filesystem", path)
-            .advise("give a directory, or an image made by mksquashfs, mkfs.erofs or mkfs.ext4");
+        return Error("no squashfs, erofs or ext4 image"_p, "use as a root filesystem"_p, path)
+            .advise("give a directory, or an image made by mksquashfs, mkfs.erofs or mkfs.ext4"_p);
 
     ImageRoot root;
     Text device;
@@ -136,9 +136,9 @@ Result<ImageRoot> open_image(Text path, bool read_only, unsigned flags)
             Error error = mounted.error();
             error.as("mount", path);
             if (error->number == ENODEV)
-                error.because("this kernel does not have its filesystem").advise("see /proc/filesystems");
+                error.because("this kernel does not have its filesystem"_p).advise("see /proc/filesystems"_p);
             else if (error->number == EINVAL || error->number == EUCLEAN || error->number == EIO)
-                error.because("the image is damaged, or made with options this kernel does not know");
+                error.because("the image is damaged, or made with options this kernel does not know"_p);
             return error;
         }
         root.tree.kind = Tree::Kind::Detached;

@@ -73,7 +73,7 @@ Result<std::int64_t> mount_id(int fd)
             if (const auto id = parse_number(take_word(line)))
                 return *id;
     }
-    return Error("the kernel does not tell (CONFIG_PROC_FS)", "find the mount of", path);
+    return Error("the kernel does not tell (CONFIG_PROC_FS)"_p, "find the mount of"_p, path);
 }
 
 /// Before 5.12 a bind mount takes its flags from its source; they are added by a remount, mount by mount.
@@ -106,7 +106,7 @@ Result<Fd> find_mount(std::int64_t id, std::string_view point)
         if (found.ok() && TRY(mount_id(found.value().get())) == id)
             return found;
     }
-    return Error(ENOENT, "find the mount on", point);
+    return Error(ENOENT, "find the mount on"_p, point);
 }
 
 /// Sets `flags` on the mount `id` and on all that hang below it.
@@ -131,7 +131,7 @@ Result<void> set_flags_below(std::int64_t id, unsigned flags)
             continue;  // covered by another mount: out of everybody's reach
         if (!target.ok())
             return target.error();
-        TRY(remount(FdPath(target.value()), flags, line->options).as("set the flags of the mount", point));
+        TRY(remount(FdPath(target.value()), flags, line->options).as("set the flags of the mount"_p, point));
     }
     return {};
 }
@@ -152,7 +152,7 @@ Result<void> bind_by_path(const Fd& source, const Fd& target, unsigned flags, bo
             newest = line->id;
     }
     if (newest < 0)
-        return Error(ENOENT, "find the new mount", name);
+        return Error(ENOENT, "find the new mount"_p, name);
     TRY(set_flags_below(newest, flags));
     return {};
 }
@@ -165,7 +165,7 @@ Result<Tree> open_detached(Text path, unsigned flags, bool recursive)
     mount_attr attributes{};
     attributes.attr_set = flags;
     attributes.propagation = MS_PRIVATE;
-    TRY(os::mount_setattr(tree.fd.get(), "", AT_EMPTY_PATH | depth, attributes).as("set the mount flags of", path));
+    TRY(os::mount_setattr(tree.fd.get(), "", AT_EMPTY_PATH | depth, attributes).as("set the mount flags of"_p, path));
     return tree;
 }
 
@@ -238,7 +238,7 @@ Result<void> bind(const Fd& source, const Fd& target, unsigned flags, std::strin
     if (flags != 0) {
         mount_attr attributes{};
         attributes.attr_set = flags;
-        TRY(os::mount_setattr(tree.fd.get(), "", AT_EMPTY_PATH, attributes).as("set the mount flags of", name));
+        TRY(os::mount_setattr(tree.fd.get(), "", AT_EMPTY_PATH, attributes).as("set the mount flags of"_p, name));
     }
     return attach(tree, target, name);
 }
@@ -248,13 +248,13 @@ Result<void> mount_filesystem(const char* type, const Fd& target, unsigned flags
 {
     auto mounted = os::mount(type, FdPath(target), type, flags, data).as("mount", name);
     if (mounted.number() == ENODEV)
-        mounted.error().because("this kernel does not have the filesystem").advise("see /proc/filesystems");
+        mounted.error().because("this kernel does not have the filesystem"_p).advise("see /proc/filesystems"_p);
     return mounted;
 }
 
 Result<void> make_private()
 {
-    return os::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr).as("make private the mount namespace", "");
+    return os::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr).as("make private the mount namespace"_p, "");
 }
 
 Result<HostRoot> host_root()
@@ -297,9 +297,9 @@ Result<void> enter_root(const Fd& root, HostRoot host)
         const Fd top = TRY(top_of_root());
         if (TRY(mount_id(top.get())) == new_root)
             return os::chdir("/");
-        TRY(os::unmount(".", detach).as("let go of", "the host's root"));
+        TRY(os::unmount(".", detach).as("let go of"_p, "the host's root"));
     }
-    return Error(ELOOP, "let go of", "the host's root");
+    return Error(ELOOP, "let go of"_p, "the host's root");
 }
 
 }  // namespace vial

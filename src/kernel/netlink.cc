@@ -35,7 +35,7 @@ std::span<const std::uint8_t> skip(std::span<const std::uint8_t> bytes, std::siz
 }
 
 /// `object (the kernel's words)`: an Error's reason is a literal, and these words are not.
-Error failure(const NetlinkVerdict& verdict, const char* step, std::string_view object)
+Error failure(const NetlinkVerdict& verdict, Phrase step, std::string_view object)
 {
     char text[Error::object_capacity];
     std::size_t used = 0;
@@ -201,7 +201,7 @@ Result<NetlinkSocket> NetlinkSocket::open()
 {
     Opened socket = os::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
     if (socket.number() == EPROTONOSUPPORT || socket.number() == EAFNOSUPPORT)
-        return socket.error().because("this kernel has no rtnetlink (CONFIG_NET)");
+        return socket.error().because("this kernel has no rtnetlink (CONFIG_NET)"_p);
     NetlinkSocket opened(TRY(std::move(socket)));
 
     // A socket that is connected to the kernel is never handed another process's message.
@@ -220,17 +220,17 @@ Result<NetlinkSocket> NetlinkSocket::open_in(int network)
     const Fd here = TRY(os::open("/proc/self/ns/net", O_RDONLY));
     TRY(os::setns(network, CLONE_NEWNET));
     auto opened = open();
-    TRY(os::setns(here.get(), CLONE_NEWNET).as("come back from", "the container's network namespace"));
+    TRY(os::setns(here.get(), CLONE_NEWNET).as("come back from"_p, "the container's network namespace"));
     return opened;
 }
 
-Result<void> NetlinkSocket::request(NetlinkMessage& message, const char* step, std::string_view object)
+Result<void> NetlinkSocket::request(NetlinkMessage& message, Phrase step, std::string_view object)
 {
     return request(
         message, [](const NetlinkReply&, void*) {}, nullptr, step, object);
 }
 
-Result<void> NetlinkSocket::request(NetlinkMessage& message, Visitor visitor, void* context, const char* step,
+Result<void> NetlinkSocket::request(NetlinkMessage& message, Visitor visitor, void* context, Phrase step,
                                     std::string_view object)
 {
     if (message.overflowed_)
@@ -248,7 +248,7 @@ Result<void> NetlinkSocket::request(NetlinkMessage& message, Visitor visitor, vo
         const std::size_t received =
             TRY(os::receive(socket_.get(), answer, sizeof answer, nullptr, MSG_TRUNC).as(step, object));
         if (received > sizeof answer)
-            return Error("the kernel's answer is longer than vial expects", step, object);
+            return Error("the kernel's answer is longer than vial expects"_p, step, object);
         std::span<const std::uint8_t> rest(answer, received);
         NetlinkReply reply;
         while (take_message(rest, reply)) {

@@ -91,11 +91,10 @@ public:
 
     /// Sends the request and waits until it is done. `step` and `object` say what it is for ("add the address",
     /// "10.0.3.2"); the kernel's own reason goes behind the object, in brackets.
-    Result<void> request(NetlinkMessage& message, const char* step, std::string_view object);
+    Result<void> request(NetlinkMessage& message, Phrase step, std::string_view object);
     /// The same for a request that is answered with data. A dump (NLM_F_DUMP) that was disturbed by a change is
     /// EINTR: what was seen may be incomplete.
-    Result<void> request(NetlinkMessage& message, Visitor visitor, void* context, const char* step,
-                         std::string_view object);
+    Result<void> request(NetlinkMessage& message, Visitor visitor, void* context, Phrase step, std::string_view object);
 
     int descriptor() const { return socket_.get(); }
 

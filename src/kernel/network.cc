@@ -20,8 +20,8 @@ namespace vial {
 
 namespace {
 
-constexpr const char* no_ipv4 = "this kernel has no IPv4 (CONFIG_INET)";
-constexpr const char* no_ipv6 = "this kernel has no IPv6 (CONFIG_IPV6, or it was booted with ipv6.disable=1)";
+constexpr Phrase no_ipv4 = "this kernel has no IPv4 (CONFIG_INET)"_p;
+constexpr Phrase no_ipv6 = "this kernel has no IPv6 (CONFIG_IPV6, or it was booted with ipv6.disable=1)"_p;
 
 constexpr std::uint8_t operational_up = 6;  // IF_OPER_UP, which musl's and the kernel's headers cannot agree to give
 
@@ -76,20 +76,20 @@ Result<void> add_default_route(NetlinkSocket& inside, std::uint32_t index, std::
     message.put(RTA_GATEWAY, bytes_of(gateway));
     message.put(RTA_OIF, index);
 
-    auto added =
-        inside.request(message, "set the default route through", compose("% on %", address_text(gateway, false), name));
+    auto added = inside.request(message, "set the default route through"_p,
+                                compose("% on %", address_text(gateway, false), name));
     if (!added.ok()) {
         Error& error = added.error();
         name_missing_family(error, gateway.family);
         if (error->number == ENETUNREACH || error->number == EHOSTUNREACH)
-            error.because("the gateway is in no network of the interface's addresses");
+            error.because("the gateway is in no network of the interface's addresses"_p);
         if (error->number == EEXIST)
-            error.because("there is a default route already");
+            error.because("there is a default route already"_p);
     }
     return added;
 }
 
-Result<Link> ask_for_link(NetlinkSocket& socket, NetlinkMessage& message, const char* step, std::string_view name)
+Result<Link> ask_for_link(NetlinkSocket& socket, NetlinkMessage& message, Phrase step, std::string_view name)
 {
     message.put(IFLA_EXT_MASK, link_without_statistics);
     Link found;
@@ -123,7 +123,7 @@ Result<bool> is_delivered(NetlinkSocket& inside, const IpAddress& address)
 Result<bool> is_connected(NetlinkSocket& host, std::string_view host_name, NetlinkSocket& inside,
                           const NetworkSpec& network)
 {
-    constexpr const char* step = "wait for the network interface";
+    constexpr Phrase step = "wait for the network interface"_p;
     const Link port = TRY(find_link(host, host_name, step));
     if (!port.running)
         return false;
@@ -144,10 +144,10 @@ Result<bool> is_connected(NetlinkSocket& host, std::string_view host_name, Netli
 
 }  // namespace
 
-Result<void> check_interface_name(std::string_view name, const char* step)
+Result<void> check_interface_name(std::string_view name, Phrase step)
 {
     if (name.empty() || name.size() >= IFNAMSIZ)
-        return Error("an interface's name has 1 to 15 bytes", step, name);
+        return Error("an interface's name has 1 to 15 bytes"_p, step, name);
     return {};
 }
 
@@ -157,7 +157,7 @@ Result<void> loopback_up()
     const Fd socket = TRY(os::socket(AF_UNIX, SOCK_DGRAM, 0));
     ifreq request = interface_request("lo");
     request.ifr_flags = IFF_UP;
-    TRY(os::ioctl(socket.get(), SIOCSIFFLAGS, &request, "bring up the loopback interface"));
+    TRY(os::ioctl(socket.get(), SIOCSIFFLAGS, &request, "bring up the loopback interface"_p));
     return {};
 }
 
@@ -197,7 +197,7 @@ bool is_host_end_name(std::string_view interface)
 Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge,
                        const NetworkSpec& network, int container)
 {
-    constexpr const char* step = "make the network interface";
+    constexpr Phrase step = "make the network interface"_p;
     TRY(check_interface_name(host_name, step));
     TRY(check_interface_name(network.name, step));
 
@@ -231,9 +231,9 @@ Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uin
     auto made = host.request(message, step, network.name);
     if (!made.ok()) {
         if (made.number() == EOPNOTSUPP)
-            made.error().because("this kernel has no veth (CONFIG_VETH)");
+            made.error().because("this kernel has no veth (CONFIG_VETH)"_p);
         if (made.number() == EEXIST)
-            made.error().because("an interface of that name exists already");
+            made.error().because("an interface of that name exists already"_p);
     }
     return made;
 }
@@ -252,7 +252,7 @@ Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& netwo
     up.ifi_flags = IFF_UP;
     up.ifi_change = IFF_UP;
     NetlinkMessage message(RTM_NEWLINK, 0, up);
-    TRY(inside.request(message, "bring up the network interface", network.name));
+    TRY(inside.request(message, "bring up the network interface"_p, network.name));
 
     // A route through an interface that is down is refused.
     for (const IpAddress& gateway : network.gateways)
@@ -282,11 +282,11 @@ Result<void> add_address(NetlinkSocket& socket, std::uint32_t index, std::string
         message.put(IFA_BROADCAST, broadcast);
     }
 
-    auto added = socket.request(message, "add the address", compose("% to %", address_text(address, true), name));
+    auto added = socket.request(message, "add the address"_p, compose("% to %", address_text(address, true), name));
     if (!added.ok()) {
         name_missing_family(added.error(), address.family);
         if (added.number() == EACCES && address.family == AF_INET6)
-            added.error().because("IPv6 is switched off there (net.ipv6.conf.*.disable_ipv6)");
+            added.error().because("IPv6 is switched off there (net.ipv6.conf.*.disable_ipv6)"_p);
     }
     return added;
 }
@@ -304,7 +304,7 @@ Result<void> await_connection(NetlinkSocket& host, std::string_view host_name, N
     return {};
 }
 
-Result<Link> find_link(NetlinkSocket& socket, std::string_view name, const char* step)
+Result<Link> find_link(NetlinkSocket& socket, std::string_view name, Phrase step)
 {
     TRY(check_interface_name(name, step));
     NetlinkMessage message(RTM_GETLINK, 0, ifinfomsg{});
@@ -355,7 +355,7 @@ bool read_link(const NetlinkReply& reply, Link& link)
 
 Result<std::uint32_t> interface_index(NetlinkSocket& socket, std::string_view name)
 {
-    constexpr const char* step = "find the network interface";
+    constexpr Phrase step = "find the network interface"_p;
     TRY(check_interface_name(name, step));
     ifreq request = interface_request(name);
     TRY(os::ioctl(socket.descriptor(), SIOCGIFINDEX, &request, step).as(step, name));
@@ -364,7 +364,7 @@ Result<std::uint32_t> interface_index(NetlinkSocket& socket, std::string_view na
 
 Result<void> remove_link(NetlinkSocket& socket, std::string_view name)
 {
-    constexpr const char* step = "remove the network interface";
+    constexpr Phrase step = "remove the network interface"_p;
     TRY(check_interface_name(name, step));
     NetlinkMessage message(RTM_DELLINK, 0, ifinfomsg{});
     message.put(IFLA_IFNAME, name);

@@ -73,9 +73,9 @@ bool read_link(const NetlinkReply& reply, Link& link);
 inline constexpr std::uint32_t link_without_statistics = 1U << 3;  // RTEXT_FILTER_SKIP_STATS
 
 /// What is called `name` at this moment; index 0 where nothing is. `step` is for the error.
-Result<Link> find_link(NetlinkSocket& socket, std::string_view name, const char* step);
+Result<Link> find_link(NetlinkSocket& socket, std::string_view name, Phrase step);
 
 /// Refuses, in place of the kernel, a name that is too long: its own words for that say nothing.
-Result<void> check_interface_name(std::string_view name, const char* step);
+Result<void> check_interface_name(std::string_view name, Phrase step);
 
 }  // namespace vial

@@ -33,8 +33,8 @@ Result<void> become_user(const Identity& identity)
     auto grouped = os::setgroups(identity.groups);
     if (!grouped.ok() && !(grouped.number() == EPERM && identity.groups.empty() && groups_are_fixed()))
         return grouped;
-    TRY(os::setresgid(identity.group).as("change to group", Decimal(identity.group)));
-    return os::setresuid(identity.user).as("change to user", Decimal(identity.user));
+    TRY(os::setresgid(identity.group).as("change to group"_p, Decimal(identity.group)));
+    return os::setresuid(identity.user).as("change to user"_p, Decimal(identity.user));
 }
 
 /// A change of credentials disarms the parent-death signal. Whoever armed it wants it still, and our parent may
@@ -43,14 +43,15 @@ class ParentDeathSignal {
 public:
     ParentDeathSignal() : parent_(::getppid())
     {
-        (void)os::prctl(PR_GET_PDEATHSIG, reinterpret_cast<unsigned long>(&signal_), 0, "read the parent-death signal");
+        (void)os::prctl(PR_GET_PDEATHSIG, reinterpret_cast<unsigned long>(&signal_), 0,
+                        "read the parent-death signal"_p);
     }
 
     Result<void> arm_again() const
     {
         if (signal_ == 0)
             return {};
-        TRY(os::prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(signal_), 0, "set the parent-death signal"));
+        TRY(os::prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(signal_), 0, "set the parent-death signal"_p));
         return ::getppid() == parent_ ? Result<void>() : os::kill(::getpid(), signal_);
     }
 
@@ -74,7 +75,7 @@ Result<void> assume(const Identity& identity)
     if (identity.seccomp && !identity.no_new_privileges) {
         auto installed = install_default_filter();
         if (installed.number() == EACCES)
-            return Error("seccomp needs no_new_privileges", "limit the system calls");
+            return Error("seccomp needs no_new_privileges"_p, "limit the system calls"_p);
         TRY(installed);
     }
     TRY(limit_bounding_set(identity.capabilities));
@@ -82,7 +83,7 @@ Result<void> assume(const Identity& identity)
     TRY(limit_process_sets(identity.user == 0 ? identity.capabilities : 0));
     TRY(parent_death_signal.arm_again());
     if (identity.no_new_privileges) {
-        TRY(os::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "forbid new privileges"));
+        TRY(os::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "forbid new privileges"_p));
         if (identity.seccomp)
             TRY(install_default_filter());
     }
@@ -108,7 +109,7 @@ Result<void> take_terminal(const Payload& payload)
     // made the terminal had to.
     if (payload.identity.user != 0)
         (void)os::fchown(payload.terminal, payload.identity.user, static_cast<gid_t>(-1));
-    (void)TRY(os::ioctl(payload.terminal, TIOCSCTTY, std::uint64_t{0}, "make it the controlling terminal"));
+    (void)TRY(os::ioctl(payload.terminal, TIOCSCTTY, std::uint64_t{0}, "make it the controlling terminal"_p));
     for (int target = 0; target < 3; ++target)
         TRY(os::duplicate_to(payload.terminal, target));
     return {};
@@ -137,7 +138,7 @@ Result<void> enter_directory(const char* directory)
     TRY(os::chdir(directory));
     char path[PATH_MAX];
     if (!TRY(os::getcwd(path)).starts_with('/'))
-        return Error("it is not inside the root", "enter the directory", directory);
+        return Error("it is not inside the root"_p, "enter the directory"_p, directory);
     return {};
 }
 
@@ -194,11 +195,11 @@ Error attempt(const char* path, const Payload& payload, bool& there)
     if (!there)
         return error;
     if (error->number == ENOENT)
-        error.because("it is there, but not the interpreter or loader that it asks for");
+        error.because("it is there, but not the interpreter or loader that it asks for"_p);
     else if (error->number == ENOEXEC)
-        error.because("it is no program for this machine, and has no #! line");
+        error.because("it is no program for this machine, and has no #! line"_p);
     else if (const auto found = os::fstat(file.value().get()); found.ok() && S_ISDIR(found.value().st_mode))
-        error.because("it is a directory");
+        error.because("it is a directory"_p);
     return error;
 }
 
@@ -245,7 +246,7 @@ Error find_and_execute(const Payload& payload)
             found_in = directory;
     }
     if (found_in.empty())
-        return ended(Error("there is no such program in PATH", "execute", name), not_found);
+        return ended(Error("there is no such program in PATH"_p, "execute", name), not_found);
     return exec_failed(attempt_in(found_in));
 }
 

@@ -380,12 +380,12 @@ std::span<const sock_filter> default_filter()
 Result<void> install_default_filter()
 {
     if (architecture == 0)
-        return Error("there is no filter for this architecture", "limit the system calls");
+        return Error("there is no filter for this architecture"_p, "limit the system calls"_p);
     sock_fprog whole{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
     auto installed = os::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, reinterpret_cast<unsigned long>(&whole),
-                               "limit the system calls");
+                               "limit the system calls"_p);
     if (installed.number() == EINVAL)
-        installed.error().because("this kernel has no filters for them (CONFIG_SECCOMP_FILTER)");
+        installed.error().because("this kernel has no filters for them (CONFIG_SECCOMP_FILTER)"_p);
     return installed;
 }
 

@@ -24,7 +24,7 @@ Result<Fd> bind_self()
     const struct stat expected = TRY(os::fstat(running.get()));
     const struct stat there = TRY(os::fstat(found.get()));
     if (expected.st_dev != there.st_dev || expected.st_ino != there.st_ino)
-        return Error(ESTALE, "find this program at", path);  // replaced while it runs
+        return Error(ESTALE, "find this program at"_p, path);  // replaced while it runs
     TRY(bind(found, found, MountReadOnly | MountNoSuid, path));
     Fd bound = TRY(os::open(path.c_str(), O_PATH | O_NOFOLLOW));
     TRY(os::unmount(FdPath(bound), detach));

@@ -14,7 +14,7 @@ namespace {
 
 Result<void> read_environment_file(List<Text>& environment, Text path)
 {
-    const Text text = TRY(os::read_file(AT_FDCWD, path.c_str(), 64U << 10).as("read the environment file", path));
+    const Text text = TRY(os::read_file(AT_FDCWD, path.c_str(), 64U << 10).as("read the environment file"_p, path));
     std::string_view rest = text;
     while (!rest.empty()) {
         const std::string_view line = take_until(rest, '\n');
@@ -22,7 +22,7 @@ Result<void> read_environment_file(List<Text>& environment, Text path)
             continue;
         const std::size_t equals = line.find('=');
         if (equals == std::string_view::npos || equals == 0 || line.find('\0') != std::string_view::npos)
-            return Error("a line is not KEY=VALUE", "read the environment file", path).exits(ExitCode::Usage);
+            return Error("a line is not KEY=VALUE"_p, "read the environment file"_p, path).exits(ExitCode::Usage);
         set_variable(environment, line);
     }
     return {};

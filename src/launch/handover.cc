@@ -56,7 +56,7 @@ Result<ReceivedHandover> receive_handover(const Fd& channel)
         std::size_t got = 0;
         const std::size_t size = TRY(os::receive_descriptors(channel.get(), &head, sizeof head, numbers, got));
         if (size != sizeof head || head.letter != static_cast<char>(ChannelLetter::Go))
-            return Error("the launcher has gone", "start the container");
+            return Error("the launcher has gone"_p, "start the container"_p);
         for (std::size_t at = 0; at < got; ++at, ++count) {
             Fd fd(numbers[at]);
             if (count < head.join)
@@ -68,8 +68,8 @@ Result<ReceivedHandover> receive_handover(const Fd& channel)
             break;
     } while (count < head.join + head.passed);
     if (count != head.join + head.passed)
-        return Error("too many open files", "take over what PID 1 needs")
-            .advise("raise the limit of open files (ulimit -n)");
+        return Error("too many open files"_p, "take over what PID 1 needs"_p)
+            .advise("raise the limit of open files (ulimit -n)"_p);
     received.plan = head.plan;
     received.terminal = head.terminal;
     return received;

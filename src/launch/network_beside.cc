@@ -53,7 +53,7 @@ Result<void> NetworkBeside::finish(Text name)
         return {};
     const os::Exited ended = TRY(os::wait(std::exchange(maker_, 0), 0));
     if (ended.code != CLD_EXITED)
-        return Error("its maker was killed", "make the network namespace of", name);
+        return Error("its maker was killed"_p, "make the network namespace of"_p, name);
     if (ended.status != 0 && ended.status != has_reported)
         return explain_namespaces(Error(ended.status, ""), CLONE_NEWNET, name);
     return {};
@@ -65,7 +65,7 @@ Result<void> join_network_beside(const Fd& channel)
     Fd network;
     const std::size_t got = TRY(os::receive(channel.get(), &letter, 1, &network));
     if (got == 0 || letter != static_cast<char>(ChannelLetter::Network))
-        return Error("the launcher has gone", "start the container");
+        return Error("the launcher has gone"_p, "start the container"_p);
     return os::setns(network.get(), CLONE_NEWNET);
 }
 

@@ -27,17 +27,17 @@ Result<void> open_root(Prepared& prepared)
     const bool read_only = spec.read_only || spec.overlay.kind != OverlayKind::None;
     const Opened found = os::open(spec.root.c_str(), O_PATH);
     if (!found.ok())
-        return Error(found.number(), "open the root filesystem", spec.root);
+        return Error(found.number(), "open the root filesystem"_p, spec.root);
     const struct stat what = TRY(os::fstat(found.value().get()));
     if (S_ISDIR(what.st_mode)) {
         prepared.root = TRY(open_source(spec.root, flags | (read_only ? MountReadOnly : 0U), true));
         return {};
     }
     if (!S_ISREG(what.st_mode))
-        return Error("neither a directory nor an image", "use as a root filesystem", spec.root);
+        return Error("neither a directory nor an image"_p, "use as a root filesystem"_p, spec.root);
     if (spec.namespaces.user && !has_detached_mounts())
-        return Error("in a user namespace it needs Linux 5.12", "mount the image", spec.root)
-            .advise("unpack it into a directory");
+        return Error("in a user namespace it needs Linux 5.12"_p, "mount the image"_p, spec.root)
+            .advise("unpack it into a directory"_p);
     ImageRoot image = TRY(open_image(spec.root, read_only, flags));
     prepared.root = std::move(image.tree);
     prepared.loop = std::move(image.loop);
@@ -54,7 +54,7 @@ Result<Tree> open_mount(const MountSpec& mount)
     if (tree.number() == ENOENT && mount.optional)
         return Tree{};
     if (!tree.ok())
-        return tree.error().as("open the source of a mount,", mount.source);
+        return tree.error().as("open the source of a mount,"_p, mount.source);
     return tree;
 }
 
@@ -77,7 +77,7 @@ Result<void> make_overlay_directories(const Spec& spec)
         const Text path = concat(overlay.directory, name);
         const auto made = os::mkdirat(AT_FDCWD, path.c_str(), 0755);
         if (!made.ok() && made.number() != EEXIST)
-            return Error(made.number(), "make the overlay's directory", path);
+            return Error(made.number(), "make the overlay's directory"_p, path);
         if (made.ok() && spec.namespaces.user) {
             const Fd directory = TRY(os::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
             TRY(os::fchown(directory.get(), outside_of_root(spec.uid_map), outside_of_root(spec.gid_map)));
@@ -93,7 +93,7 @@ Result<Fd> make_control_socket(Text path)
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
-        return Error(ENAMETOOLONG, "make the control socket", path);
+        return Error(ENAMETOOLONG, "make the control socket"_p, path);
     std::memcpy(address.sun_path, path.c_str(), path.size());
     Fd socket = TRY(os::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
     TRY(os::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, path));
@@ -105,7 +105,7 @@ Result<Fd> open_log_segment(Text path, Bytes size, int flags)
 {
     Fd segment = TRY(os::open(path.c_str(), O_RDWR | O_CREAT | flags, 0600));
     // Now, and by us: pages that PID 1 were the first to touch would count as the container's memory.
-    TRY(os::fallocate(segment.get(), size).as("make room for the log", path));
+    TRY(os::fallocate(segment.get(), size).as("make room for the log"_p, path));
     return segment;
 }
 
@@ -115,7 +115,7 @@ Result<ServiceDescriptors> pass_leaf(const CgroupLeaf& leaf, Handover& handover)
 {
     ServiceDescriptors passed;
     if (leaf.join.size() > std::size(passed.join))
-        return Error(E2BIG, "join the control groups of", "a service");
+        return Error(E2BIG, "join the control groups of"_p, "a service");
     for (std::size_t at = 0; at < leaf.join.size(); ++at)
         passed.join[at] = handover.pass(leaf.join[at]);
     passed.kill_file = handover.pass(leaf.kill);

@@ -48,14 +48,14 @@ Result<void> wait_for_maps(const Fd& channel)
     char letter = 0;
     const std::size_t got = TRY(os::receive(channel.get(), &letter, 1));
     if (got == 0 || letter != static_cast<char>(ChannelLetter::Mapped))
-        return Error("the launcher has gone", "start the container");
+        return Error("the launcher has gone"_p, "start the container"_p);
     return {};
 }
 
 Result<void> become_root_inside()
 {
-    TRY(os::setresgid(0).as("become group 0 of", "the user namespace"));
-    return os::setresuid(0).as("become user 0 of", "the user namespace");
+    TRY(os::setresgid(0).as("become group 0 of"_p, "the user namespace"));
+    return os::setresuid(0).as("become user 0 of"_p, "the user namespace");
 }
 
 Result<void> join_cgroup(const Prepared& prepared, const List<Fd>& files)
@@ -63,14 +63,14 @@ Result<void> join_cgroup(const Prepared& prepared, const List<Fd>& files)
     if (prepared.born_in_cgroup)
         return {};
     for (const Fd& file : files)
-        TRY(os::write_all(file.get(), "0").as("join the control group", compose("vial/%", prepared.spec.name)));
+        TRY(os::write_all(file.get(), "0").as("join the control group"_p, compose("vial/%", prepared.spec.name)));
     if (!prepared.spec.namespaces.cgroup)
         return {};
-    auto unshared = os::unshare(CLONE_NEWCGROUP).as("make the cgroup namespace of", prepared.spec.name);
+    auto unshared = os::unshare(CLONE_NEWCGROUP).as("make the cgroup namespace of"_p, prepared.spec.name);
     if (unshared.number() == EINVAL)
         unshared.error()
-            .because("this kernel has no cgroup namespaces (CONFIG_CGROUPS, Linux 4.6)")
-            .advise("leave it out in [namespaces]");
+            .because("this kernel has no cgroup namespaces (CONFIG_CGROUPS, Linux 4.6)"_p)
+            .advise("leave it out in [namespaces]"_p);
     return unshared;
 }
 
@@ -82,22 +82,22 @@ Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
         changes = TRY(os::open(spec.overlay.directory.c_str(), O_PATH | O_DIRECTORY));
     } else {
         const Text options =
-            spec.overlay.size == unlimited ? Text("mode=0755") : compose("mode=0755,size=%", spec.overlay.size);
+            spec.overlay.size == unlimited ? Text("mode=0755") : compose("mode=0755,size=%"_p, spec.overlay.size);
         TRY(mount_filesystem("tmpfs", slash, MountNoSuid, options.c_str(), "the overlay's tmpfs"));
         changes = TRY(top_of_root());
         TRY(os::mkdirat(changes.get(), "upper", 0755));
         TRY(os::mkdirat(changes.get(), "work", 0700));
     }
     const FdPath changes_path(changes);
-    const Text options = compose("lowerdir=%,upperdir=%/upper,workdir=%/work%", static_cast<const char*>(FdPath(lower)),
-                                 static_cast<const char*>(changes_path), static_cast<const char*>(changes_path),
-                                 spec.namespaces.user ? ",userxattr" : "");
+    const Text options = compose("lowerdir=%,upperdir=%/upper,workdir=%/work%"_p,
+                                 static_cast<const char*>(FdPath(lower)), static_cast<const char*>(changes_path),
+                                 static_cast<const char*>(changes_path), spec.namespaces.user ? ",userxattr" : "");
     TRY(mount_filesystem("overlay", slash, 0, options.c_str(), "the overlay"));
     Fd root = TRY(top_of_root());
     // Where it may not write into `work` the kernel mounts it read-only, and says so in its log alone.
     if (os::is_read_only(root.get()))
-        return Error("the kernel cannot write to its directory", "mount the overlay", spec.overlay.directory)
-            .advise("see the kernel's log");
+        return Error("the kernel cannot write to its directory"_p, "mount the overlay"_p, spec.overlay.directory)
+            .advise("see the kernel's log"_p);
     return root;
 }
 
@@ -106,7 +106,7 @@ Result<Fd> mount_root(Prepared& prepared)
 {
     TRY(bring(prepared.root));
     const Fd slash = TRY(os::open("/", O_PATH | O_DIRECTORY));
-    TRY(attach(prepared.root, slash, "/").as("mount the root filesystem", prepared.spec.root));
+    TRY(attach(prepared.root, slash, "/").as("mount the root filesystem"_p, prepared.spec.root));
     prepared.loop.reset();
     Fd root = prepared.root.kind == Tree::Kind::Detached ? std::move(prepared.root.fd) : TRY(top_of_root());
     if (prepared.spec.overlay.kind == OverlayKind::None)
@@ -168,8 +168,8 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
         Error error = target.error();
         error.as("mount on", mount.target);
         if (error->number == EROFS)
-            error.because("it does not exist in the read-only root")
-                .advise("make it in the image, or set overlay = \"tmpfs\"");
+            error.because("it does not exist in the read-only root"_p)
+                .advise("make it in the image, or set overlay = \"tmpfs\""_p);
         return error;
     }
     if (mount.kind == MountKind::Bind)
@@ -197,8 +197,8 @@ Result<void> mount_everything(Prepared& prepared, const Fd& root)
     auto sys = mount_filesystem("sysfs", TRY(own_directory(spec, root, "sys")), plain | MountReadOnly, nullptr, "/sys");
     if (sys.number() == EPERM && spec.namespaces.user && !spec.namespaces.network)
         sys.error()
-            .because("a user namespace may not mount it for the host's network")
-            .advise("leave namespaces.net = true");
+            .because("a user namespace may not mount it for the host's network"_p)
+            .advise("leave namespaces.net = true"_p);
     TRY(std::move(sys));
     for (std::size_t at = 0; at < spec.mounts.size(); ++at)
         TRY(mount_from_spec(spec.mounts[at], prepared.mounts[at], root));
@@ -219,7 +219,7 @@ Result<Fd> make_console(const Prepared& prepared, const Fd& root)
     const Fd pts = TRY(open_beneath(root, "/dev/pts"));
     Terminal terminal = TRY(open_terminal(pts, service.user));
     int number = 0;
-    TRY(os::ioctl(terminal.master.get(), TIOCGPTN, &number, "number the terminal"));
+    TRY(os::ioctl(terminal.master.get(), TIOCGPTN, &number, "number the terminal"_p));
     TRY(bind(TRY(open_beneath(pts, Decimal(number))), console, 0, "/dev/console"));
     const char letter = static_cast<char>(ChannelLetter::Terminal);
     TRY(os::send(prepared.channel.get(), &letter, 1, terminal.master.get()));
@@ -239,7 +239,7 @@ Result<void> close_standard()
 Result<int> set_up(Prepared& prepared)
 {
     const Spec& spec = prepared.spec;
-    TRY(os::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, "follow the launcher"));
+    TRY(os::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, "follow the launcher"_p));
     ::umask(0);
     if (spec.namespaces.user) {
         TRY(wait_for_maps(prepared.channel));
@@ -282,7 +282,7 @@ void set_up_container(Prepared& prepared)
     char* arguments[] = {const_cast<char*>(init_name), number, nullptr};
     char* environment[] = {nullptr};
     report_and_exit(prepared.channel,
-                    os::execute(prepared.self.get(), arguments, environment).as("execute vial as", "PID 1"));
+                    os::execute(prepared.self.get(), arguments, environment).as("execute vial as"_p, "PID 1"));
 }
 
 }  // namespace vial

@@ -70,7 +70,7 @@ Result<ProcessStat> read_stat(pid_t pid)
         take_word(rest);
     const auto start = parse_number(take_word(rest));
     if (state.empty() || !start)
-        return Error("it does not read as proc(5) says", "read", path);
+        return Error("it does not read as proc(5) says"_p, "read", path);
     found.state = state.front();
     found.start_time = *start;
     return found;
@@ -204,7 +204,7 @@ Result<Record> read_record(std::string_view name)
     if (!journal.ok() && journal.number() != ENOENT && journal.number() != ENOTDIR)
         return journal.error();
     if (journal.number() == ENOTDIR || (!journal.ok() && !os::lstat(AT_FDCWD, state_path(name).c_str()).ok()))
-        return Error("no such container", "", name).exits(ExitCode::NotFound).advise("see `vial list`");
+        return Error("no such container"_p, "", name).exits(ExitCode::NotFound).advise("see `vial list`"_p);
     std::string_view rest = journal.ok() ? std::string_view(journal.value()) : std::string_view();
     while (!rest.empty())
         read_line(record, take_until(rest, '\n'));
@@ -246,7 +246,7 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
         if (record.phase != Phase::Ended) {
             return Error(record.phase == Phase::Running ? "it is running already" : "it is being started already",
                          "start", name)
-                .advise("see `vial list`; `vial restart` starts it anew");
+                .advise("see `vial list`; `vial restart` starts it anew"_p);
         }
         TRY(remove(record, lock));
         made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);

@@ -53,7 +53,7 @@ private:
         if (!null_) {
             null_ = TRY(open_beneath(root_, "dev/null"));
             if (!is_null_device(null_))
-                return Error("it is not the null device", "mask with /dev/null", path);
+                return Error("it is not the null device"_p, "mask with /dev/null"_p, path);
         }
         return bind(null_, target, 0, path);
     }
@@ -81,8 +81,8 @@ Result<void> raise_walls(const Fd& root, const Spec& spec)
     const Fd sys = TRY(open_real_directory(root, "sys"));
     if (TRY(os::filesystem_magic(proc.get())) != PROC_SUPER_MAGIC ||
         TRY(os::filesystem_magic(sys.get())) != SYSFS_MAGIC)
-        return Error("somebody exchanged the directories", "mask what is in", "/proc and /sys")
-            .advise("give each container a root of its own");
+        return Error("somebody exchanged the directories"_p, "mask what is in"_p, "/proc and /sys")
+            .advise("give each container a root of its own"_p);
     Masks masks(root);
     for (const char* path : masked_in_proc)
         TRY(masks.cover(proc, path));

@@ -59,23 +59,23 @@ void Checker::name()
 {
     const Index node = at("name", {});
     if (node == 0 && spec_.name.empty())
-        return say(0, "'name' is missing");
+        return say(0, "'name' is missing"_p);
     const char* fault = name_fault(spec_.name);
     if (node == 0 && fault != nullptr)
-        return say(0, compose("the file's name makes no name for a container (%); set one: name = \"...\"", fault));
+        return say(0, compose("the file's name makes no name for a container (%); set one: name = \"...\""_p, fault));
     if (is_cgroup_file(spec_.name))
-        say(node, compose("'%' is the name of a file in every cgroup; choose another name", spec_.name));
+        say(node, compose("'%' is the name of a file in every cgroup; choose another name"_p, spec_.name));
 }
 
 void Checker::services()
 {
     if (spec_.services.empty())
-        return say(at("service", {}), "'command' is missing");
+        return say(at("service", {}), "'command' is missing"_p);
     const Index tables = at("service", {});
     for (const ServiceSpec& service : spec_.services) {
         const Index table = tables != 0 ? document_.find(tables, service.name) : 0;
         if (document_.find(table, "command") == 0)
-            say(table, table != 0 ? compose("[service.%] has no 'command'", service.name) : "'command' is missing");
+            say(table, table != 0 ? compose("[service.%] has no 'command'"_p, service.name) : "'command' is missing");
         mapped(service, table);
         supervision(service, table);
     }
@@ -83,7 +83,7 @@ void Checker::services()
     if (spec_.init)
         return;
     if (spec_.services.size() != 1)
-        return say(at("init", {}), "init = false wants exactly one service: nothing is there to start the others");
+        return say(at("init", {}), "init = false wants exactly one service: nothing is there to start the others"_p);
     const ServiceSpec& only = spec_.services[0];
     if (only.policy.restart != Restart::No)
         say(at("init", {}), "init = false leaves nobody to restart the service: leave out 'restart', or this");
@@ -92,7 +92,7 @@ void Checker::services()
         supervised = supervised || !command.empty();
     if (supervised)
         say(at("init", {}),
-            "init = false leaves nobody to run hooks or probes, or to ask whether the service is ready");
+            "init = false leaves nobody to run hooks or probes, or to ask whether the service is ready"_p);
 }
 
 void Checker::supervision(const ServiceSpec& service, Index node)
@@ -101,16 +101,16 @@ void Checker::supervision(const ServiceSpec& service, Index node)
         const Index given = document_.find(node, key);
         for (Text name : *key == 'a' ? service.after : service.required) {
             if (service_named(spec_, name) == spec_.services.size())
-                say(given, compose("%: there is no service '%' in this spec", key, name));
+                say(given, compose("%: there is no service '%' in this spec"_p, key, name));
             else if (name == service.name)
-                say(given, compose("%: a service cannot wait for itself", key));
+                say(given, compose("%: a service cannot wait for itself"_p, key));
         }
     }
     const Index health = document_.find(node, "health");
     if (health != 0 && document_.find(health, "command") == 0)
-        say(health, "[health] has no 'command'");
+        say(health, "[health] has no 'command'"_p);
     if (service.policy.ready == Ready::Exec && health == 0)
-        say(document_.find(node, "ready"), "ready = \"exec\" asks the command of [health]: there is none");
+        say(document_.find(node, "ready"), "ready = \"exec\" asks the command of [health]: there is none"_p);
     if (service.policy.oneshot && service.policy.ready != Ready::Start)
         say(document_.find(node, "ready"), "a oneshot is ready when it has ended well: leave out 'ready'");
     if (!service.pid_file.empty() && (service.policy.oneshot || service.policy.ready != Ready::Start))
@@ -167,7 +167,7 @@ void Checker::cycles()
         names.compose(" -> %", spec_.services[next].name);
     } while (next != first && names.size() < 400);
     say(document_.find(at("service", {}), spec_.services[first].name),
-        compose("the services wait for each other: %", names));
+        compose("the services wait for each other: %"_p, names));
 }
 
 void Checker::id_map(const List<IdRange>& map, std::string_view key)
@@ -183,13 +183,13 @@ void Checker::id_map(const List<IdRange>& map, std::string_view key)
             };
             if (overlap(range.inside, range.count, map[other].inside, map[other].count) ||
                 overlap(range.outside, range.count, map[other].outside, map[other].count))
-                return say(node, compose("%: two ranges overlap", key));
+                return say(node, compose("%: two ranges overlap"_p, key));
         }
     }
     if (node == 0)
-        return say(at("user_namespace", {}), compose("a user namespace needs '%' in [user_namespace]", key));
+        return say(at("user_namespace", {}), compose("a user namespace needs '%' in [user_namespace]"_p, key));
     if (!map.empty() && !maps_root)
-        say(node, compose("%: must map 0, who sets up the container", key));
+        say(node, compose("%: must map 0, who sets up the container"_p, key));
 }
 
 void Checker::mapped(const ServiceSpec& service, Index node)
@@ -202,7 +202,7 @@ void Checker::mapped(const ServiceSpec& service, Index node)
                 return;
         }
         const Index given = document_.find(node, key);
-        say(given != 0 ? given : node, compose("%: % is not mapped in [user_namespace]", key, id));
+        say(given != 0 ? given : node, compose("%: % is not mapped in [user_namespace]"_p, key, id));
     };
     if (!spec_.namespaces.user)
         return;
@@ -218,15 +218,15 @@ void Checker::namespaces()
         id_map(spec_.uid_map, "uid_map");
         id_map(spec_.gid_map, "gid_map");
     } else if (!spec_.uid_map.empty() || !spec_.gid_map.empty()) {
-        say(at("namespaces", "user"), "namespaces.user = false contradicts the maps in [user_namespace]");
+        say(at("namespaces", "user"), "namespaces.user = false contradicts the maps in [user_namespace]"_p);
     }
     if (!spec_.namespaces.network && !spec_.networks.empty())
         say(at("namespaces", "net"), "namespaces.net = false shares the host's network: there is no place for "
-                                     "[network.NAME]");
+                                     "[network.NAME]"_p);
     if (!spec_.namespaces.uts && spec_.hostname != spec_.name)
-        say(at("hostname", {}), "'hostname' needs a UTS namespace, but namespaces.uts = false");
+        say(at("hostname", {}), "'hostname' needs a UTS namespace, but namespaces.uts = false"_p);
     if (!spec_.namespaces.time && (spec_.monotonic_offset != 0 || spec_.boottime_offset != 0))
-        say(at("namespaces", {}), "clock offsets need namespaces.time = true");
+        say(at("namespaces", {}), "clock offsets need namespaces.time = true"_p);
 }
 
 void Checker::network(const NetworkSpec& network, Index node)
@@ -235,21 +235,21 @@ void Checker::network(const NetworkSpec& network, Index node)
     if (network.kind == NetworkKind::None) {
         if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac ||
             network.mtu != 0)
-            say(node, compose("[network.%] of type \"none\" has no interface to set anything on", network.name));
+            say(node, compose("[network.%] of type \"none\" has no interface to set anything on"_p, network.name));
         return;
     }
     int families[2] = {};
     for (const IpAddress& address : network.gateways) {
         if (++families[address.family == AF_INET6] == 2)
-            say(gateway, "gateway: only one for IPv4 and one for IPv6");
+            say(gateway, "gateway: only one for IPv4 and one for IPv6"_p);
         // A link-local router is on every link (RFC 4861).
         bool reachable = address.family == AF_INET6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
         for (const IpAddress& own : network.addresses)
             reachable = reachable || inside(address, own);
         if (!reachable && document_.find(node, "address") == 0)
-            say(gateway, "gateway: wants an 'address' in the same network");
+            say(gateway, "gateway: wants an 'address' in the same network"_p);
         else if (!reachable && !network.addresses.empty())
-            say(gateway, compose("gateway: % is in none of the networks of 'address'", address_text(address, false)));
+            say(gateway, compose("gateway: % is in none of the networks of 'address'"_p, address_text(address, false)));
     }
 }
 
@@ -257,16 +257,16 @@ void Checker::whole(SpecKind kind)
 {
     name();
     if (kind == SpecKind::Container && at("root", {}) == 0)
-        say(0, "'root' is missing: the directory or image that becomes the container's /");
+        say(0, "'root' is missing: the directory or image that becomes the container's /"_p);
     services();
     namespaces();
     if (spec_.read_only && spec_.overlay.kind != OverlayKind::None)
-        say(at("read_only", {}), "read_only = true contradicts 'overlay', which is there to be written to");
+        say(at("read_only", {}), "read_only = true contradicts 'overlay', which is there to be written to"_p);
     if (spec_.limits.memory == unlimited && spec_.limits.swap != unlimited && at("limits", "memory") == 0)
-        say(at("limits", "swap"), "swap: wants a limit of 'memory' as well");
+        say(at("limits", "swap"), "swap: wants a limit of 'memory' as well"_p);
     if (!spec_.security.no_new_privileges && spec_.security.seccomp != SeccompChoice::Off)
         say(at("security", "no_new_privileges"),
-            "no_new_privileges = false wants seccomp = \"off\" as well: the kernel filters system calls only with it");
+            "no_new_privileges = false wants seccomp = \"off\" as well: the kernel filters system calls only with it"_p);
     const Index networks = at("network", {});
     for (const NetworkSpec& interface : spec_.networks)
         network(interface, document_.find(networks, interface.name));

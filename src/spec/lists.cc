@@ -24,7 +24,7 @@ void read_environment_table(const ReadContext& context, Index node, List<Text>& 
         if (value.kind != Kind::String)
             context.expected(child, "a string");
         else if (value.key.empty() || value.key.find('=') != std::string_view::npos)
-            context.complain(child, "this is no name for a variable");
+            context.complain(child, "this is no name for a variable"_p);
         else
             to.push_back(compose("%=%", value.key, value.text));
     }
@@ -75,7 +75,7 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
         if (address) {
             list<IpAddress>(member).push_back(*address);
         } else if (const auto bare = parse_address(text)) {
-            context.complain(node, compose("\"%\" has no prefix length; write \"%/%\"", text, text,
+            context.complain(node, compose("\"%\" has no prefix length; write \"%/%\""_p, text, text,
                                            bare->family == AF_INET ? 24 : 64));
             return Taken::Told;
         }
@@ -141,7 +141,7 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
         take_element(context, key, child, member);
     const toml::Node& program = context.document[value.first];
     if (key.type == Type::Command && (value.first == 0 || (program.kind == Kind::String && program.text.empty())))
-        return context.complain(node, "this wants at least the program to run: [\"/bin/httpd\", \"-f\"]");
+        return context.complain(node, "this wants at least the program to run: [\"/bin/httpd\", \"-f\"]"_p);
     if (key.later && (value.kind != Kind::Array || value.first != 0))
         context.remember(node);
 }

@@ -128,21 +128,21 @@ private:
 
 Result<const Plan*> map_plan(int fd)
 {
-    const auto refuse = [](const char* reason) { return Error(reason, "take over the plan"); };
+    const auto refuse = [](Phrase reason) { return Error(reason, "take over the plan"_p); };
     if ((TRY(os::seals(fd)) & all_seals) != all_seals)
-        return refuse("its memory is not sealed");
+        return refuse("its memory is not sealed"_p);
     const auto size = static_cast<std::size_t>(TRY(os::fstat(fd)).st_size);
     if (size < sizeof(Plan) || size > plan_limit)
-        return refuse("its size is wrong");
+        return refuse("its size is wrong"_p);
     // Private, for before 6.7 a shared mapping of a write-sealed memfd was refused; nothing is ever copied.
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (memory == MAP_FAILED)
-        return Error(errno, "map the plan");
+        return Error(errno, "map the plan"_p);
     const auto* plan = static_cast<const Plan*>(memory);
     if (plan->magic == Plan::expected_magic && plan->size == size && Inspector(*plan).whole())
         return plan;
     ::munmap(memory, size);
-    return refuse("it is damaged");
+    return refuse("it is damaged"_p);
 }
 
 namespace {
@@ -279,7 +279,7 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
     }
     plan.container = writer.text(spec.name);  // last: so the plan ends in a NUL
     if (writer.bytes().size() > plan_limit)
-        return Error("commands and environments of more than 4 MiB", "make the plan", spec.name);
+        return Error("commands and environments of more than 4 MiB"_p, "make the plan"_p, spec.name);
     plan.size = static_cast<std::uint32_t>(writer.bytes().size());
     writer.put(0, &plan, sizeof plan);
 

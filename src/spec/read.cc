@@ -42,7 +42,7 @@ public:
         else
             document_.report(
                 context_.problems, main_key_,
-                compose("'%' stands at the top, but this spec has [service.NAME] tables: move it into one of them",
+                compose("'%' stands at the top, but this spec has [service.NAME] tables: move it into one of them"_p,
                         document_[main_key_].key));
     }
 
@@ -127,7 +127,7 @@ void Reader::named_table(const SchemaKey& key, Index node)
     if (value.kind == Kind::Broken)
         return;
     if (value.kind != Kind::Table)
-        return context_.complain(node, compose("expected a table: [%.NAME]", key.name()));
+        return context_.complain(node, compose("expected a table: [%.NAME]"_p, key.name()));
     const char* fault = nullptr;
     if (key.group == Group::Service) {
         ServiceSpec service;
@@ -156,7 +156,7 @@ void Reader::named_table(const SchemaKey& key, Index node)
 void Reader::mount_list(Index node)
 {
     if (document_[node].kind != Kind::Array)
-        return context_.expected(node, "an array of tables: [[mount]]");
+        return context_.expected(node, "an array of tables: [[mount]]"_p);
     for (Index child = document_[node].first; child != 0; child = document_[child].next) {
         if (document_[child].kind != Kind::Table) {
             context_.expected(child, "a table");
@@ -220,7 +220,7 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
 
 Result<Text> load_spec_file(const char* path)
 {
-    const auto refuse = [&](const char* reason) { return Error(reason, "read", path).exits(ExitCode::Usage); };
+    const auto refuse = [&](Phrase reason) { return Error(reason, "read", path).exits(ExitCode::Usage); };
     // O_NONBLOCK: a FIFO must not keep us waiting for a writer.
     Opened file = os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file)
@@ -229,9 +229,9 @@ Result<Text> load_spec_file(const char* path)
     if (!status)
         return status.error();
     if (!S_ISREG(status.value().st_mode))
-        return refuse("not a regular file");
+        return refuse("not a regular file"_p);
     if (status.value().st_size > static_cast<off_t>(spec_size_limit))
-        return refuse("larger than 1 MiB: no spec");
+        return refuse("larger than 1 MiB: no spec"_p);
     Builder text;
     // One byte more than it should have, to meet its end in one go; it may also have grown meanwhile.
     const std::size_t most = static_cast<std::size_t>(status.value().st_size) + 1;
@@ -244,9 +244,9 @@ Result<Text> load_spec_file(const char* path)
         text.took(got.value());
     }
     if (text.size() > spec_size_limit)
-        return refuse("larger than 1 MiB: no spec");
+        return refuse("larger than 1 MiB: no spec"_p);
     if (text.view().find('\0') != std::string_view::npos)
-        return refuse("a binary file, not a spec");
+        return refuse("a binary file, not a spec"_p);
     return Text(text);
 }
 

@@ -342,13 +342,13 @@ Text unknown_key(Group group, std::string_view name, bool is_table)
     }
     Text text = compose("%%'", is_table ? "unknown table '" : "unknown key '", name);
     if (!near.empty())
-        return compose("%; did you mean '%'?", text, near);
+        return compose("%; did you mean '%'?"_p, text, near);
     // A frequent slip in TOML: whatever follows a [header] belongs to it.
     if (find_key(Group::Top, name) != nullptr || find_key(Group::Service, name) != nullptr)
-        return compose("%; it stands at the top of the file, before the first [table]", text);
+        return compose("%; it stands at the top of the file, before the first [table]"_p, text);
     for (const SchemaKey& table : schema_keys(Group::Top)) {
         if (table.group != Group::Count && find_key(table.group, name) != nullptr)
-            return compose("%; it belongs in [%%", text, table.name(),
+            return compose("%; it belongs in [%%"_p, text, table.name(),
                            table.type == Type::NamedTables ? ".NAME]" : "]");
     }
     return text;

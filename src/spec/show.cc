@@ -328,9 +328,9 @@ Text Printer::whole(const Spec& spec)
     }
     close();
     if (json_)
-        return compose("%,\"not_supported_yet\":%}", text_, list_of_texts(spec.not_yet));
+        return compose("%,\"not_supported_yet\":%}"_p, text_, list_of_texts(spec.not_yet));
     for (Text key : spec.not_yet)
-        text_.compose("\n# not supported yet: %", key);
+        text_.compose("\n# not supported yet: %"_p, key);
     if (!spec.not_yet.empty())
         text_ += '\n';
     return text_;

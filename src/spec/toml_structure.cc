@@ -21,7 +21,7 @@ bool Parser::fail_here(std::string_view expected)
         found = "the end of the line";
     else if (!at_end())
         found = compose("'%'", text_.substr(at_, utf8_length(text_.substr(at_))));
-    return fail(at_, compose("expected %, found %", expected, found));
+    return fail(at_, compose("expected %, found %"_p, expected, found));
 }
 
 void Parser::blanks()
@@ -53,11 +53,11 @@ Index Parser::add(Index parent, Kind kind, Made made, std::string_view key, std:
 {
     const unsigned depth = document_[parent].depth + 1U;
     if (depth > depth_limit) {
-        fail(at, "nested more than 16 deep");
+        fail(at, "nested more than 16 deep"_p);
         return 0;
     }
     if (document_.nodes.size() >= node_limit) {
-        fail(at, "more than 8192 values");
+        fail(at, "more than 8192 values"_p);
         at_ = text_.size();
         return 0;
     }
@@ -115,7 +115,7 @@ bool Parser::statement()
         line_end();
     if (at_end() || at_newline())
         return true;
-    return fail_here("the end of the line");
+    return fail_here("the end of the line"_p);
 }
 
 bool Parser::header()
@@ -145,7 +145,7 @@ bool Parser::header()
         if (document_[child].made == Made::List)
             child = document_[child].last;
         if (document_[child].made == Made::Value)
-            return fail(key.at[index], compose("'%' has a value already, which cannot be added to", key.part[index]));
+            return fail(key.at[index], compose("'%' has a value already, which cannot be added to"_p, key.part[index]));
         table = child;
     }
     const std::string_view name = key.part[key.count - 1];
@@ -155,7 +155,7 @@ bool Parser::header()
         if (child == 0)
             child = add(table, Kind::Array, Made::List, name, start);
         else if (document_[child].made != Made::List)
-            return fail(at, compose("'%' is something else already, not an array of tables", name));
+            return fail(at, compose("'%' is something else already, not an array of tables"_p, name));
         if (child != 0)
             child = add(child, Kind::Table, Made::Header, {}, start);
     } else if (child == 0) {
@@ -164,7 +164,7 @@ bool Parser::header()
         document_.nodes[child].made = Made::Header;
         document_.nodes[child].at = static_cast<std::uint32_t>(start);
     } else {
-        return fail(at, compose("'%' is defined already", name));
+        return fail(at, compose("'%' is defined already"_p, name));
     }
     if (child == 0)
         return false;
@@ -178,7 +178,7 @@ bool Parser::pair(Index table, std::uint32_t section)
     if (!this->key(key))
         return false;
     if (peek() != '=')
-        return fail_here("'=' after the key");
+        return fail_here("'=' after the key"_p);
     ++at_;
     blanks();
     for (std::size_t index = 0; index + 1 < key.count; ++index) {
@@ -190,13 +190,13 @@ bool Parser::pair(Index table, std::uint32_t section)
             document_.nodes[child].section = section;
         } else if (document_[child].made != Made::Dotted || document_[child].section != section) {
             return fail(key.at[index],
-                        compose("'%' is defined already, and a dotted key cannot add to it", key.part[index]));
+                        compose("'%' is defined already, and a dotted key cannot add to it"_p, key.part[index]));
         }
         table = child;
     }
     const std::string_view name = key.part[key.count - 1];
     if (document_.find(table, name) != 0)
-        return fail(key.at[key.count - 1], compose("'%' is defined already", name));
+        return fail(key.at[key.count - 1], compose("'%' is defined already"_p, name));
     const Index node = add(table, Kind::Broken, Made::Value, name, key.at[key.count - 1]);
     return node != 0 && value(node);
 }
@@ -206,7 +206,7 @@ bool Parser::key(Key& key)
     for (;; ++at_) {
         blanks();
         if (key.count == depth_limit)
-            return fail(at_, "nested more than 16 deep");
+            return fail(at_, "nested more than 16 deep"_p);
         const std::size_t start = at_;
         std::string_view& part = key.part[key.count];
         key.at[key.count++] = start;
@@ -253,7 +253,7 @@ bool Parser::array(Index node)
         if (peek() == ']')
             break;
         if (at_end())
-            return fail(start, "this array has no closing ']'");
+            return fail(start, "this array has no closing ']'"_p);
         const Index element = add(node, Kind::Broken, Made::Value, {}, at_);
         if (element == 0 || !value(element))
             return false;
@@ -261,9 +261,9 @@ bool Parser::array(Index node)
         if (peek() == ',')
             ++at_;
         else if (at_end())
-            return fail(start, "this array has no closing ']'");
+            return fail(start, "this array has no closing ']'"_p);
         else if (peek() != ']')
-            return fail_here("',' or ']' in an array");
+            return fail_here("',' or ']' in an array"_p);
     }
     ++at_;
     --brackets_;
@@ -286,9 +286,9 @@ bool Parser::inline_table(Index node)
             if (peek() == '}')
                 break;
             if (at_newline() || at_end() || peek() == '#')
-                return fail(at_, "a table in braces ends on its line: expected '}'");
+                return fail(at_, "a table in braces ends on its line: expected '}'"_p);
             if (peek() != ',')
-                return fail_here("',' or '}' in a table");
+                return fail_here("',' or '}' in a table"_p);
         }
     }
     ++at_;
@@ -320,7 +320,7 @@ void Parser::setting()
     Index node = 0;
     for (std::size_t index = 0; index < key.count; ++index) {
         if (document_[node].kind != Kind::Table) {
-            fail(0, compose("'%' is no table; give it as a whole", key.part[index - 1]));
+            fail(0, compose("'%' is no table; give it as a whole"_p, key.part[index - 1]));
             return;
         }
         Index child = document_.find(node, key.part[index]);

@@ -25,13 +25,13 @@ bool Parser::check_letters()
     for (std::size_t at = 0; at < text_.size();) {
         const std::size_t length = utf8_length(text_.substr(at));
         if (length == 0)
-            return fail(at, "this is not UTF-8 text");
+            return fail(at, "this is not UTF-8 text"_p);
         const auto letter = static_cast<unsigned char>(text_[at]);
         if (letter == '\r') {
             if (at + 1 == text_.size() || text_[at + 1] != '\n')
-                return fail(at, "a carriage return without a newline");
+                return fail(at, "a carriage return without a newline"_p);
         } else if ((letter < 0x20 && letter != '\t' && letter != '\n') || letter == 0x7f) {
-            return fail(at, "a control character (write it as \\u00XX in a string)");
+            return fail(at, "a control character (write it as \\u00XX in a string)"_p);
         }
         at += length;
     }
@@ -55,11 +55,11 @@ bool Parser::scalar(Index node)
     const std::size_t sign = token[0] == '+' || token[0] == '-' ? 1 : 0;
     const std::string_view number = token.substr(sign);
     if (number == "inf" || number == "nan")
-        return fail(start, "numbers with fractions are not supported");
+        return fail(start, "numbers with fractions are not supported"_p);
     if (number.empty() || !is_digit(number[0]))
-        return fail(start, compose("text stands in quotes: write \"%\"", token));
+        return fail(start, compose("text stands in quotes: write \"%\""_p, token));
     if (number.find(':') != std::string_view::npos || number.find('-', 1) == 4)
-        return fail(start, "dates and times are not supported");
+        return fail(start, "dates and times are not supported"_p);
     if (!integer(token, to.number))
         return false;
     to.kind = Kind::Integer;
@@ -77,11 +77,11 @@ bool Parser::integer(std::string_view token, std::int64_t& number)
         const char letter = digits[1];
         base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
         if (base == 10 && (is_digit(letter) || letter == '_'))
-            return fail(start, "a number does not begin with 0 (octal is written 0o755)");
+            return fail(start, "a number does not begin with 0 (octal is written 0o755)"_p);
         if (base != 10)
             digits.remove_prefix(2);
         if (base != 10 && has_sign)
-            return fail(start, "a hexadecimal, octal or binary number takes no sign");
+            return fail(start, "a hexadecimal, octal or binary number takes no sign"_p);
     }
     const std::uint64_t most =
         static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) + (negative ? 1 : 0);
@@ -95,16 +95,16 @@ bool Parser::integer(std::string_view token, std::int64_t& number)
         const unsigned digit = digit_value(letter);
         if (digit >= base) {
             if (base == 10 && (letter == '.' || letter == 'e' || letter == 'E'))
-                return fail(start, "numbers with fractions are not supported");
-            return fail(start, compose("'%' is not a number; text stands in quotes", token));
+                return fail(start, "numbers with fractions are not supported"_p);
+            return fail(start, compose("'%' is not a number; text stands in quotes"_p, token));
         }
         if (sum > (most - digit) / base)
-            return fail(start, "this number is too large");
+            return fail(start, "this number is too large"_p);
         sum = sum * base + digit;
         after_digit = true;
     }
     if (!after_digit)
-        return fail(start, compose("'%' is not a number; text stands in quotes", token));
+        return fail(start, compose("'%' is not a number; text stands in quotes"_p, token));
     number = static_cast<std::int64_t>(negative ? 0 - sum : sum);
     return true;
 }
@@ -121,7 +121,7 @@ bool Parser::string(std::string_view& text, bool may_span_lines)
     const std::size_t begin = decoded.size();
     for (;;) {
         if (at_end() || (!spans && at_newline()))
-            return fail(start, "this string has no closing quote");
+            return fail(start, "this string has no closing quote"_p);
         const char letter = peek();
         if (letter == quote && !spans)
             break;
@@ -152,7 +152,7 @@ bool Parser::escape(bool may_span_lines)
         // A backslash at the end of a line: the text goes on at the next letter that is no blank.
         blanks();
         if (!at_newline())
-            return fail(start, "a '\\' before blanks wants the end of the line after them");
+            return fail(start, "a '\\' before blanks wants the end of the line after them"_p);
         while (is_blank(peek()) || at_newline())
             ++at_;
         return true;
@@ -168,7 +168,7 @@ bool Parser::escape(bool may_span_lines)
     }
     const int digits = letter == 'u' ? 4 : letter == 'U' ? 8 : 0;
     if (digits == 0)
-        return fail(start, "unknown escape; a backslash itself is written \\\\, or in a 'literal' string");
+        return fail(start, "unknown escape; a backslash itself is written \\\\, or in a 'literal' string"_p);
     unsigned point = 0;
     ++at_;
     for (int count = 0; count < digits; ++count, ++at_) {
@@ -179,9 +179,9 @@ bool Parser::escape(bool may_span_lines)
         point = point << 4 | digit;
     }
     if (point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
-        return fail(start, "this is no Unicode character");
+        return fail(start, "this is no Unicode character"_p);
     if (point == 0)
-        return fail(start, "the NUL character is not supported: no path or argument can hold it");
+        return fail(start, "the NUL character is not supported: no path or argument can hold it"_p);
     append_utf8(document_.decoded, point);
     return true;
 }

@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t duration_limit = 1'000'000'000;  // seconds, some 31 years
 
 /// What a value of each Type looks like, in the order of the enumeration. Of lists: one element.
-constexpr char looks[] = "a table|"
+constexpr Phrase looks = "a table|"
                          "tables with names of their own|"
                          "an array of tables|"
                          "a string or a whole number|"
@@ -54,8 +54,9 @@ constexpr char looks[] = "a table|"
                          "a percentage of one processor like \"150%\", or \"max\"|"
                          "a whole number above 0, or \"max\"|"
                          "a capability like \"NET_ADMIN\"|"
-                         "\"default\", \"off\" or an absolute path";
-static_assert(std::count(looks, std::end(looks), '|') == static_cast<int>(Type::Seccomp));
+                         "\"default\", \"off\" or an absolute path"_p;
+static_assert(std::count(looks.kept(), looks.kept() + std::char_traits<char>::length(looks.kept()), '|') ==
+              static_cast<int>(Type::Seccomp));
 
 std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
 {
@@ -76,9 +77,9 @@ std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_ne
 
 }  // namespace
 
-std::string_view look_of(Type type)
+Text look_of(Type type)
 {
-    return nth_word(looks, static_cast<std::size_t>(type));
+    return unpack(nth_word(looks.kept(), static_cast<std::size_t>(type)));
 }
 
 /// Those that a number may stand for, if only `true` or the seconds of a duration.
@@ -155,13 +156,13 @@ void ReadContext::expected(Index node, std::string_view what) const
         found = value.text.size() <= 60 ? toml_string(value.text) : "a long string";
         break;
     case Kind::Integer:
-        found = compose("the number %", value.number);
+        found = compose("the number %"_p, value.number);
         break;
     case Kind::Boolean:
         found = value.number != 0 ? "true" : "false";
         break;
     }
-    complain(node, compose("expected %, found %", what, found));
+    complain(node, compose("expected %, found %"_p, what, found));
 }
 
 void ReadContext::remember(Index node, std::string_view detail) const
@@ -199,7 +200,7 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         as<Bytes>(member) = size.value_or(0);
         if (!size || (*size >= std::int64_t{range.low} * 1024 && *size <= std::int64_t{range.high} * 1024))
             return good_if(size.has_value());
-        context.complain(node, compose("expected a size from %K to %M", range.low, range.high / 1024));
+        context.complain(node, compose("expected a size from %K to %M"_p, range.low, range.high / 1024));
         return Taken::Told;
     }
     case Type::Duration:
@@ -209,14 +210,14 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         as<std::int64_t>(member) = milliseconds.value_or(0) / (is_offset ? 1000 : 1);
         if (!is_offset || milliseconds.value_or(0) % 1000 == 0)
             return good_if(milliseconds.has_value());
-        context.complain(node, "expected whole seconds");
+        context.complain(node, "expected whole seconds"_p);
         return Taken::Told;
     }
     case Type::Integer:
         as<std::uint32_t>(member) = static_cast<std::uint32_t>(value.number);
         if (!is_number || (value.number >= range.low && value.number <= range.high))
             return good_if(is_number);
-        context.complain(node, compose("expected a number from % to %", range.low, range.high));
+        context.complain(node, compose("expected a number from % to %"_p, range.low, range.high));
         return Taken::Told;
     case Type::RestartLimit: {
         auto& policy = as<ServicePolicy>(member);

@@ -48,7 +48,7 @@ Taken good_unless(const ReadContext& context, toml::Index node, const char* faul
 void read_value(const ReadContext& context, const SchemaKey& key, toml::Index node, void* member);
 
 /// What a value of this type looks like, for "expected ..."; of a list: one element.
-std::string_view look_of(Type type);
+Text look_of(Type type);
 bool is_list(Type type);
 bool takes_number(Type type);
 /// The part of `read_value` for lists, and the one for users and groups that both need.

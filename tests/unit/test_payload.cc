@@ -360,7 +360,8 @@ TEST_CASE("a directory outside the root is not entered")
         payload.arguments = payload.environment = const_cast<char**>(nothing);
         payload.directory = path;
         const Error error = execute_payload(payload);
-        return error->reason != nullptr && std::strcmp(error->reason, "it is not inside the root") == 0 ? 0 : 2;
+        char words[description_capacity];
+        return describe(error, words, sizeof words).ends_with(": it is not inside the root") ? 0 : 2;
     });
     CHECK(ended.exit_code() == 0);
 }
