@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/result.h"
 
+#include "base/text.h"
+
 #include <cstring>
 
 namespace vial {
@@ -65,10 +67,6 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size)
         for (const char* letter = words.kept(); *letter != '\0'; ++letter)
             put(unpacked(*letter));
     };
-    constexpr int corrupted = 117;  // EUCLEAN: what filesystems say of a damaged image; musl has no words for it
-    const Phrase why = error->reason != nullptr     ? error->reason
-                       : error->number == corrupted ? "the filesystem is damaged"
-                                                    : std::strerror(error->number);
     if (error->step[0] != '\0') {
         put("cannot ");
         say(error->step);
@@ -79,9 +77,13 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size)
         put(": ");
     } else if (error->object[0] != '\0') {
         put(error->object);
-        put(*why.kept() == '\0' ? "" : ": ");
+        put(error->reason != nullptr && *error->reason == '\0' ? "" : ": ");
     }
-    say(why);
+    char scratch[64];
+    if (error->reason != nullptr)
+        say(error->reason);
+    else
+        put(error_words(error->number, scratch));
     if (error->advice != nullptr) {
         put("; ");
         say(error->advice);

@@ -200,6 +200,8 @@ std::optional<std::int64_t> parse_duration(std::string_view text);
 std::optional<int> parse_signal(std::string_view text);
 /// `TERM` for 15, `RTMIN+1` for SIGRTMIN+1; the number itself lives in `scratch` where there is no name.
 std::string_view signal_name(int number, char (&scratch)[16]);
+/// What an errno means: `No such file or directory`.
+std::string_view error_words(int number, char (&scratch)[64]);
 
 /// A size for people: `512`, `16.0M`. For tables only.
 Text human_size(std::int64_t bytes);

@@ -12,7 +12,6 @@
 #include "kernel/payload.h"
 
 #include <algorithm>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -89,11 +88,12 @@ int describe_failure(const Entry& entry, const Error& error, Writer& to)
         to.put(describe(error, buffer, sizeof buffer));
         return code;
     }
+    char scratch[64];
     for (const char* letter = peer.exec_failed; *letter != '\0'; letter++) {
         if (*letter == '$')
             to.put(entry.command[0]);
         else if (*letter == '%')
-            to.put(std::strerror(error->number != 0 ? error->number : ENOENT));
+            to.put(error_words(error->number != 0 ? error->number : ENOENT, scratch));
         else
             to.put(*letter);
     }

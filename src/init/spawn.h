@@ -36,8 +36,9 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
                      StandardDescriptors standard);
 
 /// `init = false`: PID 1 is the service. Returns the exit code of the failure, after telling the launcher;
-/// on success the launcher sees the channel closed by the exec.
-int become_only_service(const Plan& plan);
+/// on success the launcher sees the channel closed by the exec. Never inlined: who calls it may be PID 1 for long, and would keep
+/// the room for this on its stack.
+[[gnu::noinline]] int become_only_service(const Plan& plan);
 
 /// Whether the launcher's death is this process's.
 void follow_launcher(bool follow);

@@ -4,7 +4,7 @@
 #include "base/result.h"
 #include "base/text.h"
 
-#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <doctest/doctest.h>
 
@@ -69,4 +69,14 @@ TEST_CASE("an error speaks plainly, and leaves its object alone")
     char words[description_capacity];
     CHECK(describe(error, words, sizeof words) ==
           "cannot look at the directory /srv/caf\xc3\xa9: there is no such thing; see the manual");
+}
+
+TEST_CASE("an errno's meaning is in the libc's words, and every number has some")
+{
+    char scratch[64];
+    CHECK(error_words(EPERM, scratch) == "Operation not permitted");
+    CHECK(error_words(ENOENT, scratch) == "No such file or directory");
+    CHECK(error_words(EUCLEAN, scratch) == "the filesystem is damaged");
+    CHECK(error_words(ENOTRECOVERABLE, scratch) == "State not recoverable");
+    CHECK(error_words(123456, scratch) == "error 123456");
 }
