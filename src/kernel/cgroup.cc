@@ -39,7 +39,7 @@ unsigned controllers_among(std::string_view words, char separator)
 
 unsigned unified_controllers(Text root)
 {
-    const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers"_p, root).c_str()).value_or({});
+    const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers", root).c_str()).value_or({});
     return controllers_among(std::string_view(words).substr(0, words.find('\n')), ' ') | CpuAccounting;
 }
 
@@ -249,9 +249,9 @@ constexpr StatFile stat_files[] = {
 /// Ends every process in one group: what a crash left, or what came in through `exec`.
 void kill_all_in(Text directory)
 {
-    if (os::write_file(AT_FDCWD, compose("%/cgroup.kill"_p, directory).c_str(), "1").ok())
+    if (os::write_file(AT_FDCWD, compose("%/cgroup.kill", directory).c_str(), "1").ok())
         return;
-    const Text list = os::read_file(AT_FDCWD, compose("%/cgroup.procs"_p, directory).c_str()).value_or({});
+    const Text list = os::read_file(AT_FDCWD, compose("%/cgroup.procs", directory).c_str()).value_or({});
     std::string_view rest = list;
     while (!rest.empty())
         if (const auto pid = parse_number(take_until(rest, '\n')); pid && *pid > 0)
@@ -330,7 +330,7 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
         leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");
         if (made.unified)
             leaf.kill =
-                os::openat(groups.front().directory.get(), compose("%/cgroup.kill"_p, service.name).c_str(), O_WRONLY)
+                os::openat(groups.front().directory.get(), compose("%/cgroup.kill", service.name).c_str(), O_WRONLY)
                     .value_or(Fd());
     }
     return made;
@@ -343,7 +343,7 @@ Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf)
         const Text below = compose("%/%/", directory, leaf);
         // `tasks` exists on version 1 only, and there it is the cheap one.
         Opened tasks = os::open(compose("%tasks", below).c_str(), O_WRONLY);
-        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs"_p, below).c_str(), O_WRONLY)));
+        files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs", below).c_str(), O_WRONLY)));
     }
     return files;
 }

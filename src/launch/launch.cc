@@ -45,7 +45,7 @@ Result<void> make_time_namespace(const Spec& spec)
     auto made = os::unshare(CLONE_NEWTIME);
     if (!made.ok())
         return explain_namespaces(made.error(), CLONE_NEWTIME, spec.name);
-    const Text offsets = compose("monotonic % 0\nboottime % 0\n"_p, spec.monotonic_offset, spec.boottime_offset);
+    const Text offsets = compose("monotonic % 0\nboottime % 0\n", spec.monotonic_offset, spec.boottime_offset);
     return os::write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets).as("set the clocks' offsets of"_p, spec.name);
 }
 
@@ -124,11 +124,11 @@ Result<void> connect_networks(const Spec& spec, const Launched& launched, Journa
             continue;
         BridgeUse bridge;
         if (!network.bridge.empty()) {
-            TRY(journal.note(compose("bridge %\n"_p, network.bridge)));
+            TRY(journal.note(compose("bridge %\n", network.bridge)));
             bridge = TRY(ensure_bridge(netlink, network.bridge, bridge_addresses(network)));
         }
         const Text host_end = host_end_name(spec.name);
-        TRY(journal.note(compose("interface %\n"_p, host_end)));
+        TRY(journal.note(compose("interface %\n", host_end)));
         TRY(make_veth(netlink, host_end, bridge.index, network, inside.get()));
         TRY(configure_interface(there, network));
         TRY(await_connection(netlink, host_end, there, network));
@@ -251,7 +251,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     TRY(unless_gone(handover.send(channel)));
     TRY(await_running(channel, spec, launched.terminal));
     const ProcessId init = TRY(identify(launched.pid));
-    return journal.note(compose("init % %\nrunning now\n"_p, init.pid, init.start_time));
+    return journal.note(compose("init % %\nrunning now\n", init.pid, init.start_time));
 }
 
 /// Claims the name and notes what is about to be made.
@@ -260,10 +260,10 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
     const StateLock lock = TRY(StateLock::take());
     Journal journal = TRY(Journal::claim(spec.name, lock));
     Builder lines;
-    lines.compose("started %\nstarted-boot %\n"_p, os::realtime_ms(), os::boottime_ms(),
+    lines.compose("started %\nstarted-boot %\n", os::realtime_ms(), os::boottime_ms(),
                   options.foreground ? "foreground yes\n" : "", spec.init ? "" : "no-init yes\n");
     for (const Hierarchy& hierarchy : hierarchies)
-        lines.compose("cgroup %\n"_p, cgroup_directory(hierarchy, spec.name));
+        lines.compose("cgroup %\n", cgroup_directory(hierarchy, spec.name));
     const auto noted = journal.note(lines);
     if (!noted.ok()) {
         (void)remove(journal.record(), lock);

@@ -82,16 +82,16 @@ Result<Fd> mount_overlay(const Spec& spec, const Fd& lower, const Fd& slash)
         changes = TRY(os::open(spec.overlay.directory.c_str(), O_PATH | O_DIRECTORY));
     } else {
         const Text options =
-            spec.overlay.size == unlimited ? Text("mode=0755") : compose("mode=0755,size=%"_p, spec.overlay.size);
+            spec.overlay.size == unlimited ? Text("mode=0755") : compose("mode=0755,size=%", spec.overlay.size);
         TRY(mount_filesystem("tmpfs", slash, MountNoSuid, options.c_str(), "the overlay's tmpfs"));
         changes = TRY(top_of_root());
         TRY(os::mkdirat(changes.get(), "upper", 0755));
         TRY(os::mkdirat(changes.get(), "work", 0700));
     }
     const FdPath changes_path(changes);
-    const Text options = compose("lowerdir=%,upperdir=%/upper,workdir=%/work%"_p,
-                                 static_cast<const char*>(FdPath(lower)), static_cast<const char*>(changes_path),
-                                 static_cast<const char*>(changes_path), spec.namespaces.user ? ",userxattr" : "");
+    const Text options = compose("lowerdir=%,upperdir=%/upper,workdir=%/work%", static_cast<const char*>(FdPath(lower)),
+                                 static_cast<const char*>(changes_path), static_cast<const char*>(changes_path),
+                                 spec.namespaces.user ? ",userxattr" : "");
     TRY(mount_filesystem("overlay", slash, 0, options.c_str(), "the overlay"));
     Fd root = TRY(top_of_root());
     // Where it may not write into `work` the kernel mounts it read-only, and says so in its log alone.
