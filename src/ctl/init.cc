@@ -209,7 +209,7 @@ Fd plan_of(const Entry& entry, Text path)
 /// neither stays with PID 1 nor is copied by every fork. False: the child has said why there is none.
 Result<bool> make_plan_aside(const Entry& entry, Text path, const Fd& place)
 {
-    (void)os::heed_children();  // or there is no exit code
+    (void)os::set_ignored(SIGCHLD, false);  // or there is no exit code
     os::CloneArguments sharing;
     sharing.flags = CLONE_FILES;
     const pid_t child = TRY(os::clone(sharing));
