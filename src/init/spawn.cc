@@ -175,8 +175,9 @@ void Pid1::become(ServiceIndex index)
     if (output >= 0) {
         if (prepared.ok())
             prepared = os::own_descriptors(std::max({report, output, said, null_}) + 1);
+        // Where that cannot be said, PID 1 keeps its copy of the report, and would never hear of the exec.
         if (prepared.ok())
-            (void)os::write(report, "", 1);
+            prepared = os::write_all(report, {"", 1});
     }
     if (said >= 0) {
         // Both must be out of the way of the number that the program will find the one under.
