@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "init/peer_program.h"
 
-#include <cstdlib>
 #include <unistd.h>
 
 namespace vial {
@@ -20,21 +19,21 @@ constexpr bool takes_value(PeerAct act)
 
 constexpr int wrong = 1;
 
-constexpr const char dumb_rewrite[] = "Usage: -r option takes <signum>:<signum>, where <signum> is between 1 and 31.\n"
-                                      "This option can be specified multiple times.\n"
-                                      "Use --help for full usage.\n";
+constexpr Phrase dumb_rewrite = "Usage: -r option takes <signum>:<signum>, where <signum> is between 1 and 31.\n"
+                                "This option can be specified multiple times.\n"
+                                "Use --help for full usage.\n"_p;
 
-void print(int fd, const char* text, const char* program)
+void print(int fd, Phrase text, const char* program)
 {
     Builder filled;
-    for (; *text != '\0'; text++)
-        filled += *text == '%' ? std::string_view(program) : std::string_view(text, 1);
+    for (const char* letter = text.kept(); *letter != '\0'; ++letter)
+        filled += *letter == '%' ? program : unpacked(*letter);
     (void)os::write_all(fd, filled);
 }
 
 bool equals(const char* variable, std::string_view value)
 {
-    const char* given = std::getenv(variable);
+    const char* given = find_variable(::environ, variable);
     return given != nullptr && given == value;
 }
 
@@ -166,9 +165,9 @@ int Reader::read_long(std::string_view word, char**& next)
     if (flag == nullptr && which() == Tini)
         return complain("invalid option -- '-'");
     if (flag == nullptr)
-        return complain(compose("unrecognized option '%'", word));
+        return complain(compose("unrecognized option '%'"_p, word));
     if (takes_value(flag->act) && !attached && *++next == nullptr)
-        return complain(compose("option '--%' requires an argument", flag->name));
+        return complain(compose("option '--%' requires an argument"_p, flag->name));
     return read_flag(*flag, attached ? value.data() : *next);
 }
 
@@ -182,14 +181,14 @@ int Reader::read_letters(std::string_view word, char**& next)
         for (const PeerFlag& one : program_.flags)
             flag = one.letter == letter[0] ? &one : flag;
         if (flag == nullptr)
-            return complain(compose("invalid option -- '%'", letter));
+            return complain(compose("invalid option -- '%'"_p, letter));
         if (!takes_value(flag->act)) {
             code = read_flag(*flag, nullptr);
             continue;
         }
         const bool attached = at + 1 < word.size();
         if (!attached && *++next == nullptr)
-            return complain(compose("option requires an argument -- '%'", letter));
+            return complain(compose("option requires an argument -- '%'"_p, letter));
         return read_flag(*flag, attached ? *next + at + 1 : *next);
     }
     return code;
@@ -220,9 +219,9 @@ int Reader::read_environment()
 {
     switch (which()) {
     case Tini:
-        entry_.subreaper |= std::getenv("TINI_SUBREAPER") != nullptr;
-        entry_.group |= std::getenv("TINI_KILL_PROCESS_GROUP") != nullptr;
-        if (const char* given = std::getenv("TINI_VERBOSITY"); given != nullptr) {
+        entry_.subreaper |= find_variable(::environ, "TINI_SUBREAPER") != nullptr;
+        entry_.group |= find_variable(::environ, "TINI_KILL_PROCESS_GROUP") != nullptr;
+        if (const char* given = find_variable(::environ, "TINI_VERBOSITY"); given != nullptr) {
             const std::int64_t level = parse_number(given).value_or(0);
             entry_.level = level < 3 ? static_cast<Level>(level) : Level::Debug;
         }
@@ -242,9 +241,9 @@ int Reader::read_environment()
         }
         break;
     case Catatonit:
-        if (std::getenv("CATATONIT_DEBUG") != nullptr)
+        if (find_variable(::environ, "CATATONIT_DEBUG") != nullptr)
             entry_.level = Level::Debug;
-        if (std::getenv("CATATONIT_LOG") != nullptr) {
+        if (find_variable(::environ, "CATATONIT_LOG") != nullptr) {
             tell(entry_, Level::Fatal, {"CATATONIT_LOG is reserved for future use"});
             return wrong;
         }
@@ -276,7 +275,7 @@ int Reader::run()
     } else if (entry_.command == nullptr) {
         if (which() == Catatonit)
             tell(entry_, Level::Fatal, {"missing program name"});
-        print(STDERR_FILENO, program_.no_command != nullptr ? program_.no_command : program_.help, words_[0]);
+        print(STDERR_FILENO, program_.no_command.kept() != nullptr ? program_.no_command : program_.help, words_[0]);
         return wrong;
     }
     return run_entry(entry_);

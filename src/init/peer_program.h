@@ -34,10 +34,10 @@ struct PeerProgram {
     Peer peer;
     std::span<const PeerFlag> flags;
     bool speaks_on_error;  ///< help and version go to standard error
-    const char* version;
-    const char* help;        ///< `%`: the program's name
-    const char* no_command;  ///< null: the help
-    const char* after_wrong_flag;
+    Phrase version;
+    Phrase help;        ///< `%`: the program's name
+    Phrase no_command;  ///< null: the help
+    Phrase after_wrong_flag;
 };
 
 enum WhichPeer : std::uint8_t { Tini, DumbInit, Catatonit, Pause };

@@ -71,10 +71,10 @@ Optional arguments:
    -V, --version        Print the current version and exit.
 
 Full help is available online at https://github.com/Yelp/dumb-init
-)";
-constexpr const char dumb_no_command[] = "Usage: % [option] program [args]\nTry % --help for full usage.\n";
-constexpr const char catatonit_usage[] = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]\n";
-constexpr const char catatonit_help[] = R"(usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]
+)"_p;
+constexpr Phrase dumb_no_command = "Usage: % [option] program [args]\nTry % --help for full usage.\n"_p;
+constexpr Phrase catatonit_usage = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]\n"_p;
+constexpr Phrase catatonit_help = R"(usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]
 
 options:
   -g              Forward signals to pid1's process group.
