@@ -182,7 +182,7 @@ constexpr std::uint64_t set_of(std::initializer_list<int> numbers)
 {
     std::uint64_t set = 0;
     for (const int number : numbers)
-        set |= std::uint64_t{1} << number;
+        set |= std::uint64_t{1} << (number - 1);
     return set;
 }
 
@@ -192,7 +192,7 @@ constexpr std::uint64_t from_terminal = suspending | set_of({SIGHUP, SIGINT, SIG
 
 constexpr bool in(std::uint64_t set, int number)
 {
-    return number < 64 && (set >> number & 1) != 0;
+    return (set >> (number - 1) & 1) != 0;
 }
 
 }  // namespace
@@ -231,13 +231,13 @@ void Pid1::pass_on(int number)
         tell(*entry, Level::Debug, {"Not forwarding signal ", Decimal(number), " to children (ignored)."});
         return;
     }
-    if (runtimes[0].exec_report >= 0 && number < 64) {
+    if (runtimes[0].exec_report >= 0) {
         // As the kernel has it: to go on takes back to stop, and the other way round.
         if (number == SIGCONT)
             held_ &= ~suspending;
-        else if (in(suspending, static_cast<std::uint32_t>(number)))
+        else if (in(suspending, number))
             held_ &= ~set_of({SIGCONT});
-        held_ |= std::uint64_t{1} << number;
+        held_ |= set_of({number});
         return;
     }
     const pid_t pid = supervisor.service(0).pid;
@@ -255,7 +255,7 @@ void Pid1::pass_on(int number)
 void Pid1::pass_on_held()
 {
     for (std::uint64_t held = std::exchange(held_, 0); held != 0; held &= held - 1)
-        pass_on(__builtin_ctzll(held));
+        pass_on(__builtin_ctzll(held) + 1);
 }
 
 // --- Ends ---

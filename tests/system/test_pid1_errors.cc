@@ -63,7 +63,8 @@ bool step_until_waiting(const Traced& traced, pid_t pid, const std::function<voi
             return false;
         if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
             continue;
-        if (info.entry.nr == SYS_epoll_pwait && status_of(pid, "ShdPnd") == signal_set({}))
+        const bool waits = info.entry.nr == SYS_epoll_pwait || info.entry.nr == SYS_rt_sigtimedwait;
+        if (waits && status_of(pid, "ShdPnd") == signal_set({}))
             return true;
         if (writes(info.entry.nr))
             before();

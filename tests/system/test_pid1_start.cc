@@ -208,25 +208,28 @@ void before_exec(Process& process, Fd& open_gate, const std::function<void(pid_t
 TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost nor fatal to init")
 {
     const NothingLeft nothing_left;
-    int gate[2];
-    REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
-    Fd gate_end(gate[0]), open_gate(gate[1]);
-    Process process(pid1(witness()), Process::Streams::Pipes, contained([&] {
-                        set_signals({SIGUSR1}, {});
-                        open_gate.reset();
-                        char byte;
-                        (void)!::read(gate_end.get(), &byte, 1);
-                    }));
-    // Most pass it on now, to a child that has not become anything yet. Who waits with it until the exec, does well,
-    // too.
-    before_exec(process, open_gate, [](pid_t init) {
-        (void)send_signal(init, SIGUSR1);
-        (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
-    });
-    CHECK(process.expect("set\n", patience));
-    CHECK(process.expect("got 10\n", patience));
-    process.send("exit 6\n");
-    CHECK(process.wait(patience) == 6);
+    for (const int number : {SIGUSR1, SIGRTMAX}) {
+        INFO(number);
+        int gate[2];
+        REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
+        Fd gate_end(gate[0]), open_gate(gate[1]);
+        Process process(pid1(witness()), Process::Streams::Pipes, contained([&] {
+                            set_signals({number}, {});
+                            open_gate.reset();
+                            char byte;
+                            (void)!::read(gate_end.get(), &byte, 1);
+                        }));
+        // Most pass it on now, to a child that has not become anything yet. Who waits with it until the exec, does well,
+        // too.
+        before_exec(process, open_gate, [&](pid_t init) {
+            (void)send_signal(init, number);
+            (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
+        });
+        CHECK(process.expect("set\n", patience));
+        CHECK(process.expect("got " + std::to_string(number) + "\n", patience));
+        process.send("exit 6\n");
+        CHECK(process.wait(patience) == 6);
+    }
 }
 
 // The later of the two takes the earlier back, as the kernel has it.
