@@ -60,8 +60,9 @@ Result<void> arm(int timer, std::int64_t at);
 Result<void*> map_memory(std::size_t size);
 /// Gives whole pages back to the kernel: they read as zeros again.
 void discard_memory(void* start, std::size_t size);
-/// Lets go of the pages of the program's code: what is still needed comes back from the page cache when it is executed, 64 kB at
-/// a time. For a process that has done a lot and will do next to nothing for long.
-void forget_code();
+/// Lets go of what a process has needed for all that it has done, and will hardly need for the little it will do from now on:
+/// the pages of the program's code, of which those that run again come back from the page cache, and those of the stack that
+/// deeper calls have left behind.
+void forget_past();
 
 }  // namespace vial::os

@@ -23,6 +23,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+/// A function that runs while a process rests: those that do stand together in the file, since its pages come into memory
+/// 64 kB at a time (see forget_past in base/events.h).
+#define VIAL_AT_REST [[gnu::section(".text.hot.rest")]]
+
 namespace vial::os {
 
 /// For tests: called with each call's number (SYS_...) before it is made; another answer than zero is its errno.

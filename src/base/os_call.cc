@@ -44,7 +44,7 @@ int refused(const Call& call)
     return refusal == nullptr || call.step.kept() == nullptr ? 0 : refusal(call.number);
 }
 
-Result<std::size_t> ask_kernel(long a, long b, long c, long d, long e, const Call& call)
+VIAL_AT_REST Result<std::size_t> ask_kernel(long a, long b, long c, long d, long e, const Call& call)
 {
     constexpr unsigned long greatest_number = 4095;
     for (;;) {
@@ -60,7 +60,7 @@ Result<std::size_t> ask_kernel(long a, long b, long c, long d, long e, const Cal
     }
 }
 
-Result<void> tell_kernel(long a, long b, long c, long d, long e, const Call& call)
+VIAL_AT_REST Result<void> tell_kernel(long a, long b, long c, long d, long e, const Call& call)
 {
     TRY(ask_kernel(a, b, c, d, e, call));
     return {};

@@ -63,7 +63,7 @@ Result<void> unwatch(int epoll, int fd)
     return control(epoll, EPOLL_CTL_DEL, fd, 0, 0);
 }
 
-Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, int timeout)
+VIAL_AT_REST Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, int timeout)
 {
     static constexpr Call call{"wait for events", SYS_epoll_pwait, 0, true};
     return ask(call, epoll, events.data(), static_cast<int>(events.size()), timeout, nullptr);
@@ -75,7 +75,7 @@ Result<Fd> signal_descriptor(const sigset_t& signals)
     return opened(call, -1, &signals, mask_size, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int wait_signal(const sigset_t& signals, siginfo_t& signal)
+VIAL_AT_REST int wait_signal(const sigset_t& signals, siginfo_t& signal)
 {
     static constexpr Call call{nullptr, SYS_rt_sigtimedwait};
     const auto got = ask(call, &signals, &signal, nullptr, mask_size);
@@ -161,19 +161,25 @@ Result<void*> map_memory(std::size_t size)
     return start;
 }
 
-void discard_memory(void* start, std::size_t size)
+VIAL_AT_REST void discard_memory(void* start, std::size_t size)
 {
     static constexpr Call call{nullptr, SYS_madvise};
     (void)tell(call, start, size, MADV_DONTNEED);
 }
 
-void forget_code()
+// Never a part of its caller, whose frame lies deeper than it begins.
+VIAL_AT_REST [[gnu::noinline]] void forget_past()
 {
     // Only whole pages of code: behind them there may be data, which is not in the file.
     constexpr std::uintptr_t page = 4096;
     const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(__executable_start) & ~(page - 1);
     const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(etext) & ~(page - 1);
     discard_memory(reinterpret_cast<void*>(start), end - start);
+    // Nothing lies so close below a stack but room for it to grow. This function and those that it calls need far less than
+    // `ours` themselves.
+    constexpr std::uintptr_t ours = 1024, depth = 128U << 10;
+    const std::uintptr_t top = (reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - ours) & ~(page - 1);
+    discard_memory(reinterpret_cast<void*>(top - depth), depth);
 }
 
 }  // namespace vial::os

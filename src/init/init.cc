@@ -209,7 +209,7 @@ Result<void> Pid1::open_outputs()
     return {};
 }
 
-int Pid1::run()
+VIAL_AT_REST int Pid1::run()
 {
     supervisor.start_all(now);
     for (;;) {
@@ -244,7 +244,7 @@ int Pid1::run()
             armed_ = deadline;
         }
         if (many_pages_ && !more) {
-            os::forget_code();
+            os::forget_past();
             // Of a plan in a memfd only what is looked at again comes back, from there; one of our own would not.
             if (entry == nullptr || entry->plan_is_mapped)
                 os::discard_memory(const_cast<Plan*>(&plan), plan.size);

@@ -25,7 +25,7 @@ void Pid1::hear_signals()
                     static_cast<pid_t>(signals[i].ssi_pid));
 }
 
-void Pid1::wait_signal()
+VIAL_AT_REST void Pid1::wait_signal()
 {
     siginfo_t signal;
     const int number = os::wait_signal(os::every_signal(), signal);
