@@ -4,7 +4,7 @@
 ///
 /// The exit record is written first, so that it is there whatever comes. Processes that are left, orphans
 /// mostly, get SIGTERM and some time. That time is a maximum: the end comes as soon as the last of them has gone, at once
-/// if there are none. Who is still there afterwards is killed by the kernel together with PID 1.
+/// if there are none. Who is still there afterwards is killed by the kernel together with PID 1, or by an init that is none.
 
 #include "base/os.h"
 #include "base/text.h"
@@ -19,6 +19,7 @@ namespace vial {
 namespace {
 
 constexpr Milliseconds orphan_grace = 2000;
+constexpr Milliseconds killed_patience = 1000;
 /// Somebody who entered from outside (`exec`) is not our child: no SIGCHLD tells of its end.
 constexpr Milliseconds look_interval = 50;
 
@@ -65,9 +66,10 @@ bool Pid1::end_is_over()
     if (now < end_kill_)
         return signal_rest(0);
     // PID 1's end is everybody's.
-    if (entry != nullptr && !entry->first)
-        (void)signal_rest(SIGKILL);
-    return true;
+    if (entry == nullptr || entry->first)
+        return true;
+    // Whom nobody kills with us is killed by us, and seen to its end, unless it waits in the kernel.
+    return signal_rest(SIGKILL) || now >= end_kill_ + killed_patience;
 }
 
 }  // namespace vial
