@@ -430,3 +430,23 @@ TEST_CASE("it needs neither root nor /proc nor a place to write")
     CHECK(finished.code == 8);
     CHECK(finished.out == "here\n");
 }
+
+TEST_CASE(
+    "a filter that refuses what is newer than itself, or that it takes for new namespaces, keeps nobody from starting")
+{
+    const NothingLeft nothing_left;
+    const std::string file = work() + "/filtered.conf", log = work() + "/filtered";
+    write_text(file, "command = [\"/bin/sh\", \"-c\", \"exit 4\"]\n");
+    for (const char* refused :
+         {"clone3", "close_range", "unshare", "close_range,unshare", "clone3,close_range,unshare"}) {
+        for (const Words& what : {Words{"--"} + shell("exit 4"), Words{"--log", log, "--spec", file}}) {
+            CAPTURE(std::string(refused));
+            CAPTURE(what[0]);
+            const Finished finished = run(contained(
+                Words{"timeout", "-k", "1", "5", payload("oldkernel"), "--without", refused, "--errno", "EPERM", "--"} +
+                ctl_words({"init", "--subreaper"}) + what));
+            CAPTURE(finished.err);
+            CHECK(finished.code == 4);
+        }
+    }
+}

@@ -76,6 +76,7 @@ static const struct call {
     int number;
     int since;  // VERSION
 } calls[] = {
+    {"unshare", SYS_unshare, 0},
     {"copy_file_range", SYS_copy_file_range, VERSION(4, 5)},
     {"preadv2", SYS_preadv2, VERSION(4, 6)},
     {"pwritev2", SYS_pwritev2, VERSION(4, 6)},
