@@ -156,7 +156,8 @@ Result<void> each_from(int first, unsigned flags, void (*act)(int fd))
 {
     static constexpr Call call{"close descriptors"_p, __NR_close_range};
     auto closed = tell(call, first, ~0U, flags);
-    if (closed.number() == ENOSYS || (closed.number() == EINVAL && flags != 0))
+    // EPERM: of a filter that does not know it.
+    if (closed.number() == ENOSYS || closed.number() == EPERM || (closed.number() == EINVAL && flags != 0))
         return each_listed(first, act);
     return closed;
 }
@@ -182,7 +183,7 @@ Result<void> own_descriptors(int end)
 {
     static constexpr Call call{"get descriptors of its own", __NR_close_range};
     const auto owned = tell(call, end, ~0U, range_unshare);
-    return missing(owned) ? unshare(CLONE_FILES) : owned;
+    return owned.number() == ENOSYS || owned.number() == EPERM ? unshare(CLONE_FILES) : owned;
 }
 
 Result<void> close_on_exec_from(int first)

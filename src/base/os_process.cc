@@ -60,7 +60,9 @@ Result<pid_t> clone(const CloneArguments& arguments)
 
     static constexpr Call call{"create the process"_p, __NR_clone3};
     auto created = ask(call, &block, size);
-    if (created.number() == ENOSYS && (arguments.flags & clone3_only) == 0) {
+    // Nobody forbids a fork as such: who answers EPERM is a filter that does not know the call.
+    const bool unknown = created.number() == ENOSYS || created.number() == EPERM;
+    if (unknown && (arguments.flags & clone3_only) == 0) {
         created = old_clone(arguments.flags);
         if (created.ok() && created.value() > 0 && arguments.pidfd != nullptr) {
             // Nobody has waited for the child yet, so the number is still its own.

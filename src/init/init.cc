@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <limits.h>
 #include <memory>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -189,6 +190,8 @@ Result<void> Pid1::open_events()
 
 Result<void> Pid1::open_outputs()
 {
+    // Of us nobody shares them yet, and none is that high: this does nothing.
+    may_share_ = os::own_descriptors(INT_MAX).ok();
     for (ServiceIndex index = 0; index < plan.service_count; index++) {
         if (policy(index).ready == Ready::Notify)
             TRY(open_notify_socket(index));

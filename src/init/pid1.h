@@ -180,6 +180,7 @@ private:
     std::int64_t armed_ = os::never;
     std::int64_t last_start_ = 0;
     std::uint32_t reports_ = 0;  ///< execs that are still to be heard of
+    bool may_share_ = false;     ///< a child of ours can get descriptors of its own
     bool told_ = false;          ///< the launcher knows that the services run
     std::uint64_t held_ = 0;     ///< signals that came before the main process's exec
     pid_t main_group_ = 0;       ///< whose leader the main process was; 0: it has not been started yet

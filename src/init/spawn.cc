@@ -105,7 +105,7 @@ Result<pid_t> Pid1::start(ServiceIndex index)
 {
     const bool main = entry != nullptr && entry->command != nullptr;
     ServiceRuntime& runtime = runtimes[index];
-    const bool shared = runtime.output_write >= 0 && !main;
+    const bool shared = runtime.output_write >= 0 && !main && may_share_;
     last_start_ = now;
     auto attempt = [&]() -> Result<pid_t> {
         os::Pipe report = TRY(os::pipe());
@@ -172,7 +172,9 @@ void Pid1::become(ServiceIndex index)
     auto [report, output, said] = runtimes[index].lent;
     ServiceProgram program = main_program(service);
     auto prepared = join_leaf(plan, service);
-    if (output >= 0) {
+    if (output < 0)
+        output = runtimes[index].output_write;
+    else {
         if (prepared.ok())
             prepared = os::own_descriptors(std::max({report, output, said, null_}) + 1);
         // Where that cannot be said, PID 1 keeps its copy of the report, and would never hear of the exec.
