@@ -181,7 +181,7 @@ void Pid1::become(ServiceIndex index)
         if (prepared.ok())
             prepared = os::write_all(report, {"", 1});
     }
-    if (said >= 0) {
+    if (said >= 0 && prepared.ok()) {
         // Both must be out of the way of the number that the program will find the one under.
         program.passed_as = policy(index).ready_number;
         if (Opened moved = os::duplicate(report, program.passed_as + 1); moved.ok())
