@@ -241,6 +241,7 @@ Result<int> init(const Arguments& arguments)
     if (const Text wrong = read_options(entry, arguments); !wrong.empty())
         return refuse(wrong);
     if (spec) {
+        (void)os::block_signals();  // what comes while the spec is read waits for the loop
         Fd plan = TRY(os::memfd("vial-plan"));
         if (!TRY(make_plan_aside(entry, arguments.value(Option::Spec), plan)))
             return payload_not_reached;

@@ -145,6 +145,11 @@ Result<void> Pid1::open(char* pages)
 {
     now = started_at = os::boottime_ms();
     scratch = pages;
+    if (entry == nullptr || entry->command == nullptr) {
+        // A thousand services have more than the thousand descriptors that a process usually has.
+        descriptors_ = TRY(os::getrlimit(RLIMIT_NOFILE));
+        (void)os::setrlimit(RLIMIT_NOFILE, {descriptors_.rlim_max, descriptors_.rlim_max});
+    }
     if (entry != nullptr)
         return open_entry(pages);
     log.open(plan.log, plan.log_size, scratch);

@@ -176,7 +176,7 @@ private:
     int notify_ = -1;           ///< their directory
     bool made_notify_ = false;  ///< it is ours
     int channel_;
-    rlimit file_size_{};  ///< what services get back
+    rlimit file_size_{}, descriptors_{};  ///< what services get back
     std::int64_t armed_ = os::never;
     std::int64_t last_start_ = 0;
     std::uint32_t reports_ = 0;  ///< execs that are still to be heard of

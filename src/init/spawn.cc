@@ -138,8 +138,8 @@ Result<pid_t> Pid1::start(ServiceIndex index)
         char buffer[description_capacity];
         const std::string_view why = describe(pid.error(), buffer, sizeof buffer);
         note(index, {why, "; trying again"});
-        if (main)
-            tell(*entry, Level::Warning, {why, "; trying again"});
+        if (entry != nullptr && (main || supervisor.service(index).refusals == 0))
+            tell(*entry, Level::Warning, {main ? "" : service_name(index), main ? "" : ": ", why, "; trying again"});
     }
     return pid;
 }
@@ -159,6 +159,7 @@ Error Pid1::execute(ServiceIndex index, const ServiceProgram& program, int outpu
         restore_oom_score(*entry);
     else
         (void)os::setrlimit(RLIMIT_FSIZE, file_size_);
+    (void)os::setrlimit(RLIMIT_NOFILE, descriptors_);
     const PlanService& service = plan.all_services()[index];
     std::int32_t standard[3] = {null_, output, output};
     for (std::size_t i = is_task ? 1 : 0; i < 3 && foreground(); i++)
@@ -177,6 +178,10 @@ void Pid1::become(ServiceIndex index)
     else {
         if (prepared.ok())
             prepared = os::own_descriptors(std::max({report, output, said, null_}) + 1);
+        // What is lent to others that are starting, too: they would not be heard of before our exec.
+        for (int fd = 3; fd < std::max({report, output, said, null_}) && prepared.ok(); fd++)
+            if (fd != report && fd != output && fd != said && fd != null_)
+                Fd(fd).reset();
         // Where that cannot be said, PID 1 keeps its copy of the report, and would never hear of the exec.
         if (prepared.ok())
             prepared = os::write_all(report, {"", 1});

@@ -305,6 +305,9 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
     // Whoever started us may not care for its children; we wait for ours.
     (void)os::set_ignored(SIGCHLD, false);
     TRY(require_proc());
+    // Each service has some ten descriptors on their way to PID 1.
+    const rlimit descriptors = TRY(os::getrlimit(RLIMIT_NOFILE));
+    (void)os::setrlimit(RLIMIT_NOFILE, {descriptors.rlim_max, descriptors.rlim_max});
     Launched launched;
     os::Pair channel = TRY(os::socketpair(SOCK_SEQPACKET));
     NetworkBeside network;
@@ -313,6 +316,7 @@ Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
     Prepared prepared = TRY(open_host_paths(spec));
     launched.channel = std::move(channel.first);
     prepared.channel = std::move(channel.second);
+    prepared.descriptors = descriptors;
     const List<Hierarchy> hierarchies = TRY(find_hierarchies(spec, options.foreground));
     launched.journal = TRY(open_journal(spec, options, hierarchies));
     const auto up = bring_up(prepared, options, hierarchies, network, launched);

@@ -277,6 +277,7 @@ void set_up_container(Prepared& prepared)
     const auto plan = set_up(prepared);
     if (!plan.ok())
         report_and_exit(prepared.channel, plan.error());
+    (void)os::setrlimit(RLIMIT_NOFILE, prepared.descriptors);
     char number[16] = {};
     Writer(number, sizeof number - 1).decimal(plan.value());
     char* arguments[] = {const_cast<char*>(init_name), number, nullptr};

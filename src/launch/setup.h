@@ -28,6 +28,8 @@
 #include "kernel/mounts.h"
 #include "spec/spec.h"
 
+#include <sys/resource.h>
+
 namespace vial {
 
 /// What the launcher opened. The setup process has a copy of all of it (it is a fork of the launcher).
@@ -41,6 +43,7 @@ struct Prepared {
     List<Tree> device_nodes;      ///< in a user namespace
     bool born_in_cgroup = false;  ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
     bool terminal = false;        ///< the first service gets one
+    rlimit descriptors{};         ///< RLIMIT_NOFILE as the caller had it, for the container
     Fd self;                      ///< vial's binary; empty: the setup process makes its own (before 5.12)
     Fd channel;                   ///< the container's end
 };

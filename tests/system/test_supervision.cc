@@ -15,6 +15,22 @@
 using namespace vial;
 using namespace vial::test;
 
+TEST_CASE("more services than the usual limit of open files has room for; each gets that limit back (pid1-62)")
+{
+    const NothingLeft nothing_left;
+    std::string many =
+        "tasks = \"max\"\n[service.says]\noneshot = true\ncommand = " + shell("ulimit -n >/data/limit") + "\n";
+    for (int number = 0; number < 100; number++)
+        many += "[service.s" + std::to_string(number) + "]\ncommand = [\"/bin/sleep\", \"1000\"]\n";
+    const std::string file = service_spec("many", many);
+    const Finished started = run({"prlimit", "--nofile=256:", ctl_words({}).front(), "start", file});
+    CHECK(started.code == 0);
+    CHECK(started.err == "");
+    CHECK(wrote("limit", "256\n"));
+    CHECK(becomes("many", "s99", "ready"));
+    (void)done({"stop", "many"});
+}
+
 TEST_CASE("dependencies: started in order, each when the other is ready, stopped in reverse (pid1-55)")
 {
     const NothingLeft nothing_left;
