@@ -235,7 +235,7 @@ void show_help(const Command& command)
     Builder text;
     std::string_view summary;
     const std::string_view usage = command.usage(summary);
-    text.compose("usage: vial %\n%\n\n"_p, usage, summary);
+    text.compose("usage: vial %\n%\n\n"_p, usage, unpack(summary));
     each_option(command, [&](const OptionLine& line) {
         add_line(text, line.form, 26, line.help);
         return false;

@@ -4,6 +4,7 @@
 
 #include "harness.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
 
 using namespace vial;
@@ -124,6 +125,8 @@ TEST_CASE("--help and --version, everywhere")
         CHECK(done({command, "-h"}) == help);
         for (const std::string& line : lines(help))
             CHECK((line.empty() || line.back() != ' '));
+        CHECK(
+            std::ranges::all_of(help, [](char letter) { return letter == '\n' || (letter >= ' ' && letter < 0x7f); }));
     }
     for (const char* command : {"attach", "pause", "resume", "top", "update", "boot"}) {
         INFO(std::string(command));
