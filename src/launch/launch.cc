@@ -94,12 +94,22 @@ bool is_connected(const Spec& spec)
     return false;
 }
 
+/// What the container's side says next.
+Result<std::size_t> hear(const Fd& channel, char* message, Fd& passed)
+{
+    auto received = os::receive(channel.get(), message, channel_message, &passed);
+    // It ended with something of ours unread: said once, before what it said itself.
+    if (received.number() == ECONNRESET)
+        received = os::receive(channel.get(), message, channel_message, &passed);
+    return received;
+}
+
 /// The network namespace that is made beside the container.
 Result<Fd> await_network(const Fd& channel)
 {
     char message[channel_message + 1];
     Fd network;
-    const std::size_t got = TRY(os::receive(channel.get(), message, channel_message, &network));
+    const std::size_t got = TRY(hear(channel, message, network));
     if (!network)
         return failure_heard(std::string_view(message + 1, got > 0 ? got - 1 : 0));
     return network;
@@ -148,11 +158,7 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
     while (true) {
         char message[channel_message + 1];
         Fd passed;
-        auto received = os::receive(channel.get(), message, channel_message, &passed);
-        // It ended with something of ours unread: said once, before what it said itself.
-        if (received.number() == ECONNRESET)
-            received = os::receive(channel.get(), message, channel_message, &passed);
-        const std::size_t got = TRY(std::move(received));
+        const std::size_t got = TRY(hear(channel, message, passed));
         if (got == 0 && !spec.init)
             return {};  // the exec closed it
         if (got == 0)

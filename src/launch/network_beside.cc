@@ -21,9 +21,10 @@ Result<void> tell_of_network(const Fd& to_container, const Fd& to_launcher, bool
 {
     const Fd network = TRY(os::open("/proc/self/ns/net", O_RDONLY));
     const char letter = static_cast<char>(ChannelLetter::Network);
-    TRY(os::send(to_container.get(), &letter, 1, network.get()));
+    // The launcher first: the container, once it has its own, may say other things to the launcher.
     if (wanted_outside)
         TRY(os::send(to_launcher.get(), &letter, 1, network.get()));
+    TRY(os::send(to_container.get(), &letter, 1, network.get()));
     return loopback_up();
 }
 

@@ -40,6 +40,15 @@ TEST_CASE("a root that is not there, that is no image, that is something else")
     CHECK(contains(refused(125, {"run", "--root", "/not/there", "--", "/bin/true"}), "/not/there"));
 }
 
+TEST_CASE("a container that fails before it has its network says why itself")
+{
+    const NothingLeft nothing_left;
+    const std::string file = spec("web", "root = \"" + empty_directory("bare") + "\"\ncommand = [\"/bin/true\"]\n" +
+                                             "[network.eth0]\nbridge = \"br-bare\"\naddress = [\"10.9.99.2/24\"]\n");
+    for (int attempt = 0; attempt < 10; ++attempt)
+        start_refused(1, file, {"/proc", "/bare", "no such directory"});
+}
+
 TEST_CASE("a damaged image")
 {
     const NothingLeft nothing_left;
