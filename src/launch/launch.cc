@@ -124,8 +124,12 @@ Result<void> connect_networks(const Spec& spec, const Launched& launched, Journa
     Fd inside;
     if (is_network_beside(spec.namespaces))
         inside = TRY(await_network(launched.channel));
-    else
-        inside = TRY(os::open(compose("/proc/%/ns/net", launched.pid).c_str(), O_RDONLY));
+    else {
+        Opened opened = os::open(compose("/proc/%/ns/net", launched.pid).c_str(), O_RDONLY);
+        if (opened.number() == ENOENT || opened.number() == ESRCH)
+            return {};  // it has failed, and what it said is read next
+        inside = TRY(std::move(opened));
+    }
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
     NetlinkSocket there = TRY(NetlinkSocket::open_in(inside.get()));
     const StateLock lock = TRY(StateLock::take());

@@ -43,10 +43,14 @@ TEST_CASE("a root that is not there, that is no image, that is something else")
 TEST_CASE("a container that fails before it has its network says why itself")
 {
     const NothingLeft nothing_left;
-    const std::string file = spec("web", "root = \"" + empty_directory("bare") + "\"\ncommand = [\"/bin/true\"]\n" +
-                                             "[network.eth0]\nbridge = \"br-bare\"\naddress = [\"10.9.99.2/24\"]\n");
-    for (int attempt = 0; attempt < 10; ++attempt)
-        start_refused(1, file, {"/proc", "/bare", "no such directory"});
+    // In a user namespace of its own the network is born with it, and opened by way of its process.
+    for (const char* more : {"", "[user_namespace]\nuid_map = \"0 100000 65536\"\ngid_map = \"0 100000 65536\"\n"}) {
+        const std::string file =
+            spec("web", "root = \"" + empty_directory("bare") + "\"\ncommand = [\"/bin/true\"]\n[network.eth0]\n" +
+                            "bridge = \"br-bare\"\naddress = [\"10.9.99.2/24\"]\n" + more);
+        for (int attempt = 0; attempt < 10; ++attempt)
+            start_refused(1, file, {"/proc", "/bare", "no such directory"});
+    }
 }
 
 TEST_CASE("a damaged image")
