@@ -212,13 +212,19 @@ Result<bool> make_plan_aside(const Entry& entry, Text path, const Fd& place)
     (void)os::set_ignored(SIGCHLD, false);  // or there is no exit code
     os::CloneArguments sharing;
     sharing.flags = CLONE_FILES;
-    const pid_t child = TRY(os::clone(sharing));
-    if (child == 0) {
+    const auto read = [&] {
         const Fd plan = plan_of(entry, path);
-        ::_exit(!plan || !os::duplicate_to(plan.get(), place.get()).ok() ||
-                ::fcntl(place.get(), F_SETFD, FD_CLOEXEC) < 0);
-    }
-    return TRY(os::wait(child, WEXITED)).exit_code() == 0;
+        return plan && os::duplicate_to(plan.get(), place.get()).ok() && ::fcntl(place.get(), F_SETFD, FD_CLOEXEC) == 0;
+    };
+    const auto child = os::clone(sharing);
+    if (!child.ok())
+        return read();  // there is room for no other process, so for a large PID 1 rather than for none
+    if (child.value() == 0)
+        ::_exit(!read());
+    const os::Exited ended = TRY(os::wait(child.value(), WEXITED));
+    if (ended.code != CLD_EXITED)
+        return Error("who read it was killed", "read the spec"_p, path);
+    return ended.status == 0;
 }
 
 }  // namespace

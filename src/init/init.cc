@@ -193,6 +193,19 @@ Result<void> Pid1::open_events()
     return os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer));
 }
 
+namespace {
+
+/// Out of the way of what is lent to services that start; where there are too few descriptors for that, just kept.
+Result<Fd> keep(int fd)
+{
+    Opened high = os::duplicate(fd, first_kept);
+    if (high.ok())
+        return high;
+    return os::duplicate(fd);
+}
+
+}  // namespace
+
 Result<void> Pid1::open_outputs()
 {
     // Of us nobody shares them yet, and none is that high: this does nothing.
@@ -209,10 +222,10 @@ Result<void> Pid1::open_outputs()
         if (service.user != 0 || service.group != 0)
             (void)os::fchown(output.write.get(), service.user, service.group);
         // The lowest numbers are for what is lent to a service that is being started.
-        Fd read = TRY(os::duplicate(output.read.get(), first_kept));
+        Fd read = TRY(keep(output.read.get()));
         TRY(os::watch(epoll, read.get(), EPOLLIN, event_token(Source::Output, index)));
         runtimes[index].output_read = read.release();
-        runtimes[index].output_write = TRY(os::duplicate(output.write.get(), first_kept)).release();
+        runtimes[index].output_write = TRY(keep(output.write.get())).release();
     }
     return {};
 }

@@ -189,10 +189,15 @@ void Pid1::become(ServiceIndex index)
     if (said >= 0 && prepared.ok()) {
         // Both must be out of the way of the number that the program will find the one under.
         program.passed_as = policy(index).ready_number;
-        if (Opened moved = os::duplicate(report, program.passed_as + 1); moved.ok())
+        Opened moved = os::duplicate(report, program.passed_as + 1);
+        if (moved.ok())
             report = moved.value().release();
-        if (Opened moved = os::duplicate(said, program.passed_as + 1); moved.ok())
+        if (moved.ok())
+            moved = os::duplicate(said, program.passed_as + 1);
+        if (moved.ok())
             program.passed = moved.value().release();
+        else
+            prepared = moved.error().as("make room for the descriptor that says when it is ready"_p, {});
     }
     const Error error = prepared.ok() ? execute(index, program, output, false) : prepared.error();
     // Words, not the Error itself: its pointers would be believed by a process that trusts nobody.

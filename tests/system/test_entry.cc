@@ -431,6 +431,19 @@ TEST_CASE("it needs neither root nor /proc nor a place to write")
     CHECK(finished.out == "here\n");
 }
 
+TEST_CASE("few descriptors are enough to keep a log with")
+{
+    const NothingLeft nothing_left;
+    const std::string log = work() + "/few";
+    for (const char* limit : {"20", "64", "65"}) {
+        CAPTURE(std::string(limit));
+        const Finished finished = run(Words{"prlimit", std::string("--nofile=") + limit + ":" + limit} +
+                                      ctl_words({"init", "--subreaper", "--log", log, "--"}) + shell("exit 3"));
+        CAPTURE(finished.err);
+        CHECK(finished.code == 3);
+    }
+}
+
 TEST_CASE(
     "a filter that refuses what is newer than itself, or that it takes for new namespaces, keeps nobody from starting")
 {

@@ -227,9 +227,14 @@ TEST_CASE("pid1-60: a refused fork is tried again, and said")
         MESSAGE("not run: there is no hierarchy of version 1 with pids");
         return;
     }
-    {
+    const std::string file = work() + "/refused.conf";
+    write_text(file, "command = [\"/bin/sh\", \"-c\", \"exit 5\"]\n");
+    for (const Words& what :
+         {pid1(witness({"exit", "5"})), is_vial() ? ctl_words({"init", "--spec", file}) : Words{}}) {
+        if (what.empty())
+            continue;
         write_text(group + "/pids.max", "1");
-        Contained process(pid1(witness({"exit", "5"})), [&] { write_text(group + "/tasks", "0"); });
+        Contained process(what, [&] { write_text(group + "/tasks", "0"); });
         CHECK(eventually(
             [&] {
                 (void)process.expect("\n", 20);
