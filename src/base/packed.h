@@ -94,6 +94,7 @@ consteval Letters<size> pack(const char (&text)[size])
     return made;
 }
 
+#ifndef __clang__
 template <Literal literal>
 struct Kept {
     static constexpr Letters<decltype(literal)::size> longest = pack(literal.letters);
@@ -109,6 +110,7 @@ struct Kept {
     }
     alignas(1) static constexpr Exact text = exact();  // without it: a multiple of 16
 };
+#endif
 
 }  // namespace packed
 
@@ -128,7 +130,11 @@ private:
 template <packed::Literal literal>
 consteval Phrase operator""_p()
 {
+#ifdef __clang__
+    return literal.letters;  // clang 14 cannot pack, and a plain literal will do
+#else
     return packed::Kept<literal>::text.letters;
+#endif
 }
 
 /// What a letter of a kept phrase stands for: itself, or a piece.

@@ -259,33 +259,39 @@ VIAL_AT_REST int Pid1::run()
         }
         log.commit();
 
-        const std::int64_t deadline = std::min({supervisor.deadline(), control.deadline(), end_deadline_});
-        if (deadline != armed_) {
-            (void)os::arm(timer_, deadline);
-            armed_ = deadline;
-        }
-        if (many_pages_ && !more) {
-            os::forget_past();
-            // Of a plan in a memfd only what is looked at again comes back, from there; one of our own would not.
-            if (entry == nullptr || entry->plan_is_mapped)
-                os::discard_memory(const_cast<Plan*>(&plan), plan.size);
-            many_pages_ = false;
-        }
-        // Beside its signals a PID 1 for one command has nothing to wait for, once that runs: by a call less for each.
-        if (watches_signals_alone_ && deadline == os::never && reports_ == 0 && !more) {
-            wait_signal();
-            continue;
-        }
-        epoll_event heard[16];
-        const auto count = os::wait_events(epoll, heard, more ? (is_crowded() ? most_patience : 0) : -1);
-        if (!count.ok())
-            continue;
-        // Orphans are nothing that the time is asked for.
-        if (count.value() != 1 || heard[0].data.u64 != event_token(Source::Signals))
-            now = os::boottime_ms();
-        for (std::size_t i = 0; i < count.value(); i++)
-            dispatch(heard[i].data.u64);
+        listen(more);
     }
+}
+
+/// Waits for what comes next, and deals with it. `more`: there is something to do already.
+VIAL_AT_REST void Pid1::listen(bool more)
+{
+    const std::int64_t deadline = std::min({supervisor.deadline(), control.deadline(), end_deadline_});
+    if (deadline != armed_) {
+        (void)os::arm(timer_, deadline);
+        armed_ = deadline;
+    }
+    if (many_pages_ && !more) {
+        os::forget_past();
+        // Of a plan in a memfd only what is looked at again comes back, from there; one of our own would not.
+        if (entry == nullptr || entry->plan_is_mapped)
+            os::discard_memory(const_cast<Plan*>(&plan), plan.size);
+        many_pages_ = false;
+    }
+    // Beside its signals a PID 1 for one command has nothing to wait for, once that runs: by a call less for each.
+    if (watches_signals_alone_ && deadline == os::never && reports_ == 0 && !more) {
+        wait_signal();
+        return;
+    }
+    epoll_event heard[16];
+    const auto count = os::wait_events(epoll, heard, more ? (is_crowded() ? most_patience : 0) : -1);
+    if (!count.ok())
+        return;
+    // Orphans are nothing that the time is asked for.
+    if (count.value() != 1 || heard[0].data.u64 != event_token(Source::Signals))
+        now = os::boottime_ms();
+    for (std::size_t i = 0; i < count.value(); i++)
+        dispatch(heard[i].data.u64);
 }
 
 void Pid1::dispatch(std::uint64_t token)

@@ -68,6 +68,7 @@ public:
     Result<void> open(char* pages);
     /// The exit code.
     int run();
+    void listen(bool more);
 
     // spawn.cc: ServiceActions, and what becomes of a start.
     const ServicePolicy& policy(ServiceIndex index) const override;

@@ -172,8 +172,9 @@ Result<std::size_t> Pid1::take_message(ServiceIndex index, std::span<char> text)
     const std::span<int> passed(reinterpret_cast<int*>(scratch), 256);
     const std::size_t count = TRY(os::peek_descriptors(socket, passed));
     const pid_t keeper = count == 0 ? -1 : os::clone({}).value_or(-1);
-    while (keeper == 0)
-        (void)os::poll({}, -1);
+    if (keeper == 0)
+        for (;;)
+            (void)os::poll({}, -1);
     auto got = Result<std::size_t>(Error(EAGAIN, "receive a message"));
     if (count == 0 || keeper > 0)
         got = os::receive(socket, text.data(), text.size(), nullptr, MSG_DONTWAIT);

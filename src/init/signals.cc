@@ -44,7 +44,7 @@ void Pid1::hear_signal(int number, int code, pid_t sender)
     now = os::boottime_ms();
     if (number == SIGPIPE && sender == ::getpid())
         return;  // nobody sent it: one of our pipes has no reader any more
-    else if (entry != nullptr && entry->command != nullptr)
+    if (entry != nullptr && entry->command != nullptr)
         pass_on(number, code, sender);
     else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0)
         quit_ = 0;

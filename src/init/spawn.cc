@@ -183,8 +183,9 @@ void Pid1::become(ServiceIndex index)
             if (fd != report && fd != output && fd != said && fd != null_)
                 Fd(fd).reset();
         // Where that cannot be said, PID 1 keeps its copy of the report, and would never hear of the exec.
+        const char parted = '\0';
         if (prepared.ok())
-            prepared = os::write_all(report, {"", 1});
+            prepared = os::write_all(report, {&parted, 1});
     }
     if (said >= 0 && prepared.ok()) {
         // Both must be out of the way of the number that the program will find the one under.
