@@ -210,7 +210,8 @@ Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout);
 std::int64_t boottime_ms();  ///< CLOCK_BOOTTIME: what intervals count on
 std::int64_t realtime_ms();  ///< CLOCK_REALTIME: what people read
 
-/// The kernel does not know the call (ENOSYS), or a filter pretends so (EPERM does not count).
+/// The kernel does not know the call (ENOSYS), or a filter pretends so. EPERM does not count, since it may be meant; only a
+/// plain fork and close_range, which nobody forbids on purpose, are done another way then.
 inline bool missing(const Result<void>& result)
 {
     return result.number() == ENOSYS;
