@@ -326,31 +326,33 @@ void Pid1::dispatch(std::uint64_t token)
         hear_readiness(index);
         break;
     case Source::Output:
-        hear_output(index);
+        (void)hear_output(index);
         break;
     }
 }
 
-void Pid1::hear_output(ServiceIndex index)
+/// False: it has been read to its end.
+bool Pid1::hear_output(ServiceIndex index)
 {
     // A service that writes without end gets a turn like everybody else.
     for (int records = 0; records < 8; records++) {
         const std::size_t room = log.room();
         const auto got = os::read(runtimes[index].output_read, log.data(), room);
         if (!got.ok() || got.value() == 0)
-            return;
+            return false;
         log.write_prepared(got.value(), os::realtime_ms(), service_name(index), LogStream::Output);
         if (got.value() < room)
-            return;
+            return false;
     }
+    return true;
 }
 
 void Pid1::drain_outputs()
 {
     for (ServiceIndex index = 0; index < runtimes.size(); index++) {
         // A full pipe is 64 KiB unless the service made it larger.
-        for (int turn = 0; turn < 4 && runtimes[index].output_read >= 0; turn++)
-            hear_output(index);
+        for (int turn = 0; turn < 4 && runtimes[index].output_read >= 0 && hear_output(index); turn++)
+            ;
     }
 }
 

@@ -139,7 +139,7 @@ private:
     Result<void> open_events();
     Result<void> open_outputs();
     void dispatch(std::uint64_t token);
-    void hear_output(ServiceIndex index);
+    bool hear_output(ServiceIndex index);
     void drain_outputs();
     void take_back(ServiceIndex index);
     /// So many are on their way to their exec that the next ones wait for them; for a while, since one may hang there.

@@ -323,8 +323,6 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
     for (const ServiceSpec& service : spec.services) {
         CgroupLeaf& leaf = made.leaves.emplace_back();
         leaf.join = TRY(open_join_files(groups, service.name));
-        const Group* any = groups.empty() ? nullptr : &groups.front();
-        leaf.processes = open_for_reading(any, service.name, "cgroup.procs", "cgroup.procs");
         leaf.memory = open_for_reading(memory, service.name, "memory.usage_in_bytes", "memory.current");
         leaf.events = open_for_reading(memory, service.name, "memory.oom_control", "memory.events");
         leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");

@@ -46,7 +46,6 @@ Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits);
 struct CgroupLeaf {
     List<Fd> join;  ///< write "0" to each: `tasks` (v1), `cgroup.procs` (v2)
     Fd kill;        ///< cgroup.kill, where there is one (v2, 5.14)
-    Fd processes;   ///< cgroup.procs for reading
     Fd memory, events, cpu;
 };
 

@@ -119,7 +119,6 @@ Result<ServiceDescriptors> pass_leaf(const CgroupLeaf& leaf, Handover& handover)
     for (std::size_t at = 0; at < leaf.join.size(); ++at)
         passed.join[at] = handover.pass(leaf.join[at]);
     passed.kill_file = handover.pass(leaf.kill);
-    passed.leaf_processes = handover.pass(leaf.processes);
     passed.leaf_memory = handover.pass(leaf.memory);
     passed.leaf_cpu = handover.pass(leaf.cpu);
     passed.leaf_events = handover.pass(leaf.events);

@@ -265,7 +265,6 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         const ServiceDescriptors& opened = index < descriptors.services.size() ? descriptors.services[index] : none;
         std::memcpy(to.join, opened.join, sizeof to.join);
         to.kill_file = opened.kill_file;
-        to.leaf_processes = opened.leaf_processes;
         to.leaf_memory = opened.leaf_memory;
         to.leaf_cpu = opened.leaf_cpu;
         to.leaf_events = opened.leaf_events;

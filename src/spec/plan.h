@@ -36,11 +36,10 @@ struct PlanService {
     PlanOffset pid_file;  ///< 0: none
     std::uint32_t argument_count, environment_count, group_count;
     std::uint32_t user, group;
-    std::int32_t join[4];         ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
-    std::int32_t kill_file;       ///< cgroup.kill (5.14), or -1
-    std::int32_t leaf_processes;  ///< cgroup.procs of the leaf opened for reading, or -1
-    std::int32_t leaf_memory;     ///< memory.current / memory.usage_in_bytes of the leaf, or -1
-    std::int32_t leaf_cpu;        ///< cpu.stat / cpuacct.usage of the leaf, or -1
+    std::int32_t join[4];      ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
+    std::int32_t kill_file;    ///< cgroup.kill (5.14), or -1
+    std::int32_t leaf_memory;  ///< memory.current / memory.usage_in_bytes of the leaf, or -1
+    std::int32_t leaf_cpu;     ///< cpu.stat / cpuacct.usage of the leaf, or -1
     std::int32_t
         leaf_events;  ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
     std::int32_t terminal;  ///< slave of the pty this service gets as 0-2 and controlling terminal, or -1
@@ -136,7 +135,7 @@ Result<const Plan*> map_plan(int fd);
 /// the exec keeps.
 struct ServiceDescriptors {
     std::int32_t join[4] = {-1, -1, -1, -1};
-    std::int32_t kill_file = -1, leaf_processes = -1, leaf_memory = -1, leaf_cpu = -1, leaf_events = -1, terminal = -1;
+    std::int32_t kill_file = -1, leaf_memory = -1, leaf_cpu = -1, leaf_events = -1, terminal = -1;
 };
 struct PlanDescriptors {
     std::int32_t channel = -1, control = -1, requests = -1, answers = -1, exit_file = -1;

@@ -956,7 +956,6 @@ TEST_CASE("pid1-51: what a service leaves behind is killed before it starts agai
     if (!group)
         return;
     const Fd tasks = group.open("tasks", O_WRONLY);
-    const Fd processes = group.open("cgroup.procs", O_RDONLY);
     // Both generations leave three behind; the group only ever holds those of one.
     ServiceSpec service = shell("for i in 1 2 3; do setsid sleep 1000 & done; echo up; exec sleep 1000");
     service.policy.restart = Restart::Always;
@@ -964,7 +963,6 @@ TEST_CASE("pid1-51: what a service leaves behind is killed before it starts agai
     Container container({service, shell("exec sleep 1000", "other")});
     container.leaves.resize(1);
     container.leaves[0].join[0] = tasks.get();
-    container.leaves[0].leaf_processes = processes.get();
     container.run();
     for (int generation = 1; generation <= 5; generation++) {
         std::string log;
