@@ -92,13 +92,15 @@ Result<Text> ask(Text name, std::string_view request)
     }
 }
 
-Result<void> ask_and_hear(Text name, std::string_view request, bool (*hear)(std::string_view line))
+Result<void> ask_and_hear(Text name, std::string_view request, bool (*hear)(std::string_view line),
+                          std::int64_t timeout)
 {
+    const std::int64_t deadline = timeout < 0 ? -1 : os::boottime_ms() + timeout;
     const Fd socket = TRY(begin(name, request));
     char block[line_limit];
     std::size_t used = 0;
     while (true) {
-        used += TRY(hear_more(socket, name, block + used, sizeof block - used, -1));
+        used += TRY(hear_more(socket, name, block + used, sizeof block - used, deadline));
         std::string_view rest(block, used);
         for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
             const std::string_view line = rest.substr(0, end);

@@ -17,7 +17,8 @@ namespace vial {
 Result<Text> ask(Text name, std::string_view request);
 
 /// The same for an answer without an end in sight: each of its lines goes to `hear` as it comes. Takes no memory. The answer
-/// ends as above, or when `hear` says false.
-Result<void> ask_and_hear(Text name, std::string_view request, bool (*hear)(std::string_view line));
+/// ends as above, or when `hear` says false, or with an Error after `timeout` milliseconds; -1: never.
+Result<void> ask_and_hear(Text name, std::string_view request, bool (*hear)(std::string_view line),
+                          std::int64_t timeout = -1);
 
 }  // namespace vial

@@ -93,7 +93,7 @@ constexpr Command to_come(Phrase help, bool takes_payload = false)
 
 constexpr Command commands[] = {
     {"start [OPTIONS] SPEC\tstart a container in the background"_p, start,
-     options(Option::Wait, Option::Set, Option::Service), false, 1, 1,
+     options(Option::Wait, Option::Timeout, Option::Set, Option::Service), false, 1, 1,
      "which spec? `vial start FILE`, or the name of one in /etc/vial"_p},
     {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground"_p, run,
      options(Option::Root, Option::Name, Option::NoTty, Option::Set), true, 0, any, nullptr},

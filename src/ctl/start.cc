@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
 #include "ctl/output.h"
@@ -20,6 +21,28 @@ int failure(std::string_view name, const Error& error)
     return code <= static_cast<int>(ExitCode::NotFound) ? code : static_cast<int>(ExitCode::Failed);
 }
 
+constexpr std::int64_t ending_time = 1000;  // milliseconds
+
+/// Until every service is ready, or has done its work.
+Result<void> await_ready(Text name, std::int64_t timeout)
+{
+    const Record record = TRY(read_record(name));
+    const std::int64_t begin = os::boottime_ms();
+    auto heard = ask_and_hear(
+        name, "ready", [](std::string_view) { return true; }, timeout);
+    if (heard.ok() || heard.error()->step[0] == '\0')
+        return heard;
+    if (timeout >= 0 && os::boottime_ms() - begin >= timeout)
+        return Error("it is running, but not ready yet", "", "");
+    // It may have done all that it had to, and be gone by now.
+    if (!TRY(wait_for_end(record, ending_time)))
+        return heard;
+    const Outcome outcome = read_outcome(name);
+    if (outcome.known && outcome.code == 0)
+        return {};
+    return Error("", "", compose("it ended before it was ready: %"_p, outcome.words()));
+}
+
 }  // namespace
 
 Result<int> start(const Arguments& arguments)
@@ -30,9 +53,12 @@ Result<int> start(const Arguments& arguments)
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
     TRY(require_root(arguments));
-    // `ready` has one kind yet, `start`: when launch returns, that is so, and --wait has nothing to wait for.
-    const auto launched = launch(*spec, {});
-    return launched.ok() ? 0 : failure(spec->name, launched.error());
+    const std::int64_t timeout = TRY(timeout_of(arguments));
+    const auto started = [&]() -> Result<void> {
+        (void)TRY(launch(*spec, {}));
+        return arguments.has(Option::Wait) && spec->init ? await_ready(spec->name, timeout) : Result<void>();
+    }();
+    return started.ok() ? 0 : failure(spec->name, started.error());
 }
 
 Result<int> restart(const Arguments& arguments)

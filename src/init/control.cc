@@ -120,7 +120,7 @@ std::int64_t Control::deadline_of(const Client& client) const
     if (client.is_pair() || (client.phase != Phase::Reading && client.phase != Phase::Answering))
         return os::never;
     // `vial events web | less` stands still for as long as somebody reads, which costs us nothing.
-    if (client.phase == Phase::Answering && client.answer == Answer::Events && !pressed_)
+    if (client.phase == Phase::Answering && follows(client.answer) && !pressed_)
         return os::never;
     return client.since + (pressed_ ? short_patience : patience);
 }
@@ -201,7 +201,7 @@ void Control::hear_client(Pid1& init, std::uint32_t place)
         await(place);
 }
 
-/// Somebody who follows events has sent something, or will send nothing more, or has gone.
+/// Somebody who follows has sent something, or will send nothing more, or has gone.
 void Control::hear_follower(std::uint32_t place)
 {
     Client& client = clients_[place];
@@ -273,7 +273,7 @@ void Control::carry_on(Pid1& init, std::uint32_t place)
             fill(init, client, reply);
             client.used = static_cast<std::uint16_t>(reply.text().size());
             client.sent = 0;
-            client.phase = client.used == 0 && client.answer == Answer::Events ? Phase::Following : Phase::Answering;
+            client.phase = client.used == 0 && follows(client.answer) ? Phase::Following : Phase::Answering;
             if (client.phase == Phase::Following) {
                 os::discard_memory(start, page);  // it may be long until there is more
                 break;

@@ -3,11 +3,12 @@
 
 /// The control socket: one request a line, answered with lines of JSON (DESIGN: "Control and stats").
 ///
-///     status | stats | ping | shutdown | events | logs [SERVICE]
+///     status | stats | ping | shutdown | events | ready | logs [SERVICE]
 ///     start SERVICE | restart SERVICE | stop [SERVICE] | reload [SERVICE] | signal SIGNAL [SERVICE]
 ///
 /// The last line of an answer is `{"ok":true}` or `{"ok":false,"error":"..."}`; then the next request may follow.
 /// `events` tells what is remembered and then what comes, until the container ends or the client sends another line.
+/// `ready` is answered when every service is, or has done its work; with an error as soon as one has failed.
 ///
 /// The same is spoken over a pair of descriptors that whoever started us has left open (`--control-fd`). It is one
 /// client like any other, but for two things: it may take its time, and its end is for good.
@@ -32,7 +33,7 @@ class Control {
 public:
     static constexpr std::size_t places = 8;          ///< for the socket's clients
     static constexpr std::size_t pages = places + 1;  ///< and one for the pair
-    static constexpr std::size_t followers_most = 4;  ///< of the places, how many may be taken by `events`
+    static constexpr std::size_t followers_most = 4;  ///< of the places, how many may be taken by `events` and `ready`
     static constexpr std::size_t page = 4096;
     static constexpr std::int64_t patience = 10000;      ///< milliseconds a client may be idle
     static constexpr std::int64_t short_patience = 500;  ///< the same while somebody waits for a place
@@ -56,9 +57,11 @@ private:
         Free,
         Reading,
         Answering,
-        Following,  ///< all events there are have been told
+        Following,  ///< all that there is for now has been told
     };
-    enum class Answer : std::uint8_t { Plain, Status, Stats, Events, Logs };
+    enum class Answer : std::uint8_t { Plain, Status, Stats, Logs, Events, Ready };
+    /// It may be long until there is more of it.
+    static constexpr bool follows(Answer answer) { return answer >= Answer::Events; }
 
     struct Client {
         int in = -1;
@@ -96,6 +99,7 @@ private:
     void obey(Pid1& init, Client& client, Writer& reply, std::string_view line);
     bool may_follow() const;
     void fill(Pid1& init, Client& client, Writer& reply) const;
+    static bool put_readiness(const Pid1& init, Writer& reply);
     static void put_next_line(Pid1& init, Client& client, Writer& reply);
     void put_next_event(const Pid1& init, Client& client, Writer& reply) const;
     static void put_next_record(const Pid1& init, Client& client, Writer& reply);

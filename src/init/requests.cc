@@ -20,7 +20,20 @@ static_assert(longest_line + 64 < Control::page);
 /// So many bytes of output go into one line of `logs`, each written as six at most.
 constexpr std::size_t log_piece = (longest_line - log_head_bytes - 128) / 6;
 
-enum class Verb : std::uint8_t { Status, Stats, Ping, Shutdown, Stop, Start, Restart, Reload, Signal, Events, Logs };
+enum class Verb : std::uint8_t {
+    Status,
+    Stats,
+    Ping,
+    Shutdown,
+    Stop,
+    Start,
+    Restart,
+    Reload,
+    Signal,
+    Events,
+    Ready,
+    Logs
+};
 enum class Named : std::uint8_t { None, Maybe, One };
 
 struct Request {
@@ -35,7 +48,7 @@ constexpr Request requests[] = {
     {"stop", Verb::Stop, Named::Maybe},     {"start", Verb::Start, Named::One},
     {"restart", Verb::Restart, Named::One}, {"signal", Verb::Signal, Named::Maybe},
     {"events", Verb::Events, Named::None},  {"reload", Verb::Reload, Named::Maybe},
-    {"logs", Verb::Logs, Named::Maybe},
+    {"logs", Verb::Logs, Named::Maybe},     {"ready", Verb::Ready, Named::None},
 };
 
 constexpr ServiceIndex none = UINT32_MAX;
@@ -62,6 +75,10 @@ void Control::put_refusal(Writer& reply, std::string_view why, std::string_view 
 /// As many lines as a page surely holds; nothing: there is no more for now.
 void Control::fill(Pid1& init, Client& client, Writer& reply) const
 {
+    if (client.answer == Answer::Ready) {
+        client.complete = client.complete || put_readiness(init, reply);
+        return;
+    }
     while (!client.complete && page - reply.text().size() > longest_line) {
         const std::size_t before = reply.text().size();
         if (client.answer == Answer::Events)
@@ -130,10 +147,36 @@ void Control::put_next_record(const Pid1& init, Client& client, Writer& reply)
     object.end();
 }
 
+/// Nothing where it is not known yet.
+bool Control::put_readiness(const Pid1& init, Writer& reply)
+{
+    bool pending = init.supervisor.closing();
+    for (ServiceIndex index = 0; index < init.plan.service_count; index++) {
+        const Service& service = init.supervisor.service(index);
+        if (service.state == ServiceState::Failed) {
+            char text[128];
+            Writer why(text, sizeof text);
+            if (init.plan.service_count > 1)
+                why.put(init.service_name(index)).put(": ");
+            const std::size_t before = why.text().size();
+            put_reason(init, index, why);
+            if (why.text().size() == before)
+                why.put("it exited with code ").decimal(service.last.code);
+            put_refusal(reply, why.text());
+            return true;
+        }
+        pending |= service.state != ServiceState::Ready && service.state != ServiceState::Reloading &&
+                   service.state != ServiceState::Stopped;
+    }
+    if (!pending)
+        reply.put(agreed);
+    return !pending;
+}
+
 bool Control::may_follow() const
 {
     const auto count = std::count_if(clients_, clients_ + places, [](const Client& client) {
-        return client.phase != Phase::Free && client.answer == Answer::Events;
+        return client.phase != Phase::Free && follows(client.answer);
     });
     return static_cast<std::size_t>(count) < followers_most;
 }
@@ -201,9 +244,10 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         break;
     }
     case Verb::Events:
+    case Verb::Ready:
         if (&client != &clients_[places] && !may_follow())
             return put_refusal(reply, "too many follow already");
-        client.answer = Answer::Events;
+        client.answer = request->verb == Verb::Ready ? Answer::Ready : Answer::Events;
         client.next = init.events.first();
         return;
     case Verb::Logs:

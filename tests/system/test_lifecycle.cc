@@ -3,6 +3,7 @@
 // A container's life in the background, as the person sees it who types the commands.
 
 #include "harness.h"
+#include "services.h"
 
 #include "base/json.h"
 
@@ -65,6 +66,31 @@ TEST_CASE("start --wait returns when it runs; a relative path to the spec will d
     CHECK(started.code == 0);
     CHECK(field(ctl({"status", "--json", "near"}).out, {"services", "0", "state"}) == "\"ready\"");
     (void)done({"stop", "near"});
+}
+
+TEST_CASE("start --wait returns when what says that it is ready has said so, and not before")
+{
+    const NothingLeft nothing_left;
+    const auto with = [](const std::string& script, const std::string& more) {
+        return service_spec("web", "[service.main]\ncommand = " + shell(script) + "\n" + more);
+    };
+    // It is ready a moment after it runs.
+    (void)done({"start", "--wait", with("sleep 0.3; echo >&3; exec sleep 1000", "ready = \"fd\"\n")});
+    CHECK(of("web", "main", "state") == "\"ready\"");
+    (void)done({"stop", "web"});
+    // Not in time, by its own measure, for good; and by the caller's, and goes on.
+    const std::string never = with("exec sleep 1000", "ready = \"fd\"\nstart_timeout = \"200ms\"\n");
+    CHECK(refused(1, {"start", "--wait", never}) == "web: it was not ready in time");
+    (void)done({"stop", "web"});
+    const std::string long_timed = with("exec sleep 1000", "ready = \"fd\"\n");
+    CHECK(refused(1, {"start", "--wait", "--timeout=200ms", long_timed}) == "web: it is running, but not ready yet");
+    CHECK(of("web", "main", "state") == "\"starting\"");
+    (void)done({"stop", "web"});
+    // It ended first: well, and not.
+    (void)done({"start", "--wait", with("exit 0", "")});
+    CHECK(refused(1, {"start", "--wait", with("sleep 0.2; exit 3", "ready = \"fd\"\n")}) ==
+          "web: it ended before it was ready");
+    (void)done({"stop", "web"});
 }
 
 TEST_CASE("--set changes a key for this start")
