@@ -274,6 +274,18 @@ OnOldKernel::~OnOldKernel()
     kernel_options.clear();
 }
 
+std::size_t descriptors_of(pid_t pid)
+{
+    std::size_t count = 0;
+    DIR* all = ::opendir(("/proc/" + std::to_string(pid) + "/fd").c_str());
+    for (const dirent* one; all != nullptr && (one = ::readdir(all)) != nullptr;)
+        count += one->d_name[0] != '.';
+    if (all != nullptr)
+        ::closedir(all);
+    CHECK(count > 0);
+    return count;
+}
+
 std::vector<Fd> copies_of(pid_t pid)
 {
     std::vector<Fd> copies;

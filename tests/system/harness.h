@@ -131,6 +131,8 @@ private:
     std::string heard_;
 };
 
+/// How many descriptors a process has open.
+std::size_t descriptors_of(pid_t pid);
 /// Copies of what a process has open from 3 on: as if another had inherited it all.
 std::vector<Fd> copies_of(pid_t pid);
 

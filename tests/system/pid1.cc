@@ -132,6 +132,31 @@ Birth contained(std::function<void()> prepare)
             }};
 }
 
+Finished run_contained(Words words, std::function<void()> prepare, long limit)
+{
+    Contained process(std::move(words), std::move(prepare));
+    Finished finished;
+    finished.code = process.wait(limit);
+    finished.out = process.output();
+    finished.err = process.errors();
+    return finished;
+}
+
+Gate::Gate()
+{
+    int ends[2];
+    CHECK(::pipe2(ends, O_CLOEXEC) == 0);
+    end.reset(ends[0]);
+    opener.reset(ends[1]);
+}
+
+void Gate::wait()
+{
+    opener.reset();
+    char byte;
+    (void)!::read(end.get(), &byte, 1);
+}
+
 Words inside(pid_t init, const Words& words)
 {
     Words all{"nsenter", "--target", std::to_string(init), "--pid", "--mount"};
@@ -188,6 +213,11 @@ Traced::Traced(pid_t pid, long options)
     CHECK(held_);
 }
 
+Traced::Traced(pid_t made) : pid_(made), held_(made > 1)
+{
+    CHECK((held_ && ::waitpid(made, nullptr, WNOHANG | __WALL) == made));
+}
+
 Traced::~Traced()
 {
     if (held_ && state_of(pid_) != '\0') {
@@ -203,6 +233,36 @@ int Traced::stop() const
     int status = 0;
     const bool came = eventually([&] { return ::waitpid(pid_, &status, WNOHANG | __WALL) == pid_; }, patience);
     return came && WIFSTOPPED(status) ? status : 0;
+}
+
+pid_t Traced::made() const
+{
+    // The kernel has it stop where it has made the child, and the child at its first instruction. One that is made later, and
+    // that nobody takes, would keep everything of the namespace from ending: so it goes with us.
+    REQUIRE((stop() >> 16) != 0);
+    unsigned long child = 0;
+    ::ptrace(PTRACE_GETEVENTMSG, pid_, nullptr, &child);
+    const auto pid = static_cast<pid_t>(child);
+    CHECK(eventually([&] { return state_of(pid) == 't'; }, patience));
+    return pid;
+}
+
+void Traced::go_on() const
+{
+    ::ptrace(PTRACE_CONT, pid_, nullptr, nullptr);
+}
+
+bool Traced::go_to(long call) const
+{
+    const std::string file = "/proc/" + std::to_string(pid_) + "/syscall", number = std::to_string(call) + " ";
+    for (int turn = 0; turn < 10000; turn++) {
+        ::ptrace(PTRACE_SYSCALL, pid_, nullptr, nullptr);
+        if (stop() == 0)
+            return false;
+        if (read_text(file).starts_with(number))
+            return true;
+    }
+    return false;
 }
 
 void Traced::let_go()

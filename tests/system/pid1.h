@@ -51,8 +51,17 @@ public:
     bool says(std::string_view line) { return expect(std::string(line) + "\n", patience); }
     int end() { return wait(patience); }
 };
+/// Runs a program as PID 1 to its end.
+Finished run_contained(Words words, std::function<void()> prepare = {}, long limit = patience);
 /// A command that is put into the namespaces of `init` from outside.
 Words inside(pid_t init, const Words& words);
+
+/// Who waits at it, in `prepare`, goes on when `opener` is closed everywhere.
+struct Gate {
+    Gate();
+    void wait();
+    Fd end, opener;
+};
 
 /// For `prepare`: blocks these and no other, ignores these and no other.
 void set_signals(const std::vector<int>& blocked, const std::vector<int>& ignored);
@@ -71,12 +80,19 @@ pid_t child_of(pid_t pid);
 class Traced {
 public:
     Traced(pid_t pid, long options);
+    /// One that `made` has returned.
+    explicit Traced(pid_t made);
     ~Traced();
     Traced(const Traced&) = delete;
     Traced& operator=(const Traced&) = delete;
 
     /// Waits for its next stop and returns what waitpid(2) says of it; 0 where none comes.
     int stop() const;
+    /// Waits for it to make another process, which is in our hands, too, and stands at its first instruction.
+    pid_t made() const;
+    void go_on() const;
+    /// On to where it has begun the next system call of that number, or has done the one that it had begun.
+    bool go_to(long call) const;
     void let_go();
 
 private:

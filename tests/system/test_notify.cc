@@ -3,79 +3,22 @@
 // What services say of themselves on their socket (`ready = "notify"`), and what they might say to harm PID 1: under
 // `vial init --spec`, where there are no control groups to help it.
 
-#include "pid1.h"
+#include "spec_services.h"
 
 #include "base/os.h"
 
+#include <cstdlib>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 using namespace vial;
 using namespace vial::test;
-
-namespace {
-
-/// For `prepare`, in a mount namespace of its own: a /dev that goes with it.
-void own_dev()
-{
-    const dev_t null = makedev(1, 3);
-    if (::mount("tmpfs", "/dev", "tmpfs", 0, nullptr) != 0 || ::mknod("/dev/null", S_IFCHR | 0666, null) != 0)
-        ::_exit(123);
-}
-
-/// In what a spec says NOTIFY stands for the program of payloads/, and WITNESS for the other.
-Words init_words(const Words& options, std::string text)
-{
-    for (const char* name : {"NOTIFY", "WITNESS"}) {
-        const std::string path = payload(name[0] == 'N' ? "notify" : "witness");
-        for (std::size_t at = text.find(name); at != text.npos; at = text.find(name, at + path.size()))
-            text.replace(at, std::char_traits<char>::length(name), path);
-    }
-    const std::string file = work() + "/notify.conf";
-    write_text(file, text);
-    Words words = ctl_words({"init", "--control", work() + "/control", "--spec", file});
-    words.insert(words.begin() + 2, options.begin(), options.end());
-    return words;
-}
-
-/// `vial init --spec` as PID 1 of a namespace with a /proc and a /dev of its own, asked on its socket.
-class Services : public Contained {
-public:
-    explicit Services(const std::string& text) : Contained(init_words({}, text), own_dev)
-    {
-        CHECK(eventually([] { return ControlLine(work() + "/control").ask("ping") == "{\"ok\":true}\n"; }));
-    }
-    std::string ask(std::string_view request) const { return ControlLine(work() + "/control").ask(request); }
-    std::string of(const std::string& service, const std::string& key) const
-    {
-        for (const std::string& line : lines(ask("status"))) {
-            if (field(line, {"service"}) == "\"" + service + "\"")
-                return field(line, {key});
-        }
-        return "";
-    }
-    bool becomes(const std::string& service, const std::string& state) const
-    {
-        return eventually([&] { return of(service, "state") == "\"" + state + "\""; });
-    }
-    int end()
-    {
-        kill(SIGTERM);
-        return Contained::end();
-    }
-};
-
-constexpr const char* other = "[service.other]\ncommand = [\"/bin/sleep\", \"1000\"]\n";
-
-}  // namespace
 
 TEST_CASE("a service that hands itself on for ever is stopped, and all of it is gone")
 {

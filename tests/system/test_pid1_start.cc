@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// `vial init -- COMMAND` in somebody's container: how it starts its main process. See pid1.h.
+// `vial init -- COMMAND` in somebody's container: what its main process is started with. See pid1.h.
 //
 // What the Debian 12 packages of its peers did in a case is written where they failed: tini 0.19.0, dumb-init 1.2.5,
 // catatonit 0.1.7, s6 2.11.3, runit 2.1.2; of the last two only where it is about them and not about the scripts that run
@@ -13,38 +13,10 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/mount.h>
-#include <sys/ptrace.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace vial;
 using namespace vial::test;
-
-namespace {
-
-/// Runs the program under test as PID 1 to its end.
-Finished run_contained(Words words, std::function<void()> prepare = {}, long limit = patience)
-{
-    Process process(std::move(words), Process::Streams::Pipes, contained(std::move(prepare)));
-    Finished finished;
-    finished.code = process.wait(limit);
-    finished.out = process.output();
-    finished.err = process.errors();
-    return finished;
-}
-
-/// A file with that content that may be executed.
-std::string program_file(const std::string& name, std::string_view text, mode_t mode = 0755)
-{
-    const std::string path = work() + "/" + name;
-    write_text(path, text);
-    CHECK(::chmod(path.c_str(), mode) == 0);
-    return path;
-}
-
-}  // namespace
 
 // tini and catatonit wait for ever: the kernel reaps for them, and they are told nothing. dumb-init and s6 pass; runit
 // hears of it, too, but has a code of its own in all cases, 111.
@@ -127,186 +99,6 @@ TEST_CASE("pid1-3: after a clean start nothing is blocked and nothing ignored in
         CAPTURE(process.output());
         CHECK(contains(process.output(), "SigIgn:\t" + signal_set({})));
     }
-}
-
-// dumb-init exits 2 and catatonit 1 in place of 127; none loses an end.
-TEST_CASE("pid1-4: an exec that fails at once, and a child that ends at once, are seen every time")
-{
-    const NothingLeft nothing_left;
-    constexpr int rounds = 60;
-    int failed = 0, ended = 0;
-    for (int round = 0; round < rounds && failed == round && ended == round; round++) {
-        failed += run_contained(pid1({"/no/such/program"}), {}, patience).code == 127;
-        ended += run_contained(pid1(witness({"exit", "5"})), {}, patience).code == 5;
-    }
-    CHECK(failed == rounds);
-    CHECK(ended == rounds);
-}
-
-namespace {
-
-/// Who reads from `end` waits until `opener` is closed everywhere.
-struct Gate {
-    Gate()
-    {
-        int ends[2];
-        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-        end.reset(ends[0]);
-        opener.reset(ends[1]);
-    }
-    Fd end, opener;
-};
-
-/// Init as PID 1, held by a debugger's hand where it has made its child; and the child at its first instruction.
-class Held : public Contained {
-public:
-    Held(const Words& words, const std::vector<int>& blocked, Gate gate = {})
-        : Contained(words,
-                    [&] {
-                        set_signals(blocked, {});
-                        gate.opener.reset();
-                        char byte;
-                        (void)!::read(gate.end.get(), &byte, 1);
-                    }),
-          traced(pid(), PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
-    {
-        gate.opener.reset();
-        CHECK((traced.stop() >> 16) != 0);
-        unsigned long made = 0;
-        ::ptrace(PTRACE_GETEVENTMSG, pid(), nullptr, &made);
-        child = static_cast<pid_t>(made);
-        CHECK(eventually([&] { return state_of(child) == 't'; }, patience));
-    }
-
-    Traced traced;
-    pid_t child = 0;
-};
-
-/// With a debugger's hand init's child is held at its very beginning, until `meanwhile` has been done to init. It goes on
-/// to its exec when that returns.
-void before_exec(Process& process, Fd& open_gate, const std::function<void(pid_t init)>& meanwhile)
-{
-    const pid_t init = process.pid();
-    Traced traced(init, PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE);
-    open_gate.reset();
-    // The kernel has it stop where it has made the child, and the child at its first instruction.
-    CHECK((traced.stop() >> 16) != 0);
-    unsigned long made = 0;
-    ::ptrace(PTRACE_GETEVENTMSG, init, nullptr, &made);
-    const auto child = static_cast<pid_t>(made);
-    CHECK(eventually([&] { return state_of(child) == 't'; }, patience));
-    traced.let_go();
-    meanwhile(init);
-    CHECK(::waitpid(child, nullptr, WNOHANG | __WALL) == child);
-    ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
-}
-
-}  // namespace
-
-// Here the child is held until init has dealt with the signal. tini and
-// catatonit pass; under dumb-init the child, which it has given a clean mask, dies of it (138).
-TEST_CASE("pid1-5: a signal that comes before the child's exec is neither lost nor fatal to init")
-{
-    const NothingLeft nothing_left;
-    for (const int number : {SIGUSR1, SIGRTMAX}) {
-        INFO(number);
-        int gate[2];
-        REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
-        Fd gate_end(gate[0]), open_gate(gate[1]);
-        Process process(pid1(witness()), Process::Streams::Pipes, contained([&] {
-                            set_signals({number}, {});
-                            open_gate.reset();
-                            char byte;
-                            (void)!::read(gate_end.get(), &byte, 1);
-                        }));
-        // Most pass it on now, to a child that has not become anything yet. Who waits with it until the exec, does well,
-        // too.
-        before_exec(process, open_gate, [&](pid_t init) {
-            (void)send_signal(init, number);
-            (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
-        });
-        CHECK(process.expect("set\n", patience));
-        CHECK(process.expect("got " + std::to_string(number) + "\n", patience));
-        process.send("exit 6\n");
-        CHECK(process.wait(patience) == 6);
-    }
-}
-
-// The later of the two takes the earlier back, as the kernel has it.
-TEST_CASE("pid1-5: to stop and to go on again before the child's exec comes to going on")
-{
-    const NothingLeft nothing_left;
-    int gate[2];
-    REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
-    Fd gate_end(gate[0]), open_gate(gate[1]);
-    Process process(pid1({"--clean-signals"}, {"sleep", "1000"}), Process::Streams::Pipes, contained([&] {
-                        set_signals({SIGTSTP, SIGCONT}, {});
-                        open_gate.reset();
-                        char byte;
-                        (void)!::read(gate_end.get(), &byte, 1);
-                    }));
-    before_exec(process, open_gate, [](pid_t init) {
-        for (const int number : {SIGTSTP, SIGCONT}) {
-            (void)send_signal(init, number);
-            (void)eventually([&] { return status_of(init, "ShdPnd") == signal_set({}); }, 500);
-        }
-    });
-    const pid_t main = child_of(process.pid());
-    CHECK(eventually([&] { return status_of(main, "Name") == "sleep" && state_of(process.pid()) == 'S'; }, patience));
-    // Who is stopped does not end of this.
-    process.kill(SIGTERM);
-    CHECK(process.wait(patience) == 128 + SIGTERM);
-}
-
-TEST_CASE("pid1-42: a signal for a command that ended before its exec does not go to who has its number then")
-{
-    const NothingLeft nothing_left;
-    if (!is_vial())
-        return;
-    Held process(pid1({"--grace", "600s"}, witness()), {});
-    const pid_t init = process.pid(), child = process.child;
-    // Not by its report, which is held open here, but by its end alone will init know.
-    const std::vector<Fd> copies = copies_of(child);
-    REQUIRE(!copies.empty());
-    // Both wait for init; the signal is read first, for its number is the lower one.
-    (void)send_signal(init, SIGUSR1);
-    (void)send_signal(child, SIGKILL);
-    CHECK(eventually([&] { return ::waitpid(child, nullptr, WNOHANG | __WALL) == child; }, patience));
-    // On to where it has been reaped, and not a step further.
-    for (int turn = 0; turn < 10000 && state_of(child) != '\0'; turn++) {
-        ::ptrace(PTRACE_SYSCALL, init, nullptr, nullptr);
-        CHECK(process.traced.stop() != 0);
-    }
-    REQUIRE(state_of(child) == '\0');
-    Process heir(inside(init, witness({"recycle", "2", "name", "heir", "signals"})));
-    CHECK(heir.expect("heir: set\n", patience));
-    process.traced.let_go();
-    // As to everybody, in the end.
-    CHECK(heir.expect("heir: got 15\n", patience));
-    CHECK_FALSE(contains(heir.output(), "heir: got 10"));
-    heir.send("exit 0\n");
-    CHECK(process.end() == 128 + SIGKILL);
-}
-
-// tini and catatonit pass; under dumb-init the child dies of it before its exec.
-TEST_CASE("pid1-5: a signal that was there before init itself reaches the main process")
-{
-    const NothingLeft nothing_left;
-    int gate[2];
-    REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
-    Fd gate_end(gate[0]), open_gate(gate[1]);
-    Process process(pid1(witness()), Process::Streams::Pipes, contained([&] {
-                        set_signals({SIGTERM}, {});
-                        open_gate.reset();
-                        char byte;
-                        (void)!::read(gate_end.get(), &byte, 1);
-                    }));
-    CHECK(eventually([&] { return status_of(process.pid(), "SigBlk") == signal_set({SIGTERM}); }, patience));
-    process.kill(SIGTERM);
-    open_gate.reset();
-    CHECK(process.expect("got 15\n", patience));
-    process.send("exit 6\n");
-    CHECK(process.wait(patience) == 6);
 }
 
 // tini exits 1 where descriptor 0 is closed: "tcsetpgrp failed: Bad file descriptor". dumb-init, catatonit
@@ -427,42 +219,6 @@ TEST_CASE("pid1-10: LISTEN_PID that names init names the child, and any other st
     CHECK(finished.out.starts_with("77 "));
     finished = run_contained(command, [] { ::unsetenv("LISTEN_PID"), ::setenv("LISTEN_FDS", "2", 1); });
     CHECK(finished.out.starts_with("none "));
-}
-
-// dumb-init exits 2 for all of them, catatonit 1, and says "failed to exec pid1" without a name. tini gives the
-// last to a shell, which exits 127.
-TEST_CASE("pid1-11: an exec that fails exits 127 or 126, and says the program and the reason in one line")
-{
-    const NothingLeft nothing_left;
-    struct Failure {
-        std::string path;
-        int code;
-        const char *reason, *in_short;  ///< the kernel's word for it will do, too
-    };
-    const Failure failures[] = {
-        {"/no/such/program", 127, "No such file or directory", ""},
-        {"no-such-program-in-path", 127, "no such program in PATH", "No such file or directory"},
-        {work() + "/interpreter", 127, "not the interpreter", "No such file or directory"},
-        {work() + "/forbidden", 126, "Permission denied", ""},
-        {"/tmp", 126, "is a directory", "Permission denied"},
-        {work() + "/garbage", 126, "no program for this machine", "Exec format error"},
-    };
-    (void)program_file("interpreter", "#!/no/such/interpreter\n");
-    (void)program_file("forbidden", "#!/bin/sh\nexit 0\n", 0644);
-    (void)program_file("garbage", std::string_view("\x7f"
-                                                   "ELF\0\1\2\3",
-                                                   8));
-    for (const Failure& failure : failures) {
-        CAPTURE(failure.path);
-        const Finished finished = run_contained(pid1({failure.path}));
-        CAPTURE(finished.err);
-        CHECK(finished.code == failure.code);
-        CHECK(finished.out == "");
-        CHECK(lines(finished.err).size() == 1);
-        CHECK(contains(finished.err, failure.path));
-        CHECK((contains(finished.err, failure.reason) ||
-               (*failure.in_short != '\0' && contains(finished.err, failure.in_short))));
-    }
 }
 
 // tini -vvv writes "[INFO  tini (1)] ..." between the lines of its child. catatonit has nothing to say.
