@@ -98,6 +98,9 @@ Result<void> close_on_exec(int fd);
 Result<Fd> duplicate(int fd, int at_least = 3);
 /// dup2(2): afterwards `target` names the same open file and survives exec.
 Result<void> duplicate_to(int fd, int target);
+/// Where 0, 1 or 2 is closed, something of ours would get its number, and be taken for somebody's standard stream. What takes
+/// its place can be used no more than a closed one, and survives exec.
+void occupy_standard();
 /// close_range(2) to the end from `first`; before 5.9 by reading /proc/self/fd.
 Result<void> close_from(int first);
 /// All from 3 on that are not close-on-exec, which none of ours are and all that came through an exec are not.

@@ -98,6 +98,23 @@ Result<Pair> socketpair(int type)
     return Pair{Fd(ends[0]), Fd(ends[1])};
 }
 
+void occupy_standard()
+{
+    pollfd standard[] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
+    (void)poll(standard, 0);
+    for (const pollfd& one : standard) {
+        if ((one.revents & POLLNVAL) == 0)
+            continue;
+        Fd taken = open("/dev/null", one.fd == 0 ? O_WRONLY : O_RDONLY).value_or(Fd());
+        if (!taken) {
+            // There is no /dev: an end of a pipe that has no other.
+            if (auto made = pipe(); made.ok())
+                taken = std::move(made.value().read);
+        }
+        (void)keep_across_exec(taken.release());
+    }
+}
+
 Result<Fd> memfd(const char* name, unsigned flags)
 {
     static constexpr Call call{"make a memory file"_p, SYS_memfd_create, 1};

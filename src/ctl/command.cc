@@ -5,9 +5,6 @@
 #include "base/text.h"
 #include "ctl/output.h"
 
-#include <fcntl.h>
-#include <poll.h>
-
 #ifndef VIAL_VERSION
 #define VIAL_VERSION "unknown"
 #endif
@@ -337,18 +334,6 @@ int run_words(const char* program, std::span<char* const> words)
     return run_command(*command, arguments);
 }
 
-/// Where 0, 1 or 2 is closed, something of ours would get its number, and be taken for the payload's. What takes its place
-/// can be used no more than a closed one.
-void occupy_standard()
-{
-    pollfd standard[] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
-    if (os::poll(standard, 0).value_or(0) == 0)
-        return;
-    for (const pollfd& one : standard)
-        if ((one.revents & POLLNVAL) != 0)
-            (void)os::open("/dev/null", one.fd == 0 ? O_WRONLY : O_RDONLY).value_or(Fd()).release();
-}
-
 }  // namespace
 
 Error misused(const Arguments& arguments, std::string_view message)
@@ -358,11 +343,10 @@ Error misused(const Arguments& arguments, std::string_view message)
 
 int run_command_line(const char* program, std::span<char* const> words)
 {
+    os::occupy_standard();
     // Descriptors that somebody forgot in us must reach no container; PID 1's own numbers rely on it too.
-    if (words.empty() || std::string_view(words.front()) != "init") {  // whose command gets them
+    if (words.empty() || std::string_view(words.front()) != "init")  // whose command gets them
         (void)os::close_from(3);
-        occupy_standard();
-    }
     const int code = run_words(program, words);
     return code == 0 && output_failed() ? static_cast<int>(ExitCode::Failed) : code;
 }

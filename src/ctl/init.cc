@@ -232,7 +232,6 @@ Result<bool> make_plan_aside(const Entry& entry, Text path, const Fd& place)
 Result<int> init(const Arguments& arguments)
 {
     static Entry entry;
-    occupy_standard_descriptors();
     entry.peer = &own_name;
     const bool pause = arguments.has(Option::Pause);
     const bool spec = arguments.has(Option::Spec);

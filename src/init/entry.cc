@@ -148,7 +148,7 @@ int run_entry(Entry& entry)
     entry.blocked = os::block_signals();  // what came before is pending, and is heard once there is a loop
     entry.ignores_children = os::set_ignored(SIGCHLD, false);
     entry.first = ::getpid() == 1;
-    occupy_standard_descriptors();
+    os::occupy_standard();
     if (entry.command == nullptr)
         (void)os::close_inherited(std::max({entry.plan, entry.control, entry.control_directory, entry.requests,
                                             entry.answers, entry.log[0], entry.log[1], 2}));

@@ -65,9 +65,6 @@ struct Entry {
 /// close-on-exec are the command's.
 int run_entry(Entry& entry);
 
-/// A descriptor opened later must never become somebody's standard input: 0, 1 and 2 are opened, where they are not.
-void occupy_standard_descriptors();
-
 /// Says a line on standard error in the peer's way, if it is to be said at this level, and only if nobody has to be waited for.
 void tell(const Entry& entry, Level level, std::initializer_list<std::string_view> parts);
 

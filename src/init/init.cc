@@ -62,18 +62,6 @@ std::size_t round_to_pages(std::size_t size)
 
 }  // namespace
 
-void occupy_standard_descriptors()
-{
-    for (;;) {
-        Opened opened = os::open("/dev/null", O_RDWR);
-        if (!opened.ok())
-            opened = os::open("/", O_PATH);
-        if (!opened.ok() || opened.value().get() > 2)
-            return;
-        (void)os::keep_across_exec(opened.value().release());
-    }
-}
-
 Result<int> supervise(const Plan& plan, const Entry* entry)
 {
     // One piece: the events, the services' tables, then the log's page and the clients'.
@@ -120,7 +108,7 @@ int run_init(int plan_fd)
     if (plan_fd > 2)
         Fd(plan_fd).reset();
 
-    occupy_standard_descriptors();
+    os::occupy_standard();
     (void)os::chdir("/");
     // A start whose launcher is gone is undone by nobody else. A detached container outlives it, once it runs.
     const bool stays = (plan.flags & PlanNoInit) != 0 && (plan.flags & PlanForeground) == 0;
