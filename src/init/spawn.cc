@@ -195,10 +195,11 @@ void Pid1::become(ServiceIndex index)
             report = moved.value().release();
         if (moved.ok())
             moved = os::duplicate(said, program.passed_as + 1);
-        if (moved.ok())
+        // The service may have fewer than we have.
+        if (moved.ok() && static_cast<rlim_t>(program.passed_as) < descriptors_.rlim_cur)
             program.passed = moved.value().release();
         else
-            prepared = moved.error().as("make room for the descriptor that says when it is ready"_p, {});
+            prepared = Error(EMFILE, "make room for the descriptor that ready = \"fd\" takes"_p);
     }
     const Error error = prepared.ok() ? execute(index, program, output, false) : prepared.error();
     // Words, not the Error itself: its pointers would be believed by a process that trusts nobody.

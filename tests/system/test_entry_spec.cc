@@ -102,3 +102,35 @@ TEST_CASE("TERM stops the services of a spec in order")
     CHECK(process.expect("asked\n"));
     CHECK(process.wait() == 0);
 }
+
+TEST_CASE("ready = \"fd:N\" where few descriptors are allowed: it works, or is told in one line by the key's name")
+{
+    const NothingLeft nothing_left;
+    constexpr rlim_t few = 64;
+    for (const Words& options : {Words{}, Words{"--log", work() + "/kept"}}) {
+        for (const rlim_t most : {few, rlim_t{4096}}) {
+            for (const int number : {3, 40, 61, 62, 63, 64, 100, 1000}) {
+                CAPTURE(options.size());
+                CAPTURE(most);
+                CAPTURE(number);
+                const std::string text = std::to_string(number);
+                Contained process(init_words(options, "ready = \"fd:" + text + "\"\ncommand = [\"/bin/sh\", \"-c\", " +
+                                                          "\"echo >/proc/self/fd/" + text + "; exec sleep 1000\"]\n"),
+                                  [&] {
+                                      const rlimit limit{few, most};
+                                      (void)::setrlimit(RLIMIT_NOFILE, &limit);
+                                  });
+                CHECK(eventually([&] { return process.has_ended() || service_field("main", "state") == "\"ready\""; }));
+                const bool works = !process.has_ended();
+                // Beside it init needs some itself, where the service may have as many as init.
+                CHECK((works || number > 60));
+                CHECK((!works || number < static_cast<int>(few)));
+                process.kill(SIGTERM);
+                CHECK(process.end() == (works ? 128 + SIGTERM : 125));
+                CAPTURE(process.errors());
+                CHECK(lines(process.errors()).size() == (works ? 0 : 1));
+                CHECK((works || contains(process.errors(), "ready = \"fd\"")));
+            }
+        }
+    }
+}
