@@ -103,6 +103,29 @@ TEST_CASE("TERM stops the services of a spec in order")
     CHECK(process.wait() == 0);
 }
 
+TEST_CASE("ready = \"fd\": starts that fail, again and again, leave no descriptors with init")
+{
+    const NothingLeft nothing_left;
+    const std::string text = "[service.first]\noneshot = true\ncommand = [\"/bin/sleep\", \"0.1\"]\n"
+                             "[service.main]\nafter = [\"first\"]\nready = \"fd:9\"\nrestart = \"always\"\n"
+                             "restart_delay = \"1ms\"\nrestart_backoff = \"1ms\"\ncommand = [\"/bin/no-such\"]\n";
+    // Those whose output is kept share their descriptors with init at first.
+    for (const Words& options : {Words{}, Words{"--log", work() + "/kept"}}) {
+        CAPTURE(options.size());
+        Services services(text + other, options);
+        const auto after = [&](std::int64_t restarts) {
+            CHECK(eventually([&] { return json::number(services.of("main", "restarts")).value_or(0) >= restarts; }));
+            CHECK(services.ask("stop main") == "{\"ok\":true}\n");
+            CHECK(services.becomes("main", "stopped"));
+            return descriptors_of(services.pid());
+        };
+        const std::size_t before = after(3);
+        CHECK(services.ask("start main") == "{\"ok\":true}\n");
+        CHECK(after(100) == before);
+        CHECK(services.end() == 0);
+    }
+}
+
 TEST_CASE("ready = \"fd:N\" where few descriptors are allowed: it works, or is told in one line by the key's name")
 {
     const NothingLeft nothing_left;
@@ -133,4 +156,17 @@ TEST_CASE("ready = \"fd:N\" where few descriptors are allowed: it works, or is t
             }
         }
     }
+}
+
+TEST_CASE("ready = \"fd\": who closes it without a word is not ready, and init sleeps meanwhile")
+{
+    const NothingLeft nothing_left;
+    Services services("[service.main]\nready = \"fd\"\nstart_timeout = \"1h\"\n"
+                      "command = [\"/bin/sh\", \"-c\", \"exec 3>&-; echo closed; exec sleep 1000\"]\n" +
+                      std::string(other));
+    CHECK(services.says("closed"));
+    CHECK(services.of("main", "state") == "\"starting\"");
+    CHECK(eventually([&] { return state_of(services.pid()) == 'S'; }, patience));
+    CHECK_FALSE(eventually([&] { return state_of(services.pid()) == 'R'; }, 200));
+    CHECK(services.end() == 0);
 }

@@ -343,3 +343,29 @@ TEST_CASE("pid1-52: a process that vanished never stalls a stop")
     CHECK(done({"wait", "crowd"}) != "");
     (void)done({"stop", "crowd"});
 }
+
+TEST_CASE("ready = \"fd:N\": starts that fail before the service has descriptors of its own leave none with PID 1")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("leafless", "[service.main]\nready = \"fd:9\"\nrestart = \"always\"\n"
+                                                  "restart_delay = \"1ms\"\nrestart_backoff = \"1ms\"\ncommand = " +
+                                                      shell("echo >&9; exec sleep 1000") +
+                                                      "\n[service.other]\ncommand = [\"/bin/sleep\", \"1000\"]\n")});
+    CHECK(becomes("leafless", "main", "ready"));
+    (void)done({"stop", "--service", "main", "leafless"});
+    CHECK(becomes("leafless", "main", "stopped"));
+    // Without its group it cannot be started: it is told so, and tried again.
+    const std::string leaf = cgroup("pids", "leafless/main");
+    CHECK(eventually([&] { return ::rmdir(leaf.c_str()) == 0; }));
+    const auto descriptors_after = [&](std::int64_t restarts) {
+        (void)ctl({"start", "leafless", "--service", "main"});
+        CHECK(eventually([&] { return json::number(of("leafless", "main", "restarts")).value_or(0) >= restarts; }));
+        (void)done({"stop", "--service", "main", "leafless"});
+        CHECK(becomes("leafless", "main", "stopped"));
+        return descriptors_of(init_pid("leafless"));
+    };
+    const std::size_t before = descriptors_after(3);
+    CHECK(descriptors_after(60) == before);
+    CHECK(contains(ctl({"logs", "leafless"}).out, "cannot join the cgroup of service main"));
+    (void)done({"stop", "leafless"});
+}
