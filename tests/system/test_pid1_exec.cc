@@ -201,3 +201,73 @@ TEST_CASE("pid1-11: an exec that fails exits 127 or 126, and says the program an
                (*failure.in_short != '\0' && contains(finished.err, failure.in_short))));
     }
 }
+
+// A child starts with its parent's descriptors, and with them what is lent to those before it: see `Pid1::start`.
+TEST_CASE("a service that is slow to execute does not keep those that are started with it from being ready")
+{
+    const NothingLeft nothing_left;
+    if (!is_vial())
+        return;
+    for (const bool first_is_slow : {true, false}) {
+        CAPTURE(first_is_slow);
+        const std::string sleep = "command = [\"/bin/sleep\", \"1000\"]\n";
+        Held process(kept("[service.first]\n" + sleep + "[service.second]\n" + sleep));
+        Traced(process.child).let_go();
+        process.traced.go_on();
+        Traced first(process.traced.made());
+        process.traced.go_on();
+        Traced second(process.traced.made());
+        process.traced.let_go();
+        Traced &slow = first_is_slow ? first : second, &quick = first_is_slow ? second : first;
+        CHECK(slow.go_to(SYS_execve));
+        quick.let_go();
+        CHECK(service_becomes(first_is_slow ? "second" : "first", "ready"));
+        CHECK(service_field(first_is_slow ? "first" : "second", "state") == "\"starting\"");
+        slow.let_go();
+        CHECK(service_becomes(first_is_slow ? "first" : "second", "ready"));
+        process.kill(SIGTERM);
+        CHECK(process.end() == 0);
+    }
+}
+
+TEST_CASE("as many as are started at once hang before their exec, and the next one is started all the same")
+{
+    const NothingLeft nothing_left;
+    if (!is_vial())
+        return;
+    std::string text;
+    for (int number = 0; number < 10; number++)
+        text += "[service.s" + std::to_string(number) + "]\ncommand = [\"/bin/sleep\", \"1000\"]\n";
+    Held process(kept(text));
+    Traced(process.child).let_go();
+    std::vector<std::unique_ptr<Traced>> hanging;
+    for (int number = 0; number < 9; number++) {
+        process.traced.go_on();
+        hanging.push_back(std::make_unique<Traced>(process.traced.made()));
+    }
+    process.traced.go_on();
+    Traced(process.traced.made()).let_go();
+    process.traced.let_go();
+    CHECK(service_becomes("s9", "ready"));
+    CHECK(service_field("s0", "state") == "\"starting\"");
+    for (const auto& each : hanging)
+        each->let_go();
+    CHECK(service_becomes("s0", "ready"));
+    process.kill(SIGTERM);
+    CHECK(process.end() == 0);
+}
+
+TEST_CASE("TERM while the spec is read is heard when it has been read")
+{
+    const NothingLeft nothing_left;
+    if (!is_vial())
+        return;
+    Held process(kept("[service.one]\ncommand = [\"/bin/sleep\", \"1000\"]\n" + std::string(other)));
+    Traced reader(process.child);
+    process.traced.let_go();
+    CHECK(eventually([&] { return state_of(process.pid()) == 'S'; }, patience));
+    process.kill(SIGTERM);
+    reader.let_go();
+    CHECK(process.end() == 0);
+    CHECK(process.errors() == "");
+}
