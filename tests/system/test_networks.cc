@@ -2,11 +2,13 @@
 //
 // Interfaces, bridges, addresses and routes, with this test's network namespace in the place of the host's.
 
-#include "harness.h"
+#include "pid1.h"
 
 #include <algorithm>
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 
 using namespace vial;
 using namespace vial::test;
@@ -175,6 +177,34 @@ TEST_CASE("run has a network too")
     CHECK(finished.code == 0);
     CHECK(contains(finished.out, "10.9.9.2/24"));
     CHECK_FALSE(has_interface("br-job"));
+}
+
+TEST_CASE("run on a terminal: a network that is long in coming is not mistaken for the terminal")
+{
+    const NothingLeft nothing_left;
+    const std::string file = spec("late", "root = \"ROOT\"\ncommand = [\"/bin/sh\", \"-c\", "
+                                          "\"ip -o addr show eth0; test -t 0 && exit 7\"]\n"
+                                          "[network.eth0]\nbridge = \"br-late\"\naddress = [\"10.9.8.2/24\"]\n");
+    Gate gate;
+    Process process(ctl_words({"run", file}), Process::Streams::Terminal, {0, [&] { gate.wait(); }});
+    Traced launcher(process.pid(), PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE);
+    gate.opener.reset();
+    // The network's maker, and then the container.
+    Traced maker(launcher.made());
+    launcher.go_on();
+    const pid_t container = launcher.made();
+    Traced(container).let_go();
+    launcher.let_go();
+    // It has told one of the two, and not yet the other, until the container cannot go on without something that it waits for.
+    CHECK(maker.go_to(SYS_sendmsg));
+    CHECK(maker.go_to(SYS_sendmsg));
+    const std::string call = "/proc/" + std::to_string(container) + "/syscall";
+    CHECK(eventually(
+        [&] { return state_of(container) == 'S' && read_text(call).starts_with(std::to_string(SYS_recvmsg) + " "); }));
+    maker.let_go();
+    CHECK(process.expect("10.9.8.2/24"));
+    CHECK(process.wait() == 7);
+    CAPTURE(process.output());
 }
 
 TEST_CASE("in a user namespace: the same")
