@@ -229,18 +229,27 @@ TEST_CASE("pid1-60: a refused fork is tried again, and said")
     }
     const std::string file = work() + "/refused.conf";
     write_text(file, "command = [\"/bin/sh\", \"-c\", \"exit 5\"]\n");
-    for (const Words& what :
-         {pid1(witness({"exit", "5"})), is_vial() ? ctl_words({"init", "--spec", file}) : Words{}}) {
-        if (what.empty())
+    for (const bool spec : {false, true}) {
+        if (spec && !is_vial())
             continue;
         write_text(group + "/pids.max", "1");
-        Contained process(what, [&] { write_text(group + "/tasks", "0"); });
+        const auto refusals = [&] { return std::atol(read_text(group + "/pids.events").c_str() + sizeof "max"); };
+        const long before = refusals();
+        Contained process(spec ? ctl_words({"init", "--spec", file}) : pid1(witness({"exit", "5"})),
+                          [&] { write_text(group + "/tasks", "0"); });
         CHECK(eventually(
             [&] {
                 (void)process.expect("\n", 20);
                 return contains(process.errors(), "Resource temporarily unavailable") || process.has_ended();
             },
             patience));
+        if (spec) {
+            // Once for all the services' attempts. The first refusal is that of who would have read the spec aside.
+            CHECK(eventually([&] { return refusals() >= before + 5; }, patience));
+            (void)process.expect("\n", 20);
+            CHECK(lines(process.errors()).size() == 1);
+            CHECK(contains(process.errors(), "main: cannot create the process"));
+        }
         write_text(group + "/pids.max", "max");
         CHECK(process.end() == 5);
     }
