@@ -54,6 +54,37 @@ TEST_CASE("who takes over during a stop is told to stop as well")
     CHECK(services.end() == 0);
 }
 
+TEST_CASE("what a service said last, before it ended, does not count for the one that comes after it")
+{
+    const NothingLeft nothing_left;
+    const std::string go = work() + "/go", again = work() + "/again";
+    // More than init hears at a time, so that the last of it is there still when the next life begins.
+    Services services("[service.main]\nready = \"notify\"\nstart_timeout = \"1h\"\nrestart = \"always\"\n"
+                      "restart_delay = \"0s\"\ncommand = [\"/bin/sh\", \"-c\", \"[ -e " +
+                          again + " ] && exec NOTIFY =STATUS=second; echo >" + again + "; exec NOTIFY @" + go +
+                          " =X=1 =X=2 =X=3 =X=4 =X=5 =READY=1 exit=1\"]\n" + other,
+                      {"--verbose"});
+    CHECK(services.becomes("main", "starting"));
+    const pid_t main = static_cast<pid_t>(std::atol(services.of("main", "pid").c_str()));
+    CHECK(eventually([&] { return exists(again); }));
+    services.kill(SIGSTOP);
+    CHECK(eventually([&] { return state_of(services.pid()) == 'T'; }));
+    write_text(go, "");
+    const std::string inside =
+        "/proc/" + std::to_string(services.pid()) + "/root/proc/" + std::to_string(main) + "/stat";
+    CHECK(eventually([&] { return contains(read_text(inside), ") Z "); }));
+    services.kill(SIGCONT);
+    CHECK(eventually([&] {
+        (void)services.expect("\n", 20);
+        return contains(services.errors(), "status: second");
+    }));
+    CHECK(services.of("main", "state") == "\"starting\"");
+    CHECK(services.of("main", "restarts") == "1");
+    CHECK(services.end() == 0);
+    CHECK(::unlink(go.c_str()) == 0);
+    CHECK(::unlink(again.c_str()) == 0);
+}
+
 TEST_CASE("MAINPID: a process of another service or another user does not become a service's own")
 {
     const NothingLeft nothing_left;
