@@ -37,6 +37,37 @@ bool equals(const char* variable, std::string_view value)
     return given != nullptr && given == value;
 }
 
+/// Reads a number as strtol(3) and scanf(3) do: blanks, a sign, digits. Returns what comes behind them; null: there is none,
+/// and it is 0. A negative one is as great as unsigned makes it; of a long one only that counts, too.
+const char* after_number(const char* at, unsigned& number)
+{
+    constexpr unsigned great = 100'000;
+    while (*at == ' ' || (*at >= '\t' && *at <= '\r'))
+        ++at;
+    const char sign = *at;
+    at += sign == '-' || sign == '+';
+    number = 0;
+    const char* const digits = at;
+    for (unsigned digit; (digit = static_cast<unsigned>(*at - '0')) <= 9; ++at)
+        number = number < great ? number * 10 + digit : number;
+    if (sign == '-')
+        number = 0 - number;
+    return at != digits ? at : nullptr;
+}
+
+#ifndef SIGSTKFLT
+#define SIGSTKFLT SIGEMT
+#endif
+
+/// The signal that has this name with tini, which knows no number, no other spelling, and not all signals; 0: none.
+int tini_signal(std::string_view name)
+{
+    constexpr std::uint32_t unknown = 1U | 1U << SIGIO | 1U << SIGPWR | 1U << SIGSTKFLT;
+    const int number = parse_signal(name).value_or(0);
+    const bool known = number < 32 && (unknown >> number & 1) == 0 && name != "SIGIOT" && name != "SIGCLD";
+    return known && name[0] == 'S' && name[1] == 'I' ? number : 0;
+}
+
 /// Reads one command line into an Entry.
 class Reader {
 public:
@@ -97,22 +128,22 @@ int Reader::read_flag(const PeerFlag& flag, const char* value)
     case PeerAct::Subreaper:
         entry_.subreaper = true;
         break;
-    case PeerAct::ParentDeath: {
-        const auto number = parse_signal(value);
-        if (!number) {
+    case PeerAct::ParentDeath:
+        entry_.parent_death = tini_signal(value);
+        if (entry_.parent_death == 0) {
             tell(entry_, Level::Fatal, {"Not a valid option for -p: ", value});
             return wrong;
         }
-        entry_.parent_death = *number;
         break;
-    }
     case PeerAct::Remap: {
-        const auto code = parse_number(value);
-        if (!code || *code > 255) {
+        unsigned code;
+        const char* rest = after_number(value, code);
+        // Nothing at all is 0.
+        if (*(rest != nullptr ? rest : value) != '\0' || code > 255) {
             tell(entry_, Level::Fatal, {"Not a valid option for -e: ", value});
             return wrong;
         }
-        entry_.remapped[*code] = static_cast<std::uint8_t>(*code);
+        entry_.remapped[code] = static_cast<std::uint8_t>(code);
         break;
     }
     case PeerAct::Verbose:
@@ -125,15 +156,15 @@ int Reader::read_flag(const PeerFlag& flag, const char* value)
         entry_.tell_reaped = true;
         break;
     case PeerAct::Rewrite: {
-        std::string_view as = value;
-        const auto from = parse_number(take_until(as, ':'));
-        const auto to_number = parse_number(as);
-        if (!from || !to_number || *from < 1 || *from > 31 || *to_number > 31) {
+        unsigned from, as;
+        // What comes behind the second number is nobody's business.
+        const char* rest = after_number(value, from);
+        if (rest == nullptr || *rest != ':' || after_number(rest + 1, as) == nullptr || from - 1 > 30 || as > 31) {
             print(STDERR_FILENO, dumb_rewrite, "");
             return wrong;
         }
-        entry_.rewritten[*from] = static_cast<std::uint8_t>(*from ^ *to_number);
-        rewritten_ |= 1U << *from;
+        entry_.rewritten[from] = static_cast<std::uint8_t>(from ^ as);
+        rewritten_ |= 1U << from;
         break;
     }
     case PeerAct::Single:
@@ -222,7 +253,8 @@ int Reader::read_environment()
         entry_.subreaper |= find_variable(::environ, "TINI_SUBREAPER") != nullptr;
         entry_.group |= find_variable(::environ, "TINI_KILL_PROCESS_GROUP") != nullptr;
         if (const char* given = find_variable(::environ, "TINI_VERBOSITY"); given != nullptr) {
-            const std::int64_t level = parse_number(given).value_or(0);
+            unsigned level;
+            (void)after_number(given, level);
             entry_.level = level < 3 ? static_cast<Level>(level) : Level::Debug;
         }
         break;

@@ -41,6 +41,8 @@ constexpr PeerFlag pause_flags[] = {{nullptr, 'v', PeerAct::Version}};
 constexpr Phrase tini_help = R"(% (tini version 0.19.0)
 Usage: % [OPTIONS] PROGRAM -- [ARGS] | --version
 
+Execute a program under the supervision of a valid init process.
+
   --version: Show version and exit.
   -h: Show this help message and exit.
   -s: Register as a process subreaper.

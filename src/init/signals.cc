@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "init/entry.h"
+#include "init/peers.h"
 #include "init/pid1.h"
 
 #include <signal.h>
@@ -36,7 +37,9 @@ VIAL_AT_REST void Pid1::wait_signal()
 void Pid1::hear_signal(int number, int code, pid_t sender)
 {
     if (entry != nullptr && entry->level == Level::Debug)
-        tell(*entry, Level::Debug, {"Received signal ", Decimal(number), "."});
+        tell(*entry, Level::Debug,
+             {number == SIGCHLD && !entry->peer->term_at_end ? "Received SIGCHLD, " : "Received ", "signal ",
+              Decimal(number), "."});
     if (number == SIGCHLD) {
         reap_again_ = true;
         return;

@@ -58,10 +58,48 @@ TEST_CASE("help and wrong flags end as the original's do")
         CHECK(contains(wrong.err, "option"));
         CHECK(run({called(name), "-Z", "/bin/true"}).code == 1);
     }
-    CHECK(run({called("dumb-init"), "-r", "1:32", "/bin/true"}).code == 1);
-    CHECK(run({called("dumb-init"), "--rewrite=15:derp", "/bin/true"}).code == 1);
-    CHECK(run({called("tini"), "-e", "256", "/bin/true"}).code == 1);
-    CHECK(run({called("tini"), "-p", "SIGNONE", "/bin/true"}).code == 1);
+}
+
+TEST_CASE("values of flags are taken and refused as the originals do")
+{
+    const NothingLeft nothing_left;
+    struct Case {
+        const char* name;
+        const char* flag;
+        Words taken, refused;
+        const char* words;
+    };
+    const Case cases[] = {
+        {"dumb-init",
+         "-r",
+         {"1:2:3", " 1:2", "1: 2", "+1:+2", "1:2x", "01:02", "\t1:\n2", "31:31"},
+         {"", "1", "1:", ":1", "1 :2", "15::12", "1:-1", "-1:2", "0:1", "1:32", "32:1", "0x1:2", "15:derp"},
+         "Usage: -r option takes <signum>:<signum>"},
+        {"tini",
+         "-p",
+         {"SIGTERM", "SIGKILL", "SIGHUP", "SIGSYS"},
+         {"", "SIG", "TERM", "15", "sigterm", "SIGNONE", "SIGIO", "SIGPOLL", "SIGPWR", "SIGIOT", "SIGCLD", "SIGRTMIN",
+          "SIGRTMIN+1"},
+         "Not a valid option for -p: "},
+        {"tini",
+         "-e",
+         {"", " 5", "+5", "-0", "255"},
+         {"5x", "0x5", "256", "-1", "5 ", "x", "99999999999999999999"},
+         "Not a valid option for -e: "},
+    };
+    for (const Case& one : cases) {
+        CAPTURE(one.name);
+        for (const std::string& value : one.taken) {
+            CAPTURE(value);
+            CHECK(run({called(one.name), one.flag, value, "/bin/true"}).code == 0);
+        }
+        for (const std::string& value : one.refused) {
+            CAPTURE(value);
+            const Finished refused = run({called(one.name), one.flag, value, "/bin/true"});
+            CHECK(refused.code == 1);
+            CHECK(contains(refused.err, one.words));
+        }
+    }
 }
 
 TEST_CASE("exit codes of a command that cannot be executed")
@@ -94,7 +132,10 @@ TEST_CASE("flags and environment variables of tini")
     CHECK(run({tini, "-s", "/bin/true"}).err == "");
     CHECK(run(with({"TINI_SUBREAPER="}, {tini, "/bin/true"})).err == "");
     CHECK(run(with({"TINI_VERBOSITY=0"}, {tini, "/bin/true"})).err == "");
-    CHECK(contains(run(with({"TINI_VERBOSITY=3"}, {tini, "-s", "/bin/true"})).err, "[DEBUG tini ("));
+    CHECK(contains(run(with({"TINI_VERBOSITY=3"}, {tini, "-s", "/bin/true"})).err, "] Received SIGCHLD"));
+    CHECK(contains(run({tini}).err, "supervision of a valid init process"));
+    for (const char* verbosity : {"TINI_VERBOSITY=3", "TINI_VERBOSITY= 3x", "TINI_VERBOSITY=-1"})
+        CHECK(contains(run(with({verbosity}, {tini, "-s", "/bin/true"})).err, "[DEBUG tini ("));
     CHECK(contains(run({tini, "-vvv", "-s", "/bin/true"}).err, "[DEBUG tini ("));
     CHECK(contains(run(contained(Words{tini, "-w", "--"} + shell("(sleep 0.1 &); sleep 0.5"))).err,
                    "Reaped zombie process with pid="));
