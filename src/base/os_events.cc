@@ -77,7 +77,7 @@ Result<Fd> signal_descriptor(const sigset_t& signals)
 
 VIAL_AT_REST int wait_signal(const sigset_t& signals, siginfo_t& signal)
 {
-    static constexpr Call call{nullptr, SYS_rt_sigtimedwait};
+    static constexpr Call call{nullptr, SYS_rt_sigtimedwait, 0, true};
     const auto got = ask(call, &signals, &signal, nullptr, mask_size);
     return got.ok() ? static_cast<int>(got.value()) : 0;
 }

@@ -178,7 +178,12 @@ Result<void> Pid1::open_events()
     if (Opened directory = os::open("/proc", O_PATH | O_DIRECTORY); directory.ok())
         proc_ = directory.value().release();
     timer_ = TRY(os::timer()).release();
-    return os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer));
+    TRY(os::watch(epoll, timer_, EPOLLIN, event_token(Source::Timer)));
+    // Without these two it would wait for ever, or not at all: a filter that refuses them is told before anything has begun.
+    TRY(os::arm(timer_, os::never));
+    epoll_event none;
+    TRY(os::wait_events(epoll, {&none, 1}, 0));
+    return {};
 }
 
 namespace {

@@ -32,6 +32,8 @@ VIAL_AT_REST void Pid1::wait_signal()
     const int number = os::wait_signal(os::every_signal(), signal);
     if (number > 0)
         hear_signal(number, signal.si_code, signal.si_pid);
+    else
+        watches_signals_alone_ = false;  // a filter refuses this call; the other way to wait was tried at the start
 }
 
 void Pid1::hear_signal(int number, int code, pid_t sender)

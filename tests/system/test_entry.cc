@@ -6,6 +6,7 @@
 
 #include "entry.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -190,6 +191,41 @@ TEST_CASE(
                 ctl_words({"init", "--subreaper"}) + what));
             CAPTURE(finished.err);
             CHECK(finished.code == 4);
+        }
+    }
+}
+
+TEST_CASE("a filter that refuses a call to wait with: another is taken, or init says so before it starts anything")
+{
+    const NothingLeft nothing_left;
+    const std::string file = work() + "/waiting.conf";
+    write_text(file, "command = [\"/bin/sh\", \"-c\", \"echo ran; exit 4\"]\n");
+    for (const char* answer : {"EPERM", "ENOSYS"}) {
+        const auto under = [&](const char* refused, const Words& what) {
+            return run(contained(
+                Words{"timeout", "-k", "1", "5", payload("oldkernel"), "--without", refused, "--errno", answer, "--"} +
+                ctl_words({"init", "--subreaper"}) + what));
+        };
+        CAPTURE(std::string(answer));
+        // Where init goes round and round it has some 50 hundredths of a second by then.
+        const Finished other =
+            under("rt_sigtimedwait", Words{"--"} + shell("sleep 0.5; cut -d' ' -f14,15 /proc/$PPID/stat; exit 4"));
+        CAPTURE(other.err);
+        CHECK(other.code == 4);
+        int user = 99, system = 99;
+        CHECK(std::sscanf(other.out.c_str(), "%d %d", &user, &system) == 2);
+        CHECK(user + system < 20);
+        for (const Words& what : {Words{"--"} + shell("echo ran; exit 4"), Words{"--spec", file}}) {
+            for (const auto& [refused, words] : {std::pair("timerfd_settime", "cannot set a timer: "),
+                                                 std::pair("epoll_pwait", "cannot wait for events: ")}) {
+                CAPTURE(std::string(refused));
+                const Finished finished = under(refused, what);
+                CAPTURE(finished.err);
+                CHECK(finished.code == 125);
+                CHECK(finished.out == "");
+                CHECK(lines(finished.err).size() == 1);
+                CHECK(contains(finished.err, words));
+            }
         }
     }
 }

@@ -77,6 +77,13 @@ static const struct call {
     int since;  // VERSION
 } calls[] = {
     {"unshare", SYS_unshare, 0},
+    {"epoll_pwait", SYS_epoll_pwait, 0},
+#ifdef SYS_rt_sigtimedwait
+    {"rt_sigtimedwait", SYS_rt_sigtimedwait, 0},
+#endif
+#ifdef SYS_timerfd_settime
+    {"timerfd_settime", SYS_timerfd_settime, 0},
+#endif
     {"copy_file_range", SYS_copy_file_range, VERSION(4, 5)},
     {"preadv2", SYS_preadv2, VERSION(4, 6)},
     {"pwritev2", SYS_pwritev2, VERSION(4, 6)},
