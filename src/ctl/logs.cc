@@ -155,12 +155,13 @@ Result<Segments> open_segments(Text path, const char* none)
             return Error(none, "", {});
         Fd& segment = at == 0 ? segments.first : segments.second;
         segment = TRY(std::move(file));
-        segments.size += TRY(os::fstat(segment.get())).st_size;
-        // Zeros, where nothing has been written yet.
-        std::uint32_t magic = 0;
+        const struct stat status = TRY(os::fstat(segment.get()));
+        segments.size += status.st_size;
+        // Zeros, where nothing has been written yet. There is nothing to be read out of a pipe or a directory.
+        std::uint32_t magic = S_ISREG(status.st_mode) ? 0 : 1;
         (void)os::pread(segment.get(), &magic, sizeof magic, 0);
         if (magic != 0 && magic != LogSegmentHeader::expected_magic)
-            return Error("not a log of vial's", "", {});
+            return Error("not a log of vial's"_p, "", {}).advise("name what `vial init --log` was told"_p);
     }
     return segments;
 }
@@ -222,7 +223,7 @@ Result<int> logs(const Arguments& arguments)
         // First the look at the container, then the one at the log: nothing written before its end is missed.
         last = last || (!file && !is_alive(record.init));
         display.show(reader, segments.size);
-        if (last || output_failed())
+        if (last || reader.damaged() || output_failed())
             break;
         (void)TRY(os::poll({}, follow_interval));
     }
@@ -231,6 +232,9 @@ Result<int> logs(const Arguments& arguments)
             compose("%: % were dropped by PID 1", name, human_size(static_cast<std::int64_t>(reader.dropped()))));
     if (reader.gaps() > 0)
         print_error(compose("%: parts of the log were overwritten before they were read", name));
+    if (reader.damaged())
+        return Error("it is damaged"_p, "show the log of", name)
+            .advise("what is left is text, in its files that end in .0 and .1"_p);
     return 0;
 }
 

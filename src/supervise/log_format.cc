@@ -17,7 +17,8 @@ std::uint32_t LogSegmentHeader::sum() const
 
 bool LogSegmentHeader::valid(std::uint64_t size) const
 {
-    return magic == expected_magic && check == sum() && generation > 0 && used >= sizeof *this && used <= size;
+    return magic == expected_magic && check == sum() && generation > 0 && used >= sizeof *this && used <= size &&
+           dropped <= INT64_MAX;
 }
 
 bool parse_log_head(std::string_view head, LogRecord& record, std::size_t& bytes)
@@ -36,18 +37,25 @@ bool parse_log_head(std::string_view head, LogRecord& record, std::size_t& bytes
     return record.stream == LogStream::Output || record.stream == LogStream::Note;
 }
 
-bool LogReader::load(int segment, LogSegmentHeader& header) const
+bool LogReader::load(int segment, LogSegmentHeader& header)
 {
     const auto status = os::fstat(segments_[segment]);
     if (!status.ok())
         return false;
-    // A header that is just being written may be read half old and half new; the next look sees it whole.
-    for (int attempt = 0; attempt < 3; attempt++) {
+    // A header that is just being written may be read half old and half new; a look a little later sees it whole.
+    bool whole = false;
+    for (int attempt = 0; attempt < 10; attempt++) {
         const auto got = os::pread(segments_[segment], &header, sizeof header, 0);
-        if (got.ok() && got.value() == sizeof header &&
-            header.valid(static_cast<std::uint64_t>(status.value().st_size)))
+        if (!got.ok())
+            return false;
+        whole = got.value() == sizeof header;
+        if (whole && header.valid(static_cast<std::uint64_t>(status.value().st_size)))
             return true;
+        if (whole && header.magic == 0)
+            return false;  // nothing has been written yet
+        (void)os::poll({}, 1);
     }
+    damaged_ = true;
     return false;
 }
 
@@ -120,7 +128,7 @@ bool LogReader::next(LogRecord& record)
         std::size_t bytes = 0;
         if (end == text.npos || !parse_log_head(text.substr(0, end), record, bytes) || bytes > wanted - end - 1) {
             // Where one record is wrong, there is no telling where the next begins.
-            gaps_++;
+            damaged_ = true;
             offset_ = header.used;
             continue;
         }

@@ -59,16 +59,17 @@ public:
 
     /// The next record; false: there is none for now (ask again later), or reading failed.
     bool next(LogRecord& record);
-    /// How often something was missing between two records: overwritten before it was read, or not
-    /// what a PID 1 of ours writes.
+    /// How often something was missing between two records that was overwritten before it was read.
     std::uint64_t gaps() const { return gaps_; }
+    /// There is what no PID 1 of ours writes, or less than it has written.
+    bool damaged() const { return damaged_; }
     /// Bytes that PID 1 itself had to drop.
     std::uint64_t dropped() const { return dropped_; }
     /// Passes over all that is there.
     void skip_to_end();
 
 private:
-    bool load(int segment, LogSegmentHeader& header) const;
+    bool load(int segment, LogSegmentHeader& header);
     bool choose(LogSegmentHeader& header, bool newest);
 
     int segments_[2];
@@ -77,6 +78,7 @@ private:
     std::uint64_t offset_ = 0;      ///< of the next record
     std::uint64_t gaps_ = 0;
     std::uint64_t dropped_ = 0;
+    bool damaged_ = false;
     char buffer_[log_head_bytes + log_record_bytes];
 };
 

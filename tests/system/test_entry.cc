@@ -5,12 +5,15 @@
 // numbers.
 
 #include "entry.h"
+#include "supervise/log_format.h"
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -147,7 +150,79 @@ TEST_CASE("--log keeps the output in two bounded files")
     write_text(work() + "/text.0", "not what it should be");
     write_text(work() + "/text.1", "");
     CHECK(refused(1, {"logs", work() + "/text"}) ==
-          "vial: cannot show the log of " + work() + "/text: not a log of vial's");
+          "vial: cannot show the log of " + work() +
+              "/text: not a log of vial's; name what `vial init --log` was told");
+}
+
+TEST_CASE("logs: what is no log, or no longer a whole one, is an error, and nobody is waited for")
+{
+    const NothingLeft nothing_left;
+    const std::string path = work() + "/broken", first = path + ".0";
+    const auto write_log = [&] {
+        (void)::unlink(first.c_str());
+        (void)::rmdir(first.c_str());
+        CHECK(init(Words{"--log", path + ",size=4K", "--"} + shell("echo one; sleep 0.1; echo two")).code == 0);
+    };
+    const auto forge = [&](auto change) {
+        std::string text = read_text(first);
+        vial::LogSegmentHeader header;
+        std::memcpy(&header, text.data(), sizeof header);
+        change(header, text);
+        header.check = header.sum();
+        std::memcpy(text.data(), &header, sizeof header);
+        write_text(first, text);
+    };
+    const char* damaged = "damaged";
+    const char* odd = "not a log of vial's; name what ";
+    const char* words = damaged;
+    const char* shown = "";
+    write_log();
+    REQUIRE(done({"logs", path}) == "one\ntwo\n");
+    SUBCASE("a FIFO")
+    {
+        CHECK(::unlink(first.c_str()) == 0);
+        CHECK(::mkfifo(first.c_str(), 0600) == 0);
+        words = odd;
+    }
+    SUBCASE("a directory")
+    {
+        CHECK(::unlink(first.c_str()) == 0);
+        CHECK(::mkdir(first.c_str(), 0700) == 0);
+        words = odd;
+    }
+    SUBCASE("shorter than its records")
+    {
+        CHECK(::truncate(first.c_str(), 48) == 0);
+    }
+    SUBCASE("shorter than its header")
+    {
+        CHECK(::truncate(first.c_str(), 20) == 0);
+    }
+    SUBCASE("a header that was written over")
+    {
+        write_text(first, read_text(first).replace(8, 8, "garbage!"));
+    }
+    SUBCASE("a record that was written over")
+    {
+        const std::string text = read_text(first);
+        write_text(first, std::string(text).replace(text.rfind(" main o "), 8, "--------"));
+        shown = "one\n";
+    }
+    SUBCASE("more lost than can be")
+    {
+        forge([](vial::LogSegmentHeader& header, std::string&) { header.dropped = UINT64_MAX; });
+    }
+    for (const Words& command : {Words{"logs", path}, Words{"logs", "-n", "5", path}, Words{"logs", "-f", path}}) {
+        const Finished finished = ctl(command, {}, 5000);
+        CAPTURE(finished.err);
+        CHECK(finished.code == 1);
+        CHECK(finished.out == shown);
+        CHECK(lines(finished.err).size() == 1);
+        CHECK(contains(finished.err, "vial: cannot show the log of " + path + ": "));
+        CHECK(contains(finished.err, words));
+    }
+    (void)::unlink(first.c_str());
+    (void)::rmdir(first.c_str());
 }
 
 TEST_CASE("it needs neither root nor /proc nor a place to write")
