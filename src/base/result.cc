@@ -54,14 +54,9 @@ std::string_view describe(const Error& error, char* buffer, std::size_t size)
 {
     std::size_t used = 0;
     auto put = [&](std::string_view text) {
-        for (const char letter : text) {
-            if (used + 1 >= size)
-                return;
-            // An object may hold anything a spec or an image says: a control character could
-            // repaint the reader's terminal.
-            const auto byte = static_cast<unsigned char>(letter);
-            buffer[used++] = byte < 0x20 || byte == 0x7f ? '?' : letter;
-        }
+        // An object may hold anything a spec or an image says.
+        while (!text.empty() && used + 1 < size)
+            buffer[used++] = take_printable(text);
     };
     auto say = [&](Phrase words) {
         for (const char* letter = words.kept(); *letter != '\0'; ++letter)

@@ -171,6 +171,15 @@ std::size_t utf8_length(std::string_view text)
     return length;
 }
 
+char take_printable(std::string_view& text)
+{
+    const auto byte = static_cast<unsigned char>(text[0]);
+    // U+0080 to U+009F, too: U+009B is what ESC [ is.
+    const bool second_set = byte == 0xc2 && text.size() > 1 && (text[1] & 0xe0) == 0x80;
+    text.remove_prefix(second_set ? 2 : 1);
+    return second_set || byte < 0x20 || byte == 0x7f ? '?' : static_cast<char>(byte);
+}
+
 void append_utf8(Builder& to, std::uint32_t point)
 {
     if (point > 0x10ffff || (point >= 0xd800 && point < 0xe000))

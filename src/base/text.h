@@ -180,6 +180,9 @@ Text json_string(std::string_view text);
 
 /// How many bytes (1-4) the UTF-8 character at the front of `text` takes; 0: it is none, or there is none.
 std::size_t utf8_length(std::string_view text);
+/// Takes a character off the front of `text`, which is not empty, or a part of one: `?` in place of a control character,
+/// which could repaint the reader's terminal.
+char take_printable(std::string_view& text);
 /// Appends a code point; one that Unicode has not (a lone surrogate, past U+10FFFF) as U+FFFD.
 void append_utf8(Builder& to, std::uint32_t point);
 

@@ -12,13 +12,6 @@ namespace {
 
 bool failed = false;
 
-/// What is shown may come from a container: an escape sequence in it must not reach the terminal.
-bool is_control(char letter)
-{
-    const auto byte = static_cast<unsigned char>(letter);
-    return byte < 0x20 || byte == 0x7f;
-}
-
 }  // namespace
 
 void print(std::string_view text)
@@ -58,9 +51,10 @@ Table::Table(std::string_view heads)
 
 void Table::cell(std::string_view text)
 {
+    // What is shown may come from a container: an escape sequence in it must not reach the terminal.
     Builder kept;
-    for (const char letter : text)
-        kept += is_control(letter) ? '?' : letter;
+    while (!text.empty())
+        kept += take_printable(text);
     cells_.push_back(kept);
 }
 

@@ -63,6 +63,11 @@ TEST_CASE("a long object keeps its end")
 TEST_CASE("a description cannot repaint the reader's terminal and is cut to its buffer")
 {
     CHECK(said(Error(ENOENT, "open", "a\x1b[2Jb\nc\x7f")) == "cannot open a?[2Jb?c?: No such file or directory");
+    // U+0080 to U+009F are control characters, too: U+009B is what ESC [ is. U+00A0 and beyond are none.
+    CHECK(said(Error("", "",
+                     "a\xc2\x9b"
+                     "2Jb\xc2\x80\xc2\x9f\xc2")) == "a?2Jb??\xc2");
+    CHECK(said(Error("", "", "\xc2\xa0\xc3\x9b\xe2\x82\xac")) == "\xc2\xa0\xc3\x9b\xe2\x82\xac");
     char small[8];
     CHECK(describe(Error(ENOENT, "open", "x"), small, sizeof small) == "cannot ");
     CHECK(small[7] == '\0');
