@@ -46,6 +46,7 @@ struct ServiceRuntime {
     int lent[3] = {-1, -1, -1};   ///< to the process that is being started: see `Pid1::start`
     int readiness = -1;           ///< see readiness.cc
     pid_t next_main = 0;          ///< who takes over when its main process ends; 0: nobody
+    int refusal = 0;              ///< the errno with which the kernel refused its last start
     std::uint32_t oom_kills = 0;  ///< of its leaf, as far as they were seen
 };
 

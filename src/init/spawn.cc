@@ -8,6 +8,7 @@
 #include "init/stats.h"
 #include "kernel/payload.h"
 #include "supervise/channel.h"
+#include "supervise/delays.h"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -138,9 +139,11 @@ Result<pid_t> Pid1::start(ServiceIndex index)
         char buffer[description_capacity];
         const std::string_view why = describe(pid.error(), buffer, sizeof buffer);
         note(index, {why, "; trying again"});
-        if (entry != nullptr && (main || supervisor.service(index).refusals == 0))
+        if (entry != nullptr &&
+            (main || tells_refusal(supervisor.service(index).refusals) || pid.number() != runtime.refusal))
             tell(*entry, Level::Warning, {main ? "" : service_name(index), main ? "" : ": ", why, "; trying again"});
     }
+    runtime.refusal = pid.number();
     return pid;
 }
 

@@ -21,6 +21,15 @@ constexpr Milliseconds refusal_delay(unsigned count)
     return Milliseconds{100} << std::min(count, 7U);
 }
 
+/// Of a count that goes round behind it: each of the last delay, some 64 s for all of them.
+constexpr unsigned refusals_round = 11, refusals_most = 15;
+
+/// Whether one is worth telling somebody who has heard of the first: about once a minute.
+constexpr bool tells_refusal(unsigned count)
+{
+    return count == 0 || count == refusals_round;
+}
+
 /// Before a restart, when the delay was doubled so many times.
 constexpr Milliseconds restart_delay(const ServicePolicy& policy, unsigned doublings)
 {

@@ -209,7 +209,7 @@ void Supervisor::launch(ServiceIndex index, std::int64_t now)
         enter(index, ServiceState::Starting, now, waits ? after(now, policy.start_timeout) : os::never);
     } else {
         enter(index, ServiceState::Backoff, now, now + refusal_delay(service.refusals));
-        service.refusals = static_cast<std::uint8_t>(std::min(service.refusals + 1, 15)) & 15;
+        service.refusals = (service.refusals < refusals_most ? service.refusals + 1U : refusals_round) & 15;
     }
 }
 

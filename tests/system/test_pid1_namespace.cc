@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -253,5 +254,41 @@ TEST_CASE("pid1-60: a refused fork is tried again, and said")
         write_text(group + "/pids.max", "max");
         CHECK(process.end() == 5);
     }
+    CHECK(eventually([&] { return ::rmdir(group.c_str()) == 0; }, patience));
+}
+
+TEST_CASE("pid1-60: where another thing is refused to a service than before, that is said, too")
+{
+    const NothingLeft nothing_left;
+    const std::string below = cgroup("pids", ""), top = below.substr(0, below.find("vial/"));
+    const std::string group = top + "pid1-60";
+    if (!is_vial())
+        return;
+    if (cgroup_is_unified() || !exists(top + "cgroup.procs") || ::mkdir(group.c_str(), 0755) != 0) {
+        MESSAGE("not run: there is no hierarchy of version 1 with pids");
+        return;
+    }
+    const std::string file = work() + "/refused.conf";
+    write_text(file, "command = [\"/bin/sh\", \"-c\", \"exit 5\"]\n");
+    write_text(group + "/pids.max", "1");
+    Contained process(ctl_words({"init", "--spec", file}), [&] { write_text(group + "/tasks", "0"); });
+    const auto hears = [&](const char* words) {
+        return eventually(
+            [&] {
+                (void)process.expect("\n", 20);
+                return contains(process.errors(), words);
+            },
+            patience);
+    };
+    CHECK(hears("Resource temporarily unavailable; trying again\n"));
+    rlimit before{};
+    CHECK(::prlimit(process.pid(), RLIMIT_NOFILE, nullptr, &before) == 0);
+    const rlimit few{3, before.rlim_max};
+    CHECK(::prlimit(process.pid(), RLIMIT_NOFILE, &few, nullptr) == 0);
+    CHECK(hears("No file descriptors available; trying again\n"));
+    CHECK(::prlimit(process.pid(), RLIMIT_NOFILE, &before, nullptr) == 0);
+    write_text(group + "/pids.max", "max");
+    CHECK(process.end() == 5);
+    CHECK(lines(process.errors()).size() < 4);
     CHECK(eventually([&] { return ::rmdir(group.c_str()) == 0; }, patience));
 }

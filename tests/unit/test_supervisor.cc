@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "supervise/delays.h"
 #include "supervised.h"
 
 #include <vector>
@@ -225,6 +226,15 @@ TEST_CASE("supervisor: a refused fork is tried again, later and later, whatever 
     }
     CHECK(delays == std::vector<std::int64_t>{100, 200, 400, 800, 1600, 3200, 6400, 12800, 12800, 12800});
     CHECK(world.supervisor.service(0).restarts == 0);
+    // However long that goes on, it is worth telling about once a minute.
+    int told = 0;
+    for (int i = 0; i < 100; i++) {
+        told += tells_refusal(world.supervisor.service(0).refusals);
+        CHECK(world.supervisor.deadline() - world.now == 12800);
+        CHECK(world.supervisor.service(0).refusals > 0);
+        world.pass(12800);
+    }
+    CHECK(told == 20);
     world.refuse = false;
     world.pass(12800);
     CHECK(world.take() == "start0 ");
