@@ -76,7 +76,7 @@ Result<Visit> prepare(const Record& record, bool terminal)
     Visit visit;
     visit.spec = TRY(load_started_spec(record.name));
     visit.namespaces = TRY(open_namespaces(record.init.pid));
-    visit.join = TRY(open_leaf(record.cgroups, visit.spec.services.front().name));
+    visit.join = TRY(open_exec_leaf(record.cgroups));
     visit.environment = TRY(environment_of(visit.spec.services.front(), terminal, {}));
     visit.terminal = terminal;
     // Only now is it certain that what was opened belongs to this container and not to a later owner of the number.

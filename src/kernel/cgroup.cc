@@ -334,11 +334,12 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
     return made;
 }
 
-Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf)
+Result<List<Fd>> open_exec_leaf(const List<Text>& directories)
 {
     List<Fd> files;
     for (Text directory : directories) {
-        const Text below = compose("%/%/", directory, leaf);
+        const Text below = concat(directory, "/exec/");
+        (void)os::mkdirat(AT_FDCWD, below.c_str(), 0755);
         // `tasks` exists on version 1 only, and there it is the cheap one.
         Opened tasks = os::open(compose("%tasks", below).c_str(), O_WRONLY);
         files.push_back(tasks.ok() ? tasks.take() : TRY(os::open(compose("%cgroup.procs", below).c_str(), O_WRONLY)));

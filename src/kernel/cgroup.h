@@ -8,6 +8,7 @@
 ///     vial/NAME/           the limits, and no process
 ///     vial/NAME/init       PID 1
 ///     vial/NAME/SERVICE    one leaf a service
+///     vial/NAME/exec       who was put in from outside, made by the first that is
 ///
 /// Every limit is written and read back: a limit the kernel did not take stops the start. On version 1 processes
 /// join by writing `0` to `tasks` themselves: a pid written into cgroup.procs from outside waits for an
@@ -65,8 +66,9 @@ Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
 /// caller's journal removes it.
 Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec);
 
-/// Opens the leaf of a running container for joining from outside (`exec`).
-Result<List<Fd>> open_leaf(const List<Text>& directories, Text leaf);
+/// Makes the leaf of a running container for those who join from outside (`exec`), unless it is there, and opens it. It stays
+/// until the container goes.
+Result<List<Fd>> open_exec_leaf(const List<Text>& directories);
 
 /// Removes what is empty of the services' leaves below `directories` (`.../vial/NAME`), for a start on what `remove_cgroup` has to
 /// do while PID 1 is still ending.

@@ -135,7 +135,7 @@ void Reader::named_table(const SchemaKey& key, Index node)
         table(node, key.group, &service);
         complete(service, node);
         fault = name_fault(value.key);
-        if (value.key == "init" || is_cgroup_file(value.key))
+        if (value.key == "init" || value.key == "exec" || is_cgroup_file(value.key))
             fault = "this name is taken in the cgroup of the container";
         spec_.services.push_back(std::move(service));
     } else {

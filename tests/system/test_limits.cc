@@ -183,11 +183,12 @@ TEST_CASE("the layout of the cgroups is a promise")
         CHECK(processes_in(controller, "layout/web").size() == 1);
         CHECK(eventually([&] { return processes_in(controller, "layout/clock").size() == 3; }));
     }
-    // One who enters is at home in the first service's leaf.
+    // One who enters has a place beside the services.
     Process visitor(ctl_words({"exec", "layout", "--", "/bin/sh", "-c", "echo in; exec sleep 1000"}));
     CHECK(visitor.expect("in\n"));
-    CHECK(processes_in("pids", "layout/web").size() == 2);
-    CHECK(processes_in("memory", "layout/web").size() == 2);
+    CHECK(processes_in("pids", "layout/exec").size() == 1);
+    CHECK(processes_in("memory", "layout/exec").size() == 1);
+    CHECK(processes_in("pids", "layout/web").size() == 1);
     // Inside, the container's own group is the root.
     CHECK_FALSE(contains(ctl({"exec", "layout", "--", "/bin/cat", "/proc/self/cgroup"}).out, "vial"));
     (void)done({"stop", "layout"});
@@ -202,6 +203,8 @@ TEST_CASE("a service name that is a cgroup's file name is refused")
         CHECK(contains(refused(2, {"start", sleeper("odd", std::string("name = \"") + name + "\"\n")}), name));
     CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.tasks]\ncommand = [\"/bin/true\"]\n")}),
                    "tasks"));
-    CHECK(contains(refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service.init]\ncommand = [\"/bin/true\"]\n")}),
-                   "init"));
+    for (const std::string name : {"init", "exec"})
+        CHECK(contains(
+            refused(2, {"start", spec("odd", "root = \"ROOT\"\n[service." + name + "]\ncommand = [\"/bin/true\"]\n")}),
+            name + ": this name is taken"));
 }

@@ -85,6 +85,33 @@ TEST_CASE("several services run side by side, each by itself")
     (void)done({"stop", "pair"});
 }
 
+TEST_CASE("who was put in by exec stays when services are stopped or started again, and ends with the container")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("hosts", "root = \"ROOT\"\n[service.first]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                       "[service.second]\ncommand = [\"/bin/sleep\", \"1000\"]\n")});
+    Process visitor(ctl_words({"exec", "-i", "hosts", "--", "/bin/cat"}));
+    visitor.send("in\n");
+    CHECK(visitor.expect("in\n"));
+    (void)done({"restart", "--service", "first", "hosts"});
+    visitor.send("still\n");
+    CHECK(visitor.expect("still\n", 3000));
+    (void)done({"stop", "--service", "first", "hosts"});
+    visitor.send("again\n");
+    CHECK(visitor.expect("again\n", 3000));
+    // One more, while the first is in there and after it has gone.
+    CHECK(done({"exec", "hosts", "--", "/bin/echo", "two"}) == "two\n");
+    visitor.close_input();
+    CHECK(visitor.wait() == 0);
+    CHECK(done({"exec", "hosts", "--", "/bin/echo", "three"}) == "three\n");
+    Process last(
+        ctl_words({"exec", "hosts", "--", "/bin/sh", "-c", "trap '' TERM; echo in; while :; do sleep 1; done"}));
+    CHECK(last.expect("in\n"));
+    (void)done({"stop", "hosts"});
+    CHECK(last.wait() != 0);
+    CHECK_FALSE(exists(cgroup("pids", "hosts")));
+}
+
 TEST_CASE("a container of several services ends with the last of them")
 {
     const NothingLeft nothing_left;

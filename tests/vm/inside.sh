@@ -217,15 +217,27 @@ exec_enters()
     equal entered "$(vial exec entered -- /bin/hostname)"
     equal lo "$(vial exec entered -- /bin/ls /sys/class/net)"
     equal "$(cat "$(group pids)/entered/main/cgroup.procs" | wc -l)" 1
-    # What is executed inside is limited as the rest: it is in the service's leaf, told relative to init's.
+    # What is executed inside is limited as the rest: it is in a leaf beside the service's, told relative to init's.
     groups=$(vial exec entered -- /bin/cat /proc/self/cgroup)
     case $cgroup in
-    v2) contains "$groups" "0::/../main" ;;
+    v2) contains "$groups" "0::/../exec" ;;
     *)
-        contains "$groups" ":memory:/../main"
-        contains "$groups" ":pids:/../main"
+        contains "$groups" ":memory:/../exec"
+        contains "$groups" ":pids:/../exec"
         ;;
     esac
+    # And it outlives the service.
+    mkfifo /tmp/entering
+    vial exec -i entered -- /bin/cat </tmp/entering >/tmp/entering.out &
+    exec 3>/tmp/entering
+    echo in >&3
+    eventually grep -q in /tmp/entering.out
+    vial restart --service main entered
+    echo still >&3
+    eventually grep -q still /tmp/entering.out
+    exec 3>&-
+    wait $!
+    rm /tmp/entering /tmp/entering.out
     exits 127 vial exec entered -- /bin/not-there
     vial stop entered
     exits 125 vial exec entered -- /bin/true
