@@ -11,6 +11,7 @@
 #   make sanitize   the unit tests under ASan and UBSan
 #   make tidy       clang-tidy
 #   make check-vm   tests that need a kernel of their own
+#   make check-pid1 whether each test of a PID 1 fails where that does something wrong; some minutes
 #   make clean
 #
 # To choose the compiler (see config/build/configure):
@@ -30,7 +31,7 @@ sources = find src tests \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print
 # What an earlier run left must not be taken for the result of this one.
 run_tests = rm -f $(1)/meson-logs/testlog.*; meson test -C $(1) --print-errorlogs
 
-.PHONY: all configured demo check check-vm bench install format check-format sanitize sanitize-configured tidy clean
+.PHONY: all configured demo check check-vm check-pid1 bench install format check-format sanitize sanitize-configured tidy clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -51,6 +52,13 @@ check: configured
 check-vm: all
 	$(packages) vm
 	tests/vm/run --vial $(BUILD)/vial
+
+check-pid1: configured
+	$(packages) check
+	ninja -C $(BUILD) pid1-tests
+	VIAL=$(abspath $(BUILD)/vial) PAYLOADS=$(abspath $(BUILD)/tests) SOURCE=$(CURDIR) \
+	    config/build/sandboxed.sh unshare --pid --fork --kill-child --mount-proc \
+	    tests/system/pid1_can_fail.sh $(BUILD)/tests $(BUILD)/tests/payload-naive
 
 bench: all
 	$(packages) bench
