@@ -13,7 +13,8 @@ packages() {
     case $1 in
         build)     echo meson ninja-build ;;
         toolchain) echo g++-12 gcc-12-source musl-tools linux-libc-dev make xz-utils ;;
-        check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3 ;;
+        check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3
+                   echo bash python3-pytest python3-py python3-psutil python3-prctl ;;  # for the peers' own tests
         demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;
         bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit
                    echo s6 runit finit ;;  # none of them becomes this machine's init
