@@ -33,7 +33,7 @@ Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, int ti
 
 /// Non-blocking. The signals should be blocked before (`block_signals`).
 Result<Fd> signal_descriptor(const sigset_t& signals);
-/// Waits for a blocked signal, for ever. Its number, or 0: something got in the way.
+/// Waits for a blocked signal, for ever. Its number, or 0: a filter refuses this call.
 int wait_signal(const sigset_t& signals, siginfo_t& signal);
 /// All 64, also those that a libc keeps for itself and leaves out of sigfillset(3): a real-time signal of
 /// somebody else's libc may be among them.
