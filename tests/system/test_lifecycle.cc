@@ -88,6 +88,7 @@ TEST_CASE("start --wait returns when what says that it is ready has said so, and
     (void)done({"stop", "web"});
     // It ended first: well, and not.
     (void)done({"start", "--wait", with("exit 0", "")});
+    (void)done({"stop", "web"});
     CHECK(refused(1, {"start", "--wait", with("sleep 0.2; exit 3", "ready = \"fd\"\n")}) ==
           "web: it ended before it was ready");
     (void)done({"stop", "web"});
