@@ -12,6 +12,7 @@
 #   make tidy       clang-tidy
 #   make check-vm   tests that need a kernel of their own
 #   make check-pid1 whether each test of a PID 1 fails where that does something wrong; some minutes
+#   make check-peers what tini and dumb-init are tested with themselves, which it fetches
 #   make clean
 #
 # To choose the compiler (see config/build/configure):
@@ -29,9 +30,9 @@ packages = config/build/packages.sh
 configure = config/build/configure
 sources = find src tests \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0
 # What an earlier run left must not be taken for the result of this one.
-run_tests = rm -f $(1)/meson-logs/testlog.*; meson test -C $(1) --print-errorlogs
+run_tests = rm -f $(1)/meson-logs/testlog.*; meson test -C $(1) --print-errorlogs --no-suite peers
 
-.PHONY: all configured demo check check-vm check-pid1 bench install format check-format sanitize sanitize-configured tidy clean
+.PHONY: all configured demo check check-vm check-pid1 check-peers bench install format check-format sanitize sanitize-configured tidy clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -52,6 +53,10 @@ check: configured
 check-vm: all
 	$(packages) vm
 	tests/vm/run --vial $(BUILD)/vial
+
+check-peers: configured
+	$(packages) check peers
+	meson test -C $(BUILD) --print-errorlogs --suite peers
 
 check-pid1: configured
 	$(packages) check

@@ -3,7 +3,7 @@
 #
 # Installs the Debian packages that a part of the work needs and that are not there yet, and says so.
 #
-#   packages.sh GROUP...     groups: build toolchain check demo bench ci vm
+#   packages.sh GROUP...     groups: build toolchain check peers demo bench ci vm
 #
 # Quiet where nothing is missing. Without root or apt-get it names what is missing and fails; on a system
 # without dpkg it leaves it to each tool to be there or not.
@@ -13,8 +13,8 @@ packages() {
     case $1 in
         build)     echo meson ninja-build ;;
         toolchain) echo g++-12 gcc-12-source musl-tools linux-libc-dev make xz-utils ;;
-        check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3
-                   echo bash python3-pytest python3-py python3-psutil python3-prctl ;;  # for the peers' own tests
+        check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3 ;;
+        peers)     echo bash python3-pytest python3-py python3-psutil python3-prctl ;;
         demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;
         bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit
                    echo s6 runit finit ;;  # none of them becomes this machine's init
