@@ -212,6 +212,8 @@ Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout);
 // Clocks.
 std::int64_t boottime_ms();  ///< CLOCK_BOOTTIME: what intervals count on
 std::int64_t realtime_ms();  ///< CLOCK_REALTIME: what people read
+/// For less than a second, or until a signal is heard.
+void sleep(long nanoseconds);
 
 /// The kernel does not know the call (ENOSYS), or a filter pretends so. EPERM does not count, since it may be meant; only a
 /// plain fork and close_range, which nobody forbids on purpose, are done another way then.

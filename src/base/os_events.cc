@@ -153,6 +153,13 @@ Result<void> arm(int timer, std::int64_t at)
     return {};
 }
 
+void sleep(long nanoseconds)
+{
+    static constexpr Call call{nullptr, SYS_nanosleep};
+    const long time[] = {0, nanoseconds};
+    (void)tell(call, time, nullptr);
+}
+
 Result<void*> map_memory(std::size_t size)
 {
     void* start = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -214,7 +214,7 @@ Result<bool> make_plan_aside(const Entry& entry, Text path, const Fd& place)
     sharing.flags = CLONE_FILES;
     const auto read = [&] {
         const Fd plan = plan_of(entry, path);
-        return plan && os::duplicate_to(plan.get(), place.get()).ok() && ::fcntl(place.get(), F_SETFD, FD_CLOEXEC) == 0;
+        return plan && os::duplicate_to(plan.get(), place.get()).ok() && os::close_on_exec(place.get()).ok();
     };
     const auto child = os::clone(sharing);
     if (!child.ok())

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -184,7 +183,7 @@ Result<void> set_limits(const List<Group>& groups, const Spec& spec)
     const Group* memory = group_for(groups, MemoryController);
     const Group* cpu = group_for(groups, CpuController);
     // Memory is limited in whole pages, rounded down, and that is what reads back.
-    const auto page = static_cast<std::int64_t>(::getauxval(AT_PAGESZ));
+    const auto page = static_cast<std::int64_t>(::getpagesize());
     if (wanted.tasks != unlimited)
         TRY(set_limit(tasks_limit, group_for(groups, PidsController), Decimal(wanted.tasks), spec.name));
     if (wanted.memory != unlimited)

@@ -14,7 +14,6 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <time.h>
 
 namespace vial {
 
@@ -295,11 +294,11 @@ Result<void> await_connection(NetlinkSocket& host, std::string_view host_name, N
                               const NetworkSpec& network)
 {
     constexpr int most_attempts = 100;
-    constexpr timespec nap{0, 200'000};
+    constexpr long nap = 200'000;
     for (int attempt = 0; attempt < most_attempts; attempt++) {
         if (TRY(is_connected(host, host_name, inside, network)))
             break;
-        nanosleep(&nap, nullptr);
+        os::sleep(nap);
     }
     return {};
 }
