@@ -124,7 +124,7 @@ std::string_view error_words(int number, char (&scratch)[64])
             words.put(unpacked(letter));
         return words.text();
     }
-    return words.put("error ").decimal(number).text();
+    return words.compose("error ", number).text();
 }
 
 }  // namespace vial

@@ -90,29 +90,30 @@ void Builder::cut(std::size_t size)
     *room(0) = '\0';
 }
 
-void Builder::add_all(const char* pattern, values::Kinds kinds, std::va_list given)
+void values::fill(Sink sink, const char* pattern, Kinds kinds, std::va_list given)
 {
+    const auto put = [&](std::string_view part) { sink.put(sink.to, part); };
     while (true) {
         const char* end = pattern;
         while (*end != '\0' && !is_piece(*end) && (*end != '%' || kinds == 0))
             ++end;
-        *this += std::string_view(pattern, static_cast<std::size_t>(end - pattern));
+        put(std::string_view(pattern, static_cast<std::size_t>(end - pattern)));
         pattern = *end == '\0' ? end : end + 1;
         if (is_piece(*end)) {
-            *this += unpacked(*end);
+            put(unpacked(*end));
             continue;
         }
         switch (kinds & 3) {
-        case values::Literal:
-            *this += std::string_view(va_arg(given, const char*));
+        case Literal:
+            put(va_arg(given, const char*));
             break;
-        case values::View: {
-            const auto view = va_arg(given, values::Slice);
-            *this += std::string_view(view.data, view.size);
+        case View: {
+            const auto view = va_arg(given, Slice);
+            put(std::string_view(view.data, view.size));
             break;
         }
-        case values::Number:
-            *this += Decimal(va_arg(given, std::int64_t));
+        case Number:
+            put(Decimal(va_arg(given, std::int64_t)));
             break;
         default:
             return;
@@ -121,14 +122,39 @@ void Builder::add_all(const char* pattern, values::Kinds kinds, std::va_list giv
     }
 }
 
+namespace {
+
+values::Sink sink_of(Builder& builder)
+{
+    return {&builder, [](void* to, std::string_view part) { *static_cast<Builder*>(to) += part; }};
+}
+
+}  // namespace
+
 // What is passed to these was counted and sorted when they were compiled.
 
 void Builder::add_values(const char* pattern, values::Kinds kinds, ...)  // NOLINT(cert-dcl50-cpp)
 {
     std::va_list given;
     va_start(given, kinds);
-    add_all(pattern, kinds, given);
+    values::fill(sink_of(*this), pattern, kinds, given);
     va_end(given);
+}
+
+Writer& Writer::put_all(const char* pattern, values::Kinds kinds, std::va_list given)
+{
+    values::fill({this, [](void* to, std::string_view part) { static_cast<Writer*>(to)->put(part); }}, pattern, kinds,
+                 given);
+    return *this;
+}
+
+Writer& Writer::put_values(const char* pattern, values::Kinds kinds, ...)  // NOLINT(cert-dcl50-cpp)
+{
+    std::va_list given;
+    va_start(given, kinds);
+    put_all(pattern, kinds, given);
+    va_end(given);
+    return *this;
 }
 
 Text compose_values(const char* pattern, values::Kinds kinds, ...)  // NOLINT(cert-dcl50-cpp)
@@ -136,7 +162,7 @@ Text compose_values(const char* pattern, values::Kinds kinds, ...)  // NOLINT(ce
     Builder whole;
     std::va_list given;
     va_start(given, kinds);
-    whole.add_all(pattern, kinds, given);
+    values::fill(sink_of(whole), pattern, kinds, given);
     va_end(given);
     return whole;
 }

@@ -81,6 +81,13 @@ consteval Kinds kinds_of()
     return kinds;
 }
 
+/// Where a pattern and its values go, part by part.
+struct Sink {
+    void* to;
+    void (*put)(void* to, std::string_view part);
+};
+void fill(Sink sink, const char* pattern, Kinds kinds, std::va_list given);
+
 }  // namespace values
 
 /// A text that is being made. What it is worth stays good; the NUL behind it, until more is appended.
@@ -99,7 +106,6 @@ public:
     {
         add_values(pattern.kept(), values::kinds_of<Values...>(), values::pass(given)...);
     }
-    void add_all(const char* pattern, values::Kinds kinds, std::va_list given);
     /// So many blanks.
     void pad(std::size_t count);
     /// Room for `count` bytes behind the text; `took` says how many of them were filled.
@@ -161,6 +167,13 @@ public:
     Writer& put(std::string_view text);
     Writer& put(char letter) { return put(std::string_view(&letter, 1)); }
     Writer& decimal(std::int64_t number) { return put(Decimal(number)); }
+    /// Appends what `compose` would make.
+    template <typename... Values>
+    [[gnu::always_inline]] Writer& compose(Phrase pattern, const Values&... given)
+    {
+        return put_values(pattern.kept(), values::kinds_of<Values...>(), values::pass(given)...);
+    }
+    Writer& put_all(const char* pattern, values::Kinds kinds, std::va_list given);
     /// A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD.
     Writer& quoted(std::string_view text);
 
@@ -169,6 +182,8 @@ public:
     void clear() { used_ = 0, overflowed_ = false; }
 
 private:
+    Writer& put_values(const char* pattern, values::Kinds kinds, ...);
+
     char* buffer_;
     std::size_t size_;
     std::size_t used_ = 0;

@@ -28,7 +28,7 @@ std::string_view word(json::Raw object, std::string_view key)
 void put_number(Writer& to, const char* before, json::Raw object, const char* key)
 {
     if (const auto number = json::number(json::member(object, key)))
-        to.put(before).decimal(*number);
+        to.compose("%%", before, *number);
 }
 
 /// `2026-11-24T10:00:00.123Z  web  exited, code 1`
@@ -42,7 +42,7 @@ bool show_event(std::string_view line)
     }
     const std::string_view event = word(line, "event"), service = word(line, "service"), signal = word(line, "signal"),
                            reason = word(line, "reason");
-    text.put(service).put(service.empty() ? "" : "  ").put(event);
+    text.compose("%%%", service, service.empty() ? "" : "  ", event);
     if (event == "lost")
         put_number(text, " ", line, "count");
     if (event == "started" || event == "restarted")
@@ -51,9 +51,9 @@ bool show_event(std::string_view line)
         put_number(text, ", restarts ", line, "restarts");
     put_number(text, ", code ", line, "code");
     if (!signal.empty())
-        text.put(", SIG").put(signal);
+        text.compose(", SIG", signal);
     if (!reason.empty())
-        text.put(": ").put(reason);
+        text.compose(": ", reason);
     buffer[text.text().size()] = '\n';
     print({buffer, text.text().size() + 1});
     return !output_failed();

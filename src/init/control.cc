@@ -77,8 +77,9 @@ void Control::listen(bool wanted)
 
 void Control::hear_listener(Pid1& init)
 {
-    auto* const free =
-        std::find_if(clients_, clients_ + places, [](const Client& c) { return c.phase == Phase::Free; });
+    Client* free = clients_;
+    while (free != clients_ + places && free->phase != Phase::Free)
+        ++free;
     pressed_ = free == clients_ + places;
     if (pressed_) {
         listen(false);
@@ -247,7 +248,7 @@ void Control::begin_answer(Pid1& init, std::uint32_t place)
     if (whole)
         obey(init, client, reply, line.substr(0, line.size() - 1));
     else
-        put_refusal(reply, "the request is longer than 4096 bytes");
+        put_refusal(reply, "the request is longer than 4096 bytes"_p);
     client.complete = client.answer == Answer::Plain;
     client.used = static_cast<std::uint16_t>(reply.text().size());
     std::memcpy(start, text, client.used);

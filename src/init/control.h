@@ -95,7 +95,7 @@ private:
     // requests.cc
     static constexpr std::string_view agreed = "{\"ok\":true}\n";
     /// The last line of an answer that says no. `what` may be anything a client wrote.
-    static void put_refusal(Writer& reply, std::string_view why, std::string_view what = {});
+    static void put_refusal(Writer& reply, Phrase why, std::string_view what = {});
     void obey(Pid1& init, Client& client, Writer& reply, std::string_view line);
     bool may_follow() const;
     void fill(Pid1& init, Client& client, Writer& reply) const;

@@ -51,7 +51,7 @@ bool Pid1::begin_end()
     (void)os::pwrite(plan.exit_file, line.text().data(), line.text().size(), 0);
     // Now: whatever becomes of us while the orphans end, this is how it ended.
     if (foreground())
-        say(static_cast<char>(ChannelLetter::Ended), {Decimal(end_code_)});
+        say(static_cast<char>(ChannelLetter::Ended), Decimal(end_code_));
 
     end_deadline_ = now + look_interval;
     if (entry != nullptr)

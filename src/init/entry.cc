@@ -74,14 +74,14 @@ void ask_for_orphans(Entry& entry)
         if (asked.ok())
             return;
         char buffer[description_capacity];
-        tell(entry, Level::Warning, {describe(asked.error(), buffer, sizeof buffer)});
+        tell(entry, Level::Warning, "", describe(asked.error(), buffer, sizeof buffer));
         entry.subreaper = false;
     }
     // Whoever executed us may have been one, which the exec keeps.
     int is_subreaper = 0;
     (void)os::prctl(PR_GET_CHILD_SUBREAPER, reinterpret_cast<unsigned long>(&is_subreaper), 0, "look at ourselves"_p);
     if (is_subreaper == 0 && entry.peer->not_first != nullptr)
-        tell(entry, Level::Warning, {entry.peer->not_first});
+        tell(entry, Level::Warning, entry.peer->not_first);
 }
 
 /// False: the parent is gone already. One in another PID namespace is 0 before and after, and tells us nothing.
@@ -94,7 +94,7 @@ bool follow_parent(const Entry& entry)
         os::prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(entry.parent_death), 0, "set the parent-death signal"_p);
     if (!armed.ok()) {
         char buffer[description_capacity];
-        tell(entry, Level::Warning, {describe(armed.error(), buffer, sizeof buffer)});
+        tell(entry, Level::Warning, "", describe(armed.error(), buffer, sizeof buffer));
     }
     return ::getppid() == parent;
 }
@@ -105,7 +105,7 @@ void leave_terminal(const Entry& entry)
 {
     const auto left = os::ioctl(STDIN_FILENO, TIOCNOTTY, std::uint64_t{0}, "leave the terminal"_p);
     if (!left.ok())
-        tell(entry, Level::Debug, {"Unable to detach from controlling tty (errno=", Decimal(left.number()), ")."});
+        tell(entry, Level::Debug, "Unable to detach from controlling tty (errno=%)."_p, left.number());
 }
 
 /// Standard error is the command's as well, and so is whether writing to it blocks. Opened anew, where it is a pipe or a
@@ -113,7 +113,7 @@ void leave_terminal(const Entry& entry)
 void open_error(Entry& entry)
 {
     const auto status = os::fstat(STDERR_FILENO);
-    if (!status.ok() || !(S_ISFIFO(status.value().st_mode) || ::isatty(STDERR_FILENO) != 0))
+    if (!status.ok() || !(S_ISFIFO(status.value().st_mode) || os::is_terminal(STDERR_FILENO)))
         return;
     if (Opened anew = os::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY); anew.ok())
         entry.error = anew.value().release();
@@ -174,7 +174,7 @@ int run_entry(Entry& entry)
         Fd(entry.plan).reset();
         if (!mapped.ok()) {
             char buffer[description_capacity];
-            tell(entry, Level::Fatal, {describe(mapped.error(), buffer, sizeof buffer)});
+            tell(entry, Level::Fatal, "", describe(mapped.error(), buffer, sizeof buffer));
             return own_failure;
         }
         plan = mapped.value();
@@ -184,11 +184,11 @@ int run_entry(Entry& entry)
     if (code.ok())
         return code.value();
     char buffer[description_capacity];
-    tell(entry, Level::Fatal, {describe(code.error(), buffer, sizeof buffer)});
+    tell(entry, Level::Fatal, "", describe(code.error(), buffer, sizeof buffer));
     return own_failure;
 }
 
-void tell(const Entry& entry, Level level, std::initializer_list<std::string_view> parts)
+void tell_values(const Entry& entry, Level level, const char* pattern, values::Kinds kinds, ...)
 {
     if (level > entry.level)
         return;
@@ -204,8 +204,10 @@ void tell(const Entry& entry, Level level, std::initializer_list<std::string_vie
             line.put(entry.peer->levels[static_cast<unsigned>(level)]);
         named = named || *letter == '%';
     }
-    for (const std::string_view part : parts)
-        line.put(part);
+    std::va_list given;
+    va_start(given, kinds);
+    line.put_all(pattern, kinds, given);
+    va_end(given);
     const std::size_t size = line.text().size();
     buffer[size] = '\n';
     write_error(entry, {buffer, size + 1});

@@ -65,7 +65,13 @@ struct Entry {
 /// close-on-exec are the command's.
 int run_entry(Entry& entry);
 
+void tell_values(const Entry& entry, Level level, const char* pattern, values::Kinds kinds, ...);
 /// Says a line on standard error in the peer's way, if it is to be said at this level, and only if nobody has to be waited for.
-void tell(const Entry& entry, Level level, std::initializer_list<std::string_view> parts);
+/// What is said is what `compose` would make of the rest.
+template <typename... Values>
+[[gnu::always_inline]] inline void tell(const Entry& entry, Level level, Phrase pattern, const Values&... given)
+{
+    tell_values(entry, level, pattern.kept(), values::kinds_of<Values...>(), values::pass(given)...);
+}
 
 }  // namespace vial

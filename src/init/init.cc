@@ -349,16 +349,17 @@ void Pid1::drain_outputs()
     }
 }
 
-void Pid1::note(ServiceIndex index, std::initializer_list<std::string_view> parts)
+void Pid1::note_values(ServiceIndex index, const char* pattern, values::Kinds kinds, ...)
 {
-    log.note(os::realtime_ms(), service_name(index), parts);
-    if (entry == nullptr || entry->command != nullptr)
-        return;
-    // What the log keeps, it has put together already.
-    Writer line(scratch, Log::page);
-    for (const std::string_view part : parts)
-        line.put(part);
-    tell(*entry, Level::Info, {service_name(index), ": ", line.text()});
+    char buffer[Log::note_bytes];
+    Writer text(buffer, sizeof buffer);
+    std::va_list given;
+    va_start(given, kinds);
+    text.put_all(pattern, kinds, given);
+    va_end(given);
+    log.note(os::realtime_ms(), service_name(index), text.text());
+    if (entry != nullptr && entry->command == nullptr)
+        tell(*entry, Level::Info, "%: %", service_name(index), text.text());
 }
 
 void follow_launcher(bool follow)
@@ -366,14 +367,12 @@ void follow_launcher(bool follow)
     (void)os::prctl(PR_SET_PDEATHSIG, follow ? SIGKILL : 0, 0, "follow the launcher"_p);
 }
 
-void Pid1::say(char letter, std::initializer_list<std::string_view> parts) const
+void Pid1::say(char letter, std::string_view text) const
 {
     if (channel_ < 0)
         return;
     Writer writer(scratch, channel_message);
-    writer.put(letter);
-    for (const std::string_view part : parts)
-        writer.put(part);
+    writer.put(letter).put(text);
     (void)os::send(channel_, scratch, writer.text().size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

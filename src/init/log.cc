@@ -64,8 +64,8 @@ void Log::write_prepared(std::size_t bytes, std::int64_t at, std::string_view se
     }
     char head[log_head_bytes];
     Writer line(head, sizeof head);
-    line.decimal(at).put(' ').put(service.substr(0, 120)).put(' ').put(static_cast<char>(stream)).put(' ');
-    line.decimal(static_cast<std::int64_t>(bytes)).put('\n');
+    const auto kind = static_cast<char>(stream);
+    line.compose("% % % %\n", at, service.substr(0, 120), std::string_view(&kind, 1), bytes);
     const std::size_t head_bytes = line.text().size();
     char* start = data() - head_bytes;
     std::memcpy(start, head, head_bytes);
@@ -82,13 +82,11 @@ void Log::write_prepared(std::size_t bytes, std::int64_t at, std::string_view se
         header.dropped += bytes;
 }
 
-void Log::note(std::int64_t at, std::string_view service, std::initializer_list<std::string_view> parts)
+void Log::note(std::int64_t at, std::string_view service, std::string_view text)
 {
-    Writer text(data(), std::min<std::size_t>(room(), 600));
-    for (const std::string_view part : parts)
-        text.put(part);
-    text.put('\n');
-    write_prepared(text.text().size(), at, service, LogStream::Note);
+    Writer line(data(), std::min<std::size_t>(room(), note_bytes));
+    line.put(text).put('\n');
+    write_prepared(line.text().size(), at, service, LogStream::Note);
 }
 
 bool Log::next(LogCursor& cursor, LogRecord& record, std::size_t most) const

@@ -23,6 +23,7 @@ public:
     /// A record's data is put here, `write_prepared` puts its line before it: one page serves all services.
     static constexpr std::size_t page = 4096;
     static constexpr std::size_t data_bytes = page - log_head_bytes;
+    static constexpr std::size_t note_bytes = 600;  ///< the longest remark of PID 1's own, with its newline
 
     /// Goes on where the newer of the two segments ends. Descriptors of -1 or a useless size: nothing is
     /// kept, all is dropped. `buffer`: one page, for as long as the log lives.
@@ -34,7 +35,7 @@ public:
     std::size_t room() const;
     void write_prepared(std::size_t bytes, std::int64_t at, std::string_view service, LogStream stream);
     /// PID 1's own remark about a service; ends in a newline.
-    void note(std::int64_t at, std::string_view service, std::initializer_list<std::string_view> parts);
+    void note(std::int64_t at, std::string_view service, std::string_view text);
 
     /// Lets readers see what was written since the last time.
     void commit();

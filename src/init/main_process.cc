@@ -50,7 +50,7 @@ void take_place(const Entry& entry)
     if (entry.standing == Standing::OwnSession) {
         const auto made = os::setsid();
         (void)os::ioctl(STDIN_FILENO, TIOCSCTTY, std::uint64_t{0}, "take the terminal"_p);
-        tell(entry, Level::Debug, {made.ok() ? "setsid complete." : "Unable to setsid."});
+        tell(entry, Level::Debug, made.ok() ? "setsid complete."_p : "Unable to setsid."_p);
     } else if (entry.standing == Standing::OwnGroup) {
         Fd terminal;
         const bool foreground = in_foreground(terminal);
@@ -171,7 +171,7 @@ void Pid1::let_go(pid_t pid)
         (void)os::chdir("/");
     }
     main_group_ = pid;
-    tell(*entry, Level::Info, {"Child spawned with PID ", Decimal(pid), "."});
+    tell(*entry, Level::Info, "Child spawned with PID %."_p, pid);
 }
 
 // --- Signals ---
@@ -206,7 +206,7 @@ void Pid1::pass_on(int number, int code, pid_t sender)
         return;
     const bool left_terminal = entry->standing == Standing::OwnSession && (number == SIGHUP || number == SIGCONT);
     if (left_terminal && code <= 0 && sender == ::getpid()) {
-        tell(*entry, Level::Debug, {"Ignoring tty hand-off signal ", Decimal(number), "."});
+        tell(*entry, Level::Debug, "Ignoring tty hand-off signal %."_p, number);
         return;
     }
     const bool suspends = in(suspending, number);
@@ -217,7 +217,7 @@ void Pid1::pass_on(int number, int code, pid_t sender)
         return;
     if (suspends) {
         // CONT wakes us, and is passed on as well. As PID 1 we cannot be stopped, and go on.
-        tell(*entry, Level::Debug, {"Suspending self due to TTY signal."});
+        tell(*entry, Level::Debug, "Suspending self due to TTY signal."_p);
         (void)os::kill(::getpid(), SIGSTOP);
     }
 }
@@ -226,9 +226,9 @@ void Pid1::pass_on(int number)
 {
     const int as = number ^ entry->rewritten[number];
     if (as != number)
-        tell(*entry, Level::Debug, {"Translating signal ", Decimal(number), " to ", Decimal(as), "."});
+        tell(*entry, Level::Debug, "Translating signal % to %."_p, number, as);
     if (as == 0) {
-        tell(*entry, Level::Debug, {"Not forwarding signal ", Decimal(number), " to children (ignored)."});
+        tell(*entry, Level::Debug, "Not forwarding signal % to children (ignored)."_p, number);
         return;
     }
     if (runtimes[0].exec_report >= 0) {
@@ -248,7 +248,7 @@ void Pid1::pass_on(int number)
     if (pid > 0 && (!sent || ::getpgid(pid) != main_group_))
         sent |= os::kill(pid, as).ok();
     forwarded += sent;
-    tell(*entry, Level::Debug, {"Forwarded signal ", Decimal(as), " to children."});
+    tell(*entry, Level::Debug, "Forwarded signal % to children."_p, as);
 }
 
 /// What comes before the exec would meet nobody who could heed it, and end the command before it has begun.
@@ -263,12 +263,12 @@ void Pid1::pass_on_held()
 void Pid1::tell_reaped(const os::Exited& exited, bool main) const
 {
     if (!main && entry->tell_reaped)
-        tell(*entry, Level::Warning, {"Reaped zombie process with pid=", Decimal(exited.pid)});
+        tell(*entry, Level::Warning, "Reaped zombie process with pid=%"_p, exited.pid);
     else
         tell(*entry, Level::Debug,
-             {"A child with PID ", Decimal(exited.pid),
-              exited.code == CLD_EXITED ? " exited with exit status " : " was terminated by signal ",
-              Decimal(exited.status), "."});
+             exited.code == CLD_EXITED ? "A child with PID % exited with exit status %."_p
+                                       : "A child with PID % was terminated by signal %."_p,
+             exited.pid, exited.status);
 }
 
 namespace {
@@ -278,7 +278,7 @@ namespace {
 void signal_children(int proc, int number)
 {
     char path[64] = {};
-    Writer(path, sizeof path - 1).decimal(::getpid()).put("/task/").decimal(::getpid()).put("/children");
+    Writer(path, sizeof path - 1).compose("%/task/%/children", ::getpid(), ::getpid());
     if (const Opened list = os::open_within(proc, path, O_RDONLY | O_NONBLOCK); list.ok())
         (void)signal_listed(list.value().get(), number);
 }
@@ -305,7 +305,7 @@ bool Pid1::end_of_main()
     end_code_ = status ^ entry->remapped[status];
     if (entry->peer->term_at_end)
         pass_on(SIGTERM);
-    tell(*entry, Level::Info, {"Child exited with status ", Decimal(status), ". Goodbye."});
+    tell(*entry, Level::Info, "Child exited with status %. Goodbye."_p, status);
     if (entry->grace == 0)
         return true;
     end_kill_ = now + entry->grace;

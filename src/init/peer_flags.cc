@@ -131,7 +131,7 @@ int Reader::read_flag(const PeerFlag& flag, const char* value)
     case PeerAct::ParentDeath:
         entry_.parent_death = tini_signal(value);
         if (entry_.parent_death == 0) {
-            tell(entry_, Level::Fatal, {"Not a valid option for -p: ", value});
+            tell(entry_, Level::Fatal, "Not a valid option for -p: "_p, value);
             return wrong;
         }
         break;
@@ -140,7 +140,7 @@ int Reader::read_flag(const PeerFlag& flag, const char* value)
         const char* rest = after_number(value, code);
         // Nothing at all is 0.
         if (*(rest != nullptr ? rest : value) != '\0' || code > 255) {
-            tell(entry_, Level::Fatal, {"Not a valid option for -e: ", value});
+            tell(entry_, Level::Fatal, "Not a valid option for -e: "_p, value);
             return wrong;
         }
         entry_.remapped[code] = static_cast<std::uint8_t>(code);
@@ -276,7 +276,7 @@ int Reader::read_environment()
         if (find_variable(::environ, "CATATONIT_DEBUG") != nullptr)
             entry_.level = Level::Debug;
         if (find_variable(::environ, "CATATONIT_LOG") != nullptr) {
-            tell(entry_, Level::Fatal, {"CATATONIT_LOG is reserved for future use"});
+            tell(entry_, Level::Fatal, "CATATONIT_LOG is reserved for future use"_p);
             return wrong;
         }
         break;
@@ -306,7 +306,7 @@ int Reader::run()
         entry_.command = nullptr;
     } else if (entry_.command == nullptr) {
         if (which() == Catatonit)
-            tell(entry_, Level::Fatal, {"missing program name"});
+            tell(entry_, Level::Fatal, "missing program name"_p);
         print(STDERR_FILENO, program_.no_command.kept() != nullptr ? program_.no_command : program_.help, words_[0]);
         return wrong;
     }

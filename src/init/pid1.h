@@ -131,7 +131,12 @@ public:
     std::string_view service_name(ServiceIndex index) const { return plan.text(plan.all_services()[index].name); }
     /// Services' output is not kept.
     bool foreground() const { return (plan.flags & PlanForeground) != 0; }
-    void note(ServiceIndex index, std::initializer_list<std::string_view> parts);
+    /// Remarks on a service, for its log: what `compose` would make.
+    template <typename... Values>
+    [[gnu::always_inline]] void note(ServiceIndex index, Phrase pattern, const Values&... given)
+    {
+        note_values(index, pattern.kept(), values::kinds_of<Values...>(), values::pass(given)...);
+    }
 
 private:
     static constexpr Milliseconds most_patience = 20;
@@ -146,7 +151,8 @@ private:
     /// So many are on their way to their exec that the next ones wait for them; for a while, since one may hang there.
     bool is_crowded() const { return reports_ >= Supervisor::start_batch && now < last_start_ + most_patience; }
     void settle(ServiceIndex index, int code, std::string_view failure);
-    void say(char letter, std::initializer_list<std::string_view> parts) const;
+    void note_values(ServiceIndex index, const char* pattern, values::Kinds kinds, ...);
+    void say(char letter, std::string_view text) const;
     void tell_launcher();
     [[noreturn]] void become(ServiceIndex index);
     Error execute(ServiceIndex index, const ServiceProgram& program, int output, bool is_task);

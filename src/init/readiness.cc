@@ -74,7 +74,7 @@ Result<void> Pid1::open_notify_socket(ServiceIndex index)
         made_notify_ = made.ok();
         notify_ = TRY(os::openat(notify_parent_, notify_name, O_PATH | O_DIRECTORY)).release();
     }
-    path.put(notify_directory).put('/').put(service_name(index));
+    path.compose("%/%", notify_directory, service_name(index));
     Fd socket = TRY(os::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
     TRY(os::fchmod(socket.get(), 0600));  // becomes the mode of the file
     const auto* const name = reinterpret_cast<const sockaddr*>(&address);
@@ -237,7 +237,7 @@ void Pid1::hear_word(ServiceIndex index, std::string_view key, std::string_view 
     else if (key == "RELOADING" && value == "1")
         supervisor.reloading(index, now);
     else if (key == "STATUS")
-        note(index, {"status: ", value.substr(0, 200)});
+        note(index, "status: ", value.substr(0, 200));
     else if (key == "MAINPID")
         hear_main(index, parse_number(value).value_or(0));
 }
@@ -310,7 +310,7 @@ Result<pid_t> Pid1::find_main(ServiceIndex index)
     // Who writes it a moment later is in time; from then on somebody may wonder what is the matter.
     if (pid.failed() && supervisor.service(index).misses == 5) {
         char buffer[description_capacity];
-        note(index, {describe(pid.error(), buffer, sizeof buffer), "; still trying"});
+        note(index, "%; still trying"_p, describe(pid.error(), buffer, sizeof buffer));
     }
     return pid;
 }

@@ -37,7 +37,7 @@ enum class Verb : std::uint8_t {
 enum class Named : std::uint8_t { None, Maybe, One };
 
 struct Request {
-    std::string_view word;
+    const char* word;
     Verb verb;
     Named service;
 };
@@ -64,11 +64,11 @@ ServiceIndex find_service(const Pid1& init, std::string_view name)
 
 }  // namespace
 
-void Control::put_refusal(Writer& reply, std::string_view why, std::string_view what)
+void Control::put_refusal(Writer& reply, Phrase why, std::string_view what)
 {
     char text[160];
     Writer words(text, sizeof text);
-    words.put(why).put(what.substr(0, 64));
+    words.compose(why, what.substr(0, 64));
     reply.put("{\"ok\":false,\"error\":").quoted(words.text()).put("}\n");
 }
 
@@ -184,27 +184,28 @@ bool Control::may_follow() const
 void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
 {
     const std::string_view word = take_word(line);
-    const Request* const end = std::end(requests);
-    const Request* const request = std::find_if(requests, end, [&](const Request& each) { return each.word == word; });
-    if (request == end)
-        return put_refusal(reply, "unknown request: ", word);
+    const Request* request = requests;
+    while (request != std::end(requests) && word != request->word)
+        ++request;
+    if (request == std::end(requests))
+        return put_refusal(reply, "unknown request: "_p, word);
 
     int signal = 0;
     if (request->verb == Verb::Signal) {
         const std::string_view text = take_word(line);
         const auto number = parse_signal(text);
         if (!number)
-            return put_refusal(reply, "not a signal: ", text);
+            return put_refusal(reply, "not a signal: "_p, text);
         signal = *number;
     }
     const std::string_view name = take_word(line);
     if (!take_word(line).empty() || (request->service == Named::None && !name.empty()))
-        return put_refusal(reply, "too many words after ", word);
+        return put_refusal(reply, "too many words after "_p, word);
     if (name.empty() && request->service == Named::One)
-        return put_refusal(reply, "no service was named after ", word);
+        return put_refusal(reply, "no service was named after "_p, word);
     const ServiceIndex index = name.empty() ? none : find_service(init, name);
     if (!name.empty() && index == none)
-        return put_refusal(reply, "no such service: ", name);
+        return put_refusal(reply, "no such service: "_p, name);
 
     bool possible = true;
     switch (request->verb) {
@@ -231,7 +232,7 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         break;
     case Verb::Signal:
         if (!(index == none ? init.forward(signal) : init.forward(signal, index)))
-            return put_refusal(reply, "nothing is running");
+            return put_refusal(reply, "nothing is running"_p);
         break;
     case Verb::Reload: {
         // Without a name: all that can.
@@ -240,19 +241,19 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         for (ServiceIndex each = index == none ? 0 : index; each < count; each++)
             any |= init.supervisor.reload(each, init.now);
         if (!any)
-            return put_refusal(reply, "it is not ready: ", name);
+            return put_refusal(reply, "it is not ready: "_p, name);
         break;
     }
     case Verb::Events:
     case Verb::Ready:
         if (&client != &clients_[places] && !may_follow())
-            return put_refusal(reply, "too many follow already");
+            return put_refusal(reply, "too many follow already"_p);
         client.answer = request->verb == Verb::Ready ? Answer::Ready : Answer::Events;
         client.next = init.events.first();
         return;
     case Verb::Logs:
         if (!init.log.kept())
-            return put_refusal(reply, "no log is kept");
+            return put_refusal(reply, "no log is kept"_p);
         client.answer = Answer::Logs;
         client.service = index;
         return;
@@ -260,7 +261,7 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         break;
     }
     if (!possible)
-        return put_refusal(reply, "the container is stopping");
+        return put_refusal(reply, "the container is stopping"_p);
     reply.put(agreed);
 }
 

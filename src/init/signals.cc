@@ -39,9 +39,8 @@ VIAL_AT_REST void Pid1::wait_signal()
 void Pid1::hear_signal(int number, int code, pid_t sender)
 {
     if (entry != nullptr && entry->level == Level::Debug)
-        tell(*entry, Level::Debug,
-             {number == SIGCHLD && !entry->peer->term_at_end ? "Received SIGCHLD, " : "Received ", "signal ",
-              Decimal(number), "."});
+        tell(*entry, Level::Debug, "Received %signal %."_p,
+             number == SIGCHLD && !entry->peer->term_at_end ? "SIGCHLD, " : "", number);
     if (number == SIGCHLD) {
         reap_again_ = true;
         return;

@@ -138,10 +138,10 @@ Result<pid_t> Pid1::start(ServiceIndex index)
     if (!pid.ok()) {
         char buffer[description_capacity];
         const std::string_view why = describe(pid.error(), buffer, sizeof buffer);
-        note(index, {why, "; trying again"});
+        note(index, "%; trying again"_p, why);
         if (entry != nullptr &&
             (main || tells_refusal(supervisor.service(index).refusals) || pid.number() != runtime.refusal))
-            tell(*entry, Level::Warning, {main ? "" : service_name(index), main ? "" : ": ", why, "; trying again"});
+            tell(*entry, Level::Warning, "%%%; trying again"_p, main ? "" : service_name(index), main ? "" : ": ", why);
     }
     runtime.refusal = pid.number();
     return pid;
@@ -248,7 +248,7 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
         return;
     }
     const std::string_view failure = said.substr(1);
-    note(index, {failure});
+    note(index, "", failure);
     settle(index, static_cast<unsigned char>(said[0]), failure);
 }
 
@@ -257,12 +257,15 @@ void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
 {
     if (told_ || code == 0 || quit_ >= 0)
         return;
-    const bool several = plan.service_count > 1;
+    char buffer[channel_message];
+    Writer text(buffer, sizeof buffer);
+    if (plan.service_count > 1)
+        text.compose("%: ", service_name(index));
+    text.put(failure);
     if (entry != nullptr)
-        tell(*entry, Level::Fatal, {several ? service_name(index) : "", several ? ": " : "", failure});
+        tell(*entry, Level::Fatal, "", text.text());
     else
-        say(static_cast<char>(ChannelLetter::ServiceFailed),
-            {several ? service_name(index) : "", several ? ": " : "", failure});
+        say(static_cast<char>(ChannelLetter::ServiceFailed), text.text());
     quit_ = code;
 }
 
@@ -276,8 +279,12 @@ bool was_refused(const Service& service)
 void Pid1::tell_launcher()
 {
     const std::span<const Service> services = supervisor.services();
-    if (quit_ >= 0 || std::any_of(services.begin(), services.end(), was_refused))
+    if (quit_ >= 0)
         return;
+    for (const Service& service : services) {
+        if (was_refused(service))
+            return;
+    }
     told_ = true;
     many_pages_ = true;
     if (entry != nullptr)
@@ -370,18 +377,18 @@ void Pid1::changed(ServiceIndex index, ServiceState before)
     put_reason(*this, index, why);
     if (!ran || service.pid != 0 || (!again && !failed)) {
         if (failed)
-            note(index, {why.text()});
+            note(index, "", why.text());
         return;
     }
     if (service.reason > Reason::Ended)
-        note(index, {why.text()});
+        note(index, "", why.text());
     const Ending& last = service.last;
-    const std::string_view outlook = again ? "; it will be started again" : "";
+    const char* const outlook = again ? "; it will be started again" : "";
     char digits[16];
     if (last.signal != 0)
-        note(index, {"killed by SIG", signal_name(last.signal, digits), last.oom ? ", out of memory" : "", outlook});
+        note(index, "killed by SIG%%%", signal_name(last.signal, digits), last.oom ? ", out of memory" : "", outlook);
     else
-        note(index, {"exited with code ", Decimal(last.code), outlook});
+        note(index, "exited with code %%", last.code, outlook);
 }
 
 }  // namespace vial

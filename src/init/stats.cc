@@ -173,7 +173,7 @@ void put_reason(const Pid1& init, ServiceIndex index, Writer& out)
     else
         out.put(reason_text(service.reason));
     if (service.reason == Reason::Requirement)
-        out.put(init.service_name(init.supervisor.failed_requirement(index))).put(", which failed");
+        out.compose("%, which failed"_p, init.service_name(init.supervisor.failed_requirement(index)));
 }
 
 void put_container_status(const Pid1& init, Writer& out)

@@ -22,7 +22,7 @@ Result<pid_t> Pid1::start_task(ServiceIndex index, Task task)
     auto pid = os::clone({});
     if (pid.failed()) {
         char buffer[description_capacity];
-        note(index, {describe(pid.error(), buffer, sizeof buffer)});
+        note(index, "", describe(pid.error(), buffer, sizeof buffer));
     } else if (pid.value() == 0) {
         const PlanCommand& command = plan.commands(plan.all_services()[index].tasks)[command_index(task)];
         const auto joined = join_leaf(plan, plan.all_services()[index]);
@@ -55,9 +55,9 @@ void Pid1::task_exited(ServiceIndex index, int code)
     const std::string_view name = names[static_cast<unsigned>(service.task)];
     if (code != 0 && !name.empty()) {
         if (service.overdue)
-            note(index, {name, " took too long, and was killed"});
+            note(index, "% took too long, and was killed"_p, name);
         else
-            note(index, {name, " exited with code ", Decimal(code)});
+            note(index, "% exited with code %"_p, name, code);
     }
     supervisor.task_ended(index, code == 0, now);
 }

@@ -69,7 +69,7 @@ TEST_CASE("log: what is written is read, with who and when")
 {
     Written log(4096);
     log.put("hello\n");
-    log.log.note(2000, "db", {"killed by SIG", "KILL"});
+    log.log.note(2000, "db", "killed by SIGKILL");
     log.log.commit();
     LogReader reader = log.reader();
     LogRecord record;
