@@ -49,10 +49,10 @@ bool skip_number(Raw& rest)
 }
 
 /// The value of \u's four digits.
-std::optional<std::uint32_t> take_code(Raw& rest)
+Maybe<std::uint32_t> take_code(Raw& rest)
 {
     if (rest.size() < 4)
-        return std::nullopt;
+        return {};
     std::uint32_t code = 0;
     for (const char letter : rest.substr(0, 4)) {
         const char lower = static_cast<char>(letter | 0x20);
@@ -61,7 +61,7 @@ std::optional<std::uint32_t> take_code(Raw& rest)
         else if (lower >= 'a' && lower <= 'f')
             code = code << 4 | static_cast<std::uint32_t>(lower - 'a' + 10);
         else
-            return std::nullopt;
+            return {};
     }
     rest.remove_prefix(4);
     return code;
@@ -261,11 +261,11 @@ Raw next_member(Raw& rest, Raw& key)
     return {};
 }
 
-std::optional<std::int64_t> number(Raw value)
+Maybe<std::int64_t> number(Raw value)
 {
     Raw rest = value;
     if (!skip_number(rest) || !rest.empty())
-        return std::nullopt;
+        return {};
     const bool negative = value[0] == '-';
     value.remove_prefix(negative ? 1 : 0);
     // The most negative number is the one whose amount does not fit.
@@ -273,24 +273,24 @@ std::optional<std::int64_t> number(Raw value)
         return INT64_MIN;
     const auto amount = parse_number(value);
     if (!amount)
-        return std::nullopt;
+        return {};
     return negative ? -*amount : *amount;
 }
 
-std::optional<bool> boolean(Raw value)
+Maybe<bool> boolean(Raw value)
 {
     if (value == "true")
         return true;
     if (value == "false")
         return false;
-    return std::nullopt;
+    return {};
 }
 
-std::optional<Text> string(Raw value)
+Maybe<Text> string(Raw value)
 {
     Builder text;
     if (!take_string(value, &text) || !value.empty())
-        return std::nullopt;
+        return {};
     return Text(text);
 }
 

@@ -10,7 +10,6 @@
 #include "base/text.h"
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 namespace vial::json {
@@ -28,9 +27,9 @@ Raw next_element(Raw& rest);
 /// Walks an object in the same way: the next member's value, and its key as it is written.
 Raw next_member(Raw& rest, Raw& key);
 
-std::optional<std::int64_t> number(Raw value);  ///< whole numbers in range; no fractions
-std::optional<bool> boolean(Raw value);
+Maybe<std::int64_t> number(Raw value);  ///< whole numbers in range; no fractions
+Maybe<bool> boolean(Raw value);
 /// The text of a string value, escapes resolved.
-std::optional<Text> string(Raw value);
+Maybe<Text> string(Raw value);
 
 }  // namespace vial::json

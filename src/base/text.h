@@ -7,13 +7,13 @@
 /// caller's buffer and takes no memory (PID 1). The readers accept exactly what they document and nothing around it.
 
 #include "base/list.h"
+#include "base/maybe.h"
 #include "base/packed.h"
 
 #include <concepts>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 namespace vial {
@@ -209,13 +209,13 @@ std::string_view take_word(std::string_view& rest);
 const char* find_variable(char* const* environment, std::string_view name);
 
 /// A whole decimal number, 0 to 2^63-1, digits only, no sign and no blanks.
-std::optional<std::int64_t> parse_number(std::string_view text);
+Maybe<std::int64_t> parse_number(std::string_view text);
 /// Bytes: `4096`, `64K`, `16M`, `2G`, `1T` (powers of 1024, optional `B` or `iB`: `16MiB`), as in systemd.
-std::optional<std::int64_t> parse_size(std::string_view text);
+Maybe<std::int64_t> parse_size(std::string_view text);
 /// Milliseconds: `500ms`, `10s`, `5min`/`5m`, `2h`, `1d`, sums like `1m30s`; a bare number is seconds.
-std::optional<std::int64_t> parse_duration(std::string_view text);
+Maybe<std::int64_t> parse_duration(std::string_view text);
 /// A signal by number (1-64) or name, with or without `SIG`: `TERM`, `SIGUSR1`, `RTMIN+3`.
-std::optional<int> parse_signal(std::string_view text);
+Maybe<int> parse_signal(std::string_view text);
 /// `TERM` for 15, `RTMIN+1` for SIGRTMIN+1; the number itself lives in `scratch` where there is no name.
 std::string_view signal_name(int number, char (&scratch)[16]);
 /// What an errno means: `No such file or directory`.

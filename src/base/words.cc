@@ -25,14 +25,14 @@ bool is_blank(char letter)
 }
 
 /// Takes the digits off the front of `text`; nothing where there are none or too many.
-std::optional<std::int64_t> take_digits(std::string_view& text)
+Maybe<std::int64_t> take_digits(std::string_view& text)
 {
     if (text.empty() || !is_digit(text[0]))
-        return std::nullopt;
+        return {};
     std::int64_t number = 0;
     for (; !text.empty() && is_digit(text[0]); text.remove_prefix(1)) {
         if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, text[0] - '0', &number))
-            return std::nullopt;
+            return {};
     }
     return number;
 }
@@ -77,17 +77,17 @@ const char* find_variable(char* const* environment, std::string_view name)
     return nullptr;
 }
 
-std::optional<std::int64_t> parse_number(std::string_view text)
+Maybe<std::int64_t> parse_number(std::string_view text)
 {
     const auto number = take_digits(text);
-    return text.empty() ? number : std::nullopt;
+    return text.empty() ? number : Maybe<std::int64_t>();
 }
 
-std::optional<std::int64_t> parse_size(std::string_view text)
+Maybe<std::int64_t> parse_size(std::string_view text)
 {
     const auto number = take_digits(text);
     if (!number)
-        return std::nullopt;
+        return {};
     unsigned shift = 0;
     constexpr std::string_view units = "KMGT";
     const std::size_t unit = text.empty() ? units.npos : units.find(text[0]);
@@ -98,13 +98,13 @@ std::optional<std::int64_t> parse_size(std::string_view text)
             text = {};
     }
     if (!text.empty() && text != "B")
-        return std::nullopt;
+        return {};
     if (*number > largest >> shift)
-        return std::nullopt;
+        return {};
     return *number << shift;
 }
 
-std::optional<std::int64_t> parse_duration(std::string_view text)
+Maybe<std::int64_t> parse_duration(std::string_view text)
 {
     // What another one begins with stands behind it.
     struct Unit {
@@ -119,7 +119,7 @@ std::optional<std::int64_t> parse_duration(std::string_view text)
     do {
         auto number = take_digits(text);
         if (!number)
-            return std::nullopt;
+            return {};
         std::int64_t factor = first && text.empty() ? 1000 : 0;
         for (const Unit& unit : units) {
             if (factor == 0 && take_prefix(text, unit.name))
@@ -127,7 +127,7 @@ std::optional<std::int64_t> parse_duration(std::string_view text)
         }
         if (factor == 0 || __builtin_mul_overflow(*number, factor, &*number) ||
             __builtin_add_overflow(sum, *number, &sum))
-            return std::nullopt;
+            return {};
         first = false;
     } while (!text.empty());
     return sum;
@@ -164,7 +164,7 @@ constexpr SignalName signal_names[] = {
     {SIGABRT, "IOT"},      {SIGCHLD, "CLD"},    {SIGIO, "POLL"},
 };
 
-std::optional<int> realtime_signal(std::string_view text)
+Maybe<int> realtime_signal(std::string_view text)
 {
     int from;
     char sign;
@@ -173,24 +173,24 @@ std::optional<int> realtime_signal(std::string_view text)
     else if (take_prefix(text, "RTMAX"))
         from = last_realtime, sign = '-';
     else
-        return std::nullopt;
+        return {};
     if (text.empty())
         return from;
     if (text[0] != sign)
-        return std::nullopt;
+        return {};
     const auto offset = parse_number(text.substr(1));
     if (!offset || *offset > last_realtime - first_realtime)
-        return std::nullopt;
+        return {};
     return sign == '+' ? from + static_cast<int>(*offset) : from - static_cast<int>(*offset);
 }
 
 }  // namespace
 
-std::optional<int> parse_signal(std::string_view text)
+Maybe<int> parse_signal(std::string_view text)
 {
     if (const auto number = parse_number(text)) {
         if (*number < 1 || *number > last_realtime)
-            return std::nullopt;
+            return {};
         return static_cast<int>(*number);
     }
     take_prefix(text, "SIG");

@@ -130,7 +130,7 @@ Outcome read_outcome(Text name)
     if (!text.ok())
         return outcome;
     const std::string_view line = std::string_view(text.value()).substr(0, text.value().find('\n'));
-    const auto code = json::valid(line) ? json::number(json::member(line, "code")) : std::nullopt;
+    const auto code = json::valid(line) ? json::number(json::member(line, "code")) : Maybe<std::int64_t>();
     if (!code)
         return outcome;
     outcome.known = true;

@@ -33,7 +33,7 @@ Text read_rewrite(Entry& entry, std::string_view value)
 {
     std::string_view as = value;
     const auto from = parse_signal(take_until(as, ':'));
-    const auto to = as == "0" ? std::optional<int>(0) : parse_signal(as);
+    const auto to = as == "0" ? Maybe<int>(0) : parse_signal(as);
     if (!from || !to)
         return compose("--rewrite: expected SIGNAL:SIGNAL, found '%'"_p, value);
     if (*from == SIGKILL || *from == SIGSTOP || *from == SIGCHLD)

@@ -47,21 +47,21 @@ bool take_letter(std::string_view& text, std::string_view letters)
     return true;
 }
 
-std::optional<std::int64_t> parse_date(std::string_view text)
+Maybe<std::int64_t> parse_date(std::string_view text)
 {
     std::int64_t year, month, date, hour = 0, minute = 0, second = 0, fraction = 0;
     if (!take(text, 4, year) || !take_letter(text, "-") || !take(text, 2, month) || !take_letter(text, "-") ||
         !take(text, 2, date) || month < 1 || month > 12 || date < 1 || date > 31)
-        return std::nullopt;
+        return {};
     if (take_letter(text, "T ") && (!take(text, 2, hour) || !take_letter(text, ":") || !take(text, 2, minute)))
-        return std::nullopt;
+        return {};
     if (take_letter(text, ":") && !take(text, 2, second))
-        return std::nullopt;
+        return {};
     if (take_letter(text, ".") && !take(text, 3, fraction))
-        return std::nullopt;
+        return {};
     (void)take_letter(text, "Z");
     if (!text.empty() || hour > 23 || minute > 59 || second > 60)
-        return std::nullopt;
+        return {};
     const std::int64_t of_march = month > 2 ? month - 3 : month + 9;
     const std::int64_t days = days_to_march(month > 2 ? year : year - 1) + days_to_month(of_march) + date - 1;
     return (days * day + hour * 3600 + minute * 60 + second) * 1000 + fraction;
@@ -90,11 +90,11 @@ void put_moment(Writer& to, std::int64_t at)
     put(to, at % 1000, 3, 'Z');
 }
 
-std::optional<std::int64_t> parse_moment(std::string_view text, std::int64_t now)
+Maybe<std::int64_t> parse_moment(std::string_view text, std::int64_t now)
 {
     if (text.starts_with('@')) {
         const auto seconds = parse_number(text.substr(1));
-        return seconds && *seconds < INT64_MAX / 1000 ? std::optional(*seconds * 1000) : std::nullopt;
+        return seconds && *seconds < INT64_MAX / 1000 ? Maybe(*seconds * 1000) : Maybe<std::int64_t>();
     }
     if (const auto ago = parse_duration(text))
         return now > *ago ? now - *ago : 0;

@@ -13,6 +13,6 @@ void put_moment(Writer& to, std::int64_t at);
 
 /// Milliseconds since 1970 of a time as `moment` writes it, where the fraction, the seconds, the clock and the Z may be missing and
 /// a blank may stand for the T; of `@SECONDS` since 1970; or of a duration before `now`, as `10m`.
-std::optional<std::int64_t> parse_moment(std::string_view text, std::int64_t now);
+Maybe<std::int64_t> parse_moment(std::string_view text, std::int64_t now);
 
 }  // namespace vial

@@ -30,13 +30,13 @@ struct MountLine {
     std::string_view point, options;
 };
 
-std::optional<MountLine> take_mount_line(std::string_view& rest)
+Maybe<MountLine> take_mount_line(std::string_view& rest)
 {
     std::string_view line = take_until(rest, '\n');
     const auto id = parse_number(take_word(line));
     const auto parent = parse_number(take_word(line));
     if (!id || !parent)
-        return std::nullopt;
+        return {};
     take_word(line);  // major:minor
     take_word(line);  // root within the filesystem
     MountLine found{*id, *parent, take_word(line), {}};

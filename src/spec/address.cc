@@ -92,7 +92,7 @@ void put_hex(Builder& to, unsigned number)
 
 }  // namespace
 
-std::optional<IpAddress> parse_address(std::string_view text)
+Maybe<IpAddress> parse_address(std::string_view text)
 {
     IpAddress address;
     if (text.find(':') == std::string_view::npos) {
@@ -109,7 +109,7 @@ std::optional<IpAddress> parse_address(std::string_view text)
     return address;
 }
 
-std::optional<IpAddress> parse_network(std::string_view text)
+Maybe<IpAddress> parse_network(std::string_view text)
 {
     const std::size_t slash = text.find('/');
     if (slash == std::string_view::npos)

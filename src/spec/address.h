@@ -6,15 +6,14 @@
 #include "base/text.h"
 #include "spec/spec.h"
 
-#include <optional>
 #include <string_view>
 
 namespace vial {
 
 /// `10.0.3.2` or `fd00::2`; the prefix is set to the full length.
-std::optional<IpAddress> parse_address(std::string_view text);
+Maybe<IpAddress> parse_address(std::string_view text);
 /// `10.0.3.2/24`: the prefix length is required.
-std::optional<IpAddress> parse_network(std::string_view text);
+Maybe<IpAddress> parse_network(std::string_view text);
 /// Whether `address` lies in the network that `network` and its prefix describe.
 bool inside(const IpAddress& address, const IpAddress& network);
 /// The canonical text (RFC 5952), with `/prefix` where asked for.

@@ -38,7 +38,7 @@ bool same(std::string_view text, std::string_view name)
 
 }  // namespace
 
-std::optional<unsigned> parse_capability(std::string_view text)
+Maybe<unsigned> parse_capability(std::string_view text)
 {
     if (same(text.substr(0, 4), "CAP_"))
         text.remove_prefix(4);
@@ -47,7 +47,7 @@ std::optional<unsigned> parse_capability(std::string_view text)
         if (same(text, take_word(rest)))
             return bit;
     }
-    return std::nullopt;
+    return {};
 }
 
 std::string_view capability_name(unsigned bit)

@@ -3,8 +3,9 @@
 
 /// The names of the capabilities, see capabilities(7).
 
+#include "base/maybe.h"
+
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 namespace vial {
@@ -14,7 +15,7 @@ inline constexpr unsigned capability_count = 41;
 inline constexpr std::uint64_t all_capabilities = (std::uint64_t{1} << capability_count) - 1;
 
 /// The bit's number: `NET_ADMIN`, with or without `CAP_`, in upper or lower case.
-std::optional<unsigned> parse_capability(std::string_view text);
+Maybe<unsigned> parse_capability(std::string_view text);
 /// `NET_ADMIN` for 12; empty for a bit without a name.
 std::string_view capability_name(unsigned bit);
 

@@ -17,7 +17,7 @@ bool is_letter_or_digit(char letter)
     return (letter >= '0' && letter <= '9') || (lower >= 'a' && lower <= 'z');
 }
 
-std::optional<int> parse_hex_pair(std::string_view text)
+Maybe<int> parse_hex_pair(std::string_view text)
 {
     constexpr std::string_view digits = "0123456789abcdef";
     if (text.size() != 2)
@@ -147,7 +147,7 @@ bool parse_mac(std::string_view text, std::uint8_t (&mac)[6])
     return any != 0 && (mac[0] & 1) == 0;  // the lowest bit says multicast
 }
 
-std::optional<std::int32_t> parse_cpu(std::string_view text)
+Maybe<std::int32_t> parse_cpu(std::string_view text)
 {
     if (text.empty() || text.back() != '%')
         return {};
@@ -166,7 +166,7 @@ std::optional<std::int32_t> parse_cpu(std::string_view text)
     return static_cast<std::int32_t>(*whole * 10 + tenth);
 }
 
-std::optional<IdRange> parse_id_range(std::string_view text)
+Maybe<IdRange> parse_id_range(std::string_view text)
 {
     std::int64_t numbers[3];
     for (std::int64_t& number : numbers) {

@@ -9,7 +9,6 @@
 #include "spec/spec.h"
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -37,9 +36,9 @@ int word_index(std::string_view words, std::string_view word);
 /// `02:00:00:00:00:01`, of one device: neither multicast nor all zero.
 bool parse_mac(std::string_view text, std::uint8_t (&mac)[6]);
 /// Per mille of a processor: `150%`, `12.5%`; at least 1%.
-std::optional<std::int32_t> parse_cpu(std::string_view text);
+Maybe<std::int32_t> parse_cpu(std::string_view text);
 /// `INSIDE OUTSIDE COUNT`.
-std::optional<IdRange> parse_id_range(std::string_view text);
+Maybe<IdRange> parse_id_range(std::string_view text);
 
 /// One word of a mount's options and the member it sets.
 struct MountOption {

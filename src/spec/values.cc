@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
 
 namespace vial {
 
@@ -58,9 +57,9 @@ constexpr Phrase looks = "a table|"
 static_assert(std::count(looks.kept(), looks.kept() + std::char_traits<char>::length(looks.kept()), '|') ==
               static_cast<int>(Type::Seccomp));
 
-std::optional<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
+Maybe<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
 {
-    std::optional<std::int64_t> milliseconds;
+    Maybe<std::int64_t> milliseconds;
     bool negative = false;
     if (node.kind == Kind::Integer) {
         negative = node.number < 0;
@@ -107,7 +106,7 @@ bool takes_number(Type type)
 Taken read_id(const ReadContext& context, Index node, std::uint32_t& id)
 {
     const toml::Node& value = context.document[node];
-    std::optional<std::int64_t> number;
+    Maybe<std::int64_t> number;
     if (value.kind == Kind::Integer)
         number = value.number;
     else if (value.kind == Kind::String)
@@ -191,12 +190,12 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         as<bool>(member) = value.number != 0;
         return good_if(value.kind == Kind::Boolean);
     case Type::Limit: {
-        const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
+        const auto size = is_number ? Maybe(value.number) : parse_size(value.text);
         as<Bytes>(member) = is_max(value.text) ? unlimited : size.value_or(0);
         return good_if((size && *size >= range.low) || is_max(value.text));
     }
     case Type::Size: {
-        const auto size = is_number ? std::optional(value.number) : parse_size(value.text);
+        const auto size = is_number ? Maybe(value.number) : parse_size(value.text);
         as<Bytes>(member) = size.value_or(0);
         if (!size || (*size >= std::int64_t{range.low} * 1024 && *size <= std::int64_t{range.high} * 1024))
             return good_if(size.has_value());
