@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "base/arena.h"
 
+#include "base/events.h"
 #include "base/os.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace vial {
@@ -22,13 +22,13 @@ void* allocate(std::size_t size)
     if (size > left) {
         // What was left of the chunk before is lost: the pages of it that nobody touched cost nothing.
         left = size > chunk_size ? size : chunk_size;
-        void* chunk = ::mmap(nullptr, left, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (chunk == MAP_FAILED) {
+        auto chunk = os::map_memory(left);
+        if (!chunk.ok()) {
             constexpr std::string_view message = "vial: there is no memory\n";
             (void)os::write(STDERR_FILENO, message.data(), message.size());
             ::_exit(static_cast<int>(ExitCode::Failed));
         }
-        next = static_cast<char*>(chunk);
+        next = static_cast<char*>(chunk.value());
     }
     void* taken = next;
     next += size;

@@ -54,7 +54,7 @@ Maybe<std::uint32_t> take_code(Raw& rest)
     if (rest.size() < 4)
         return {};
     std::uint32_t code = 0;
-    for (const char letter : rest.substr(0, 4)) {
+    for (const char letter : slice(rest, 0, 4)) {
         const char lower = static_cast<char>(letter | 0x20);
         if (letter >= '0' && letter <= '9')
             code = code << 4 | static_cast<std::uint32_t>(letter - '0');
@@ -81,7 +81,7 @@ bool take_escape(Raw& rest, Builder* decoded)
         std::uint32_t point = *code;
         // Two halves of a pair make one character; a half alone becomes U+FFFD.
         if (point >= 0xd800 && point < 0xdc00 && rest.starts_with("\\u")) {
-            Raw ahead = rest.substr(2);
+            Raw ahead = slice(rest, 2);
             const auto low = take_code(ahead);
             if (low && *low >= 0xdc00 && *low < 0xe000) {
                 point = 0x10000 + ((point - 0xd800) << 10) + (*low - 0xdc00);
@@ -94,7 +94,7 @@ bool take_escape(Raw& rest, Builder* decoded)
     }
     constexpr std::string_view names = "\"\\/bfnrt";
     constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
-    const std::size_t index = names.find(letter);
+    const std::size_t index = position(names, letter);
     if (index == names.npos)
         return false;
     if (decoded != nullptr)
@@ -119,7 +119,7 @@ bool take_string(Raw& rest, Builder* decoded)
         if (length == 0 || static_cast<unsigned char>(rest[0]) < 0x20)
             return false;
         if (decoded != nullptr)
-            *decoded += rest.substr(0, length);
+            *decoded += slice(rest, 0, length);
         rest.remove_prefix(length);
     }
     return false;
@@ -200,7 +200,7 @@ Raw take_value(Raw& rest)
     const Raw start = rest;
     if (!skip_value(rest))
         return {};
-    return start.substr(0, start.size() - rest.size());
+    return slice(start, 0, start.size() - rest.size());
 }
 
 }  // namespace

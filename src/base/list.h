@@ -69,6 +69,10 @@ struct ListEnd<T, false> : ListBytes {
 
 template <typename T>
 class List : ListEnd<T> {
+    /// What fits into registers is passed in them, the rest where it lies.
+    using Plain = std::conditional_t<sizeof(T) <= 2 * sizeof(long), T, const T&>;
+    using Passed = std::conditional_t<std::is_trivially_copyable_v<T>, Plain, T&&>;
+
 public:
     using value_type = T;
 
@@ -76,10 +80,10 @@ public:
     List(std::initializer_list<T> elements)
     {
         for (const T& element : elements)
-            push_back(element);
+            push_back(T(element));
     }
 
-    T& push_back(T element) { return *new (this->add(sizeof(T))) T(std::move(element)); }
+    T& push_back(Passed element) { return *new (this->add(sizeof(T))) T(std::forward<Passed>(element)); }
     T& emplace_back() { return *new (this->add(sizeof(T))) T(); }
     void append(const T* elements, std::size_t count)
     {
@@ -108,6 +112,15 @@ public:
     const T& front() const { return data()[0]; }
     T& back() { return end()[-1]; }
     const T& back() const { return end()[-1]; }
+
+    bool contains(const T& wanted) const
+    {
+        for (const T& element : *this) {
+            if (element == wanted)
+                return true;
+        }
+        return false;
+    }
 
     friend bool operator==(const List& one, const List& other)
     {

@@ -237,13 +237,13 @@ std::string_view take_escaped(std::string_view& text, char (&scratch)[6])
            text[plain] != '\\')
         ++plain;
     if (plain != 0) {
-        const std::string_view run = text.substr(0, plain);
+        const std::string_view run = slice(text, 0, plain);
         text.remove_prefix(plain);
         return run;
     }
 
     const std::size_t length = utf8_length(text);
-    const std::string_view character = text.substr(0, length);
+    const std::string_view character = slice(text, 0, length);
     text.remove_prefix(std::max<std::size_t>(length, 1));
     if (length == 0)
         return "\xef\xbf\xbd";
@@ -257,7 +257,7 @@ std::string_view take_escaped(std::string_view& text, char (&scratch)[6])
 
     constexpr std::string_view named = "\"\\\b\f\n\r\t", names = "\"\\bfnrt";
     scratch[0] = '\\';
-    const std::size_t found = named.find(static_cast<char>(code));
+    const std::size_t found = position(named, static_cast<char>(code));
     if (found != named.npos) {
         scratch[1] = names[found];
         return {scratch, 2};

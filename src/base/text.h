@@ -201,6 +201,15 @@ char take_printable(std::string_view& text);
 /// Appends a code point; one that Unicode has not (a lone surrogate, past U+10FFFF) as U+FFFD.
 void append_utf8(Builder& to, std::uint32_t point);
 
+// As std::string_view has them; but a view that is passed to these stays in its registers, where the library's want its
+// address.
+
+/// What begins at `at`, `count` bytes at most; nothing past the end.
+std::string_view slice(std::string_view text, std::size_t at, std::size_t count = std::string_view::npos);
+/// Where the first such letter is, or npos.
+std::size_t position(std::string_view text, char letter);
+bool contains(std::string_view text, char letter);
+
 /// Takes the part before `separator` off the front of `rest`; the whole of it where there is no separator.
 std::string_view take_until(std::string_view& rest, char separator);
 /// The same for runs of blanks (space, tab, newline): the next word, empty at the end.

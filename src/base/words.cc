@@ -47,10 +47,30 @@ bool take_prefix(std::string_view& text, std::string_view prefix)
 
 }  // namespace
 
+std::string_view slice(std::string_view text, std::size_t at, std::size_t count)
+{
+    text.remove_prefix(std::min(at, text.size()));
+    return {text.data(), std::min(count, text.size())};
+}
+
+std::size_t position(std::string_view text, char letter)
+{
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text[at] == letter)
+            return at;
+    }
+    return text.npos;
+}
+
+bool contains(std::string_view text, char letter)
+{
+    return position(text, letter) != text.npos;
+}
+
 std::string_view take_until(std::string_view& rest, char separator)
 {
-    const std::size_t end = std::min(rest.find(separator), rest.size());
-    const std::string_view part = rest.substr(0, end);
+    const std::size_t end = std::min(position(rest, separator), rest.size());
+    const std::string_view part = slice(rest, 0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     return part;
 }
@@ -62,7 +82,7 @@ std::string_view take_word(std::string_view& rest)
     std::size_t end = 0;
     while (end < rest.size() && !is_blank(rest[end]))
         ++end;
-    const std::string_view word = rest.substr(0, end);
+    const std::string_view word = slice(rest, 0, end);
     rest.remove_prefix(end);
     return word;
 }
@@ -90,7 +110,7 @@ Maybe<std::int64_t> parse_size(std::string_view text)
         return {};
     unsigned shift = 0;
     constexpr std::string_view units = "KMGT";
-    const std::size_t unit = text.empty() ? units.npos : units.find(text[0]);
+    const std::size_t unit = text.empty() ? units.npos : position(units, text[0]);
     if (unit != units.npos) {
         shift = 10 * (static_cast<unsigned>(unit) + 1);
         text.remove_prefix(1);
@@ -178,7 +198,7 @@ Maybe<int> realtime_signal(std::string_view text)
         return from;
     if (text[0] != sign)
         return {};
-    const auto offset = parse_number(text.substr(1));
+    const auto offset = parse_number(slice(text, 1));
     if (!offset || *offset > last_realtime - first_realtime)
         return {};
     return sign == '+' ? from + static_cast<int>(*offset) : from - static_cast<int>(*offset);
@@ -232,7 +252,7 @@ Text human_size(std::int64_t bytes)
         ++unit;
     }
     constexpr std::string_view units = "KMGTPE";
-    return compose("%.%%", tenths / 10, tenths % 10, units.substr(unit, 1));
+    return compose("%.%%", tenths / 10, tenths % 10, slice(units, unit, 1));
 }
 
 Text human_duration(std::int64_t milliseconds)

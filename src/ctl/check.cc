@@ -35,7 +35,7 @@ Result<int> show(const Arguments& arguments)
     const Text word = arguments.words.front();
     std::optional<Spec> spec;
     // A running container's spec is shown as it was started.
-    if (word.find('/') == std::string_view::npos && os::lstat(AT_FDCWD, state_path(word, "spec").c_str()).ok()) {
+    if (!contains(word, '/') && os::lstat(AT_FDCWD, state_path(word, "spec").c_str()).ok()) {
         spec = TRY(load_started_spec(word));
     } else {
         spec = load_spec(word, arguments);

@@ -84,7 +84,7 @@ Result<Text> ask(Text name, std::string_view request)
             return Error("it talks without end"_p, "ask PID 1 of"_p, name);
         for (std::size_t end; (end = answer.view().find('\n', line_start)) != std::string_view::npos;
              line_start = end + 1) {
-            if (TRY(ends_answer(answer.view().substr(line_start, end - line_start), name))) {
+            if (TRY(ends_answer(slice(answer.view(), line_start, end - line_start), name))) {
                 answer.cut(line_start);
                 return Text(answer);
             }
@@ -102,8 +102,8 @@ Result<void> ask_and_hear(Text name, std::string_view request, bool (*hear)(std:
     while (true) {
         used += TRY(hear_more(socket, name, block + used, sizeof block - used, deadline));
         std::string_view rest(block, used);
-        for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
-            const std::string_view line = rest.substr(0, end);
+        for (std::size_t end; (end = position(rest, '\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
+            const std::string_view line = slice(rest, 0, end);
             if (TRY(ends_answer(line, name)) || !hear(line))
                 return {};
         }

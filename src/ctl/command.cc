@@ -167,7 +167,7 @@ Option each_option(const Command& command, const Act& act)
         OptionLine line;
         line.help = take_until(lines, '\n');
         line.form = take_until(line.help, '\t');
-        line.value = line.form.substr(6);
+        line.value = slice(line.form, 6);
         line.name = take_until(line.value, '=');
         if ((command.options >> at & 1) != 0 && act(line))
             break;
@@ -180,12 +180,12 @@ Option each_option(const Command& command, const Act& act)
 Text read_option(const Command& command, Arguments& arguments, std::string_view word, std::span<char* const>& next)
 {
     const bool is_long = word.starts_with("--");
-    std::string_view rest = word.substr(is_long ? 2 : 1);
+    std::string_view rest = slice(word, is_long ? 2 : 1);
     do {
-        std::string_view name = rest.substr(0, 1);
+        std::string_view name = slice(rest, 0, 1);
         bool attached = false;
         if (is_long) {
-            attached = rest.find('=') != std::string_view::npos;
+            attached = contains(rest, '=');
             name = take_until(rest, '=');
         } else {
             rest.remove_prefix(1);
@@ -193,7 +193,7 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
         OptionLine line;
         const Option option = each_option(command, [&](const OptionLine& candidate) {
             line = candidate;
-            return name == (is_long ? line.name : line.form.substr(1, 1));
+            return name == (is_long ? line.name : slice(line.form, 1, 1));
         });
         if (option == Option::Count)
             return compose(is_long ? "unknown option --%" : "unknown option -%", name);

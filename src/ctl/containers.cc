@@ -25,7 +25,7 @@ constexpr std::int64_t look_interval = 10;  // where there are no pidfds (before
 
 Text spec_path(std::string_view file_or_name)
 {
-    if (file_or_name.find('/') == std::string_view::npos && !os::lstat(AT_FDCWD, Text(file_or_name).c_str()).ok()) {
+    if (!contains(file_or_name, '/') && !os::lstat(AT_FDCWD, Text(file_or_name).c_str()).ok()) {
         Text path = compose("%/%.conf", spec_directory, file_or_name);
         if (os::lstat(AT_FDCWD, path.c_str()).ok())
             return path;
@@ -88,7 +88,7 @@ Result<Spec> load_started_spec(Text name)
 
 Result<Record> find_container(std::string_view name)
 {
-    if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos)
+    if (name.empty() || name.front() == '.' || contains(name, '/'))
         return Error("no such container"_p, "", name).exits(ExitCode::NotFound).advise("see `vial list`"_p);
     (void)TRY(look_around());
     return read_record(name);
@@ -129,7 +129,7 @@ Outcome read_outcome(Text name)
     const auto text = os::read_file(AT_FDCWD, state_path(name, "exit").c_str());
     if (!text.ok())
         return outcome;
-    const std::string_view line = std::string_view(text.value()).substr(0, text.value().find('\n'));
+    const std::string_view line = slice(text.value(), 0, position(text.value(), '\n'));
     const auto code = json::valid(line) ? json::number(json::member(line, "code")) : Maybe<std::int64_t>();
     if (!code)
         return outcome;

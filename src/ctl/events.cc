@@ -22,7 +22,7 @@ constexpr std::int64_t ending_time = 1000;  // milliseconds
 std::string_view word(json::Raw object, std::string_view key)
 {
     const json::Raw raw = json::member(object, key);
-    return raw.starts_with('"') ? raw.substr(1, raw.size() - 2) : std::string_view();
+    return raw.starts_with('"') ? slice(raw, 1, raw.size() - 2) : std::string_view();
 }
 
 void put_number(Writer& to, const char* before, json::Raw object, const char* key)

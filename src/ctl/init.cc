@@ -47,7 +47,7 @@ Text read_remap(Entry& entry, std::string_view value)
 {
     std::string_view as = value;
     std::string_view range = take_until(as, ':');
-    const bool single = range.find('-') == range.npos;
+    const bool single = !contains(range, '-');
     const auto first = parse_number(take_until(range, '-'));
     const auto last = single ? first : parse_number(range);
     const auto to = parse_number(as);
@@ -86,9 +86,9 @@ Text words_of(const Error& error)
 Text open_log(Entry& entry, std::string_view value)
 {
     const std::size_t comma = value.rfind(",size=");
-    const Text path = value.substr(0, comma);
+    const Text path = slice(value, 0, comma);
     if (comma != value.npos) {
-        const auto size = parse_size(value.substr(comma + 6));
+        const auto size = parse_size(slice(value, comma + 6));
         if (!size || *size < 4096)
             return compose("--log: expected PATH[,size=SIZE] with 4K or more, found '%'"_p, value);
         entry.log_size = *size;
@@ -120,7 +120,7 @@ Text open_control(Entry& entry, Text path)
     entry.control = socket.value().release();
     // What the path leads to in the end is none of ours.
     const std::size_t slash = path.rfind('/');
-    const Text directory = slash == path.npos ? Text(".") : slash == 0 ? Text("/") : Text(path.substr(0, slash));
+    const Text directory = slash == path.npos ? Text(".") : slash == 0 ? Text("/") : Text(slice(path, 0, slash));
     if (Opened opened = os::open(directory.c_str(), O_PATH | O_DIRECTORY); opened.ok())
         entry.control_directory = opened.value().release();
     return {};
@@ -191,7 +191,7 @@ Fd plan_of(const Entry& entry, Text path)
             print_error(service.name, added.error());
             return {};
         }
-        environments.push_back(environment);
+        environments.push_back(std::move(environment));
     }
     PlanDescriptors descriptors;
     for (int at = 0; at < 3; ++at)

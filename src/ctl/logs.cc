@@ -74,8 +74,8 @@ private:
         while (!rest.empty()) {
             if (at_start_)
                 begin_line(record, false);
-            const std::size_t end = std::min(rest.find('\n'), rest.size() - 1) + 1;
-            put(rest.substr(0, end));
+            const std::size_t end = std::min(position(rest, '\n'), rest.size() - 1) + 1;
+            put(slice(rest, 0, end));
             rest.remove_prefix(end);
         }
         if (note)
@@ -141,7 +141,7 @@ struct Segments {
 /// A container's name has no slash in it; with one it is what `vial init --log` was told.
 bool is_file(std::string_view name)
 {
-    return name.find('/') != name.npos;
+    return contains(name, '/');
 }
 
 /// `path` and what its two files end in. `none`: why there may be none; empty: the system's own word for it.

@@ -31,7 +31,7 @@ void put(Writer& to, std::int64_t number, unsigned width, char behind)
 /// Takes a number of exactly `width` digits; false: there is none.
 bool take(std::string_view& text, std::size_t width, std::int64_t& number)
 {
-    const auto taken = parse_number(text.substr(0, width));
+    const auto taken = parse_number(slice(text, 0, width));
     if (text.size() < width || !taken)
         return false;
     number = *taken;
@@ -41,7 +41,7 @@ bool take(std::string_view& text, std::size_t width, std::int64_t& number)
 
 bool take_letter(std::string_view& text, std::string_view letters)
 {
-    if (text.empty() || letters.find(text.front()) == letters.npos)
+    if (text.empty() || !contains(letters, text.front()))
         return false;
     text.remove_prefix(1);
     return true;
@@ -93,7 +93,7 @@ void put_moment(Writer& to, std::int64_t at)
 Maybe<std::int64_t> parse_moment(std::string_view text, std::int64_t now)
 {
     if (text.starts_with('@')) {
-        const auto seconds = parse_number(text.substr(1));
+        const auto seconds = parse_number(slice(text, 1));
         return seconds && *seconds < INT64_MAX / 1000 ? Maybe(*seconds * 1000) : Maybe<std::int64_t>();
     }
     if (const auto ago = parse_duration(text))

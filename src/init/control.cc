@@ -246,7 +246,7 @@ void Control::begin_answer(Pid1& init, std::uint32_t place)
     char text[1024];  // 160 letters of a refusal, each six as JSON may have it
     Writer reply(text, sizeof text);
     if (whole)
-        obey(init, client, reply, line.substr(0, line.size() - 1));
+        obey(init, client, reply, slice(line, 0, line.size() - 1));
     else
         put_refusal(reply, "the request is longer than 4096 bytes"_p);
     client.complete = client.answer == Answer::Plain;

@@ -65,7 +65,7 @@ void Log::write_prepared(std::size_t bytes, std::int64_t at, std::string_view se
     char head[log_head_bytes];
     Writer line(head, sizeof head);
     const auto kind = static_cast<char>(stream);
-    line.compose("% % % %\n", at, service.substr(0, 120), std::string_view(&kind, 1), bytes);
+    line.compose("% % % %\n", at, slice(service, 0, 120), std::string_view(&kind, 1), bytes);
     const std::size_t head_bytes = line.text().size();
     char* start = data() - head_bytes;
     std::memcpy(start, head, head_bytes);
@@ -122,12 +122,12 @@ bool Log::next(LogCursor& cursor, LogRecord& record, std::size_t most) const
             cursor.offset = header.used;
             continue;
         }
-        std::string_view piece = data.substr(cursor.taken, bytes - cursor.taken);
+        std::string_view piece = slice(data, cursor.taken, bytes - cursor.taken);
         // Not through the middle of a character: its continuation begins with the bits 10.
         std::size_t cut = std::min(piece.size(), most);
         for (int back = 0; back < 3 && cut < piece.size() && cut > 1 && (piece[cut] & 0xc0) == 0x80; back++)
             cut--;
-        record.data = piece.substr(0, cut);
+        record.data = slice(piece, 0, cut);
         cursor.taken += static_cast<std::uint32_t>(cut);
         if (cursor.taken == bytes) {
             cursor.offset += head.size() + 1 + bytes;

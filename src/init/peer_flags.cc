@@ -190,8 +190,8 @@ int Reader::read_flag(const PeerFlag& flag, const char* value)
 /// `word` begins with two dashes; `next` points to it, and then to its value if that is a word of its own.
 int Reader::read_long(std::string_view word, char**& next)
 {
-    std::string_view value = word.substr(2);
-    const bool attached = value.find('=') != value.npos;
+    std::string_view value = slice(word, 2);
+    const bool attached = contains(value, '=');
     const PeerFlag* flag = find(take_until(value, '='));
     if (flag == nullptr && which() == Tini)
         return complain("invalid option -- '-'");
@@ -207,7 +207,7 @@ int Reader::read_letters(std::string_view word, char**& next)
 {
     int code = -1;
     for (std::size_t at = 1; at < word.size() && code < 0; at++) {
-        const std::string_view letter = word.substr(at, 1);
+        const std::string_view letter = slice(word, at, 1);
         const PeerFlag* flag = nullptr;
         for (const PeerFlag& one : program_.flags)
             flag = one.letter == letter[0] ? &one : flag;

@@ -237,7 +237,7 @@ void Pid1::hear_word(ServiceIndex index, std::string_view key, std::string_view 
     else if (key == "RELOADING" && value == "1")
         supervisor.reloading(index, now);
     else if (key == "STATUS")
-        note(index, "status: ", value.substr(0, 200));
+        note(index, "status: ", slice(value, 0, 200));
     else if (key == "MAINPID")
         hear_main(index, parse_number(value).value_or(0));
 }

@@ -68,7 +68,7 @@ void Control::put_refusal(Writer& reply, Phrase why, std::string_view what)
 {
     char text[160];
     Writer words(text, sizeof text);
-    words.compose(why, what.substr(0, 64));
+    words.compose(why, slice(what, 0, 64));
     reply.put("{\"ok\":false,\"error\":").quoted(words.text()).put("}\n");
 }
 

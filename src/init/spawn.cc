@@ -247,7 +247,7 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
             pass_on_held();
         return;
     }
-    const std::string_view failure = said.substr(1);
+    const std::string_view failure = slice(said, 1);
     note(index, "", failure);
     settle(index, static_cast<unsigned char>(said[0]), failure);
 }

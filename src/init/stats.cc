@@ -129,9 +129,9 @@ void put_interfaces(ObjectWriter& out, const Writer& line_so_far, const Pid1& in
 {
     const auto got = os::pread(init.interfaces, init.scratch, Log::page, 0);
     std::string_view text(init.scratch, got.ok() ? got.value() : 0);
-    while (text.find('\n') != text.npos) {
+    while (contains(text, '\n')) {
         std::string_view line = take_until(text, '\n');
-        if (line.find(':') == line.npos || line_so_far.text().size() > longest_line - 200)
+        if (!contains(line, ':') || line_so_far.text().size() > longest_line - 200)
             continue;
         std::string_view name = take_until(line, ':');
         name = take_word(name);

@@ -39,7 +39,7 @@ unsigned controllers_among(std::string_view words, char separator)
 unsigned unified_controllers(Text root)
 {
     const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers", root).c_str()).value_or({});
-    return controllers_among(std::string_view(words).substr(0, words.find('\n')), ' ') | CpuAccounting;
+    return controllers_among(slice(words, 0, position(words, '\n')), ' ') | CpuAccounting;
 }
 
 /// Wherever the mounts of /proc/self/mountinfo say.
@@ -54,7 +54,7 @@ Result<List<Hierarchy>> search_mounts()
         const std::size_t dash = line.find(" - ");
         if (dash == std::string_view::npos)
             continue;
-        std::string_view super = line.substr(dash + 3);
+        std::string_view super = slice(line, dash + 3);
         const std::string_view type = take_word(super);
         if (type != "cgroup" && type != "cgroup2")
             continue;
@@ -163,7 +163,7 @@ Result<void> set_limit(const Limit& limit, const Group* group, std::string_view 
     TRY(written);
     char back[64];
     const std::size_t got = TRY(os::pread(file.value().get(), back, sizeof back, 0).as("read back"_p, what));
-    if (std::string_view(back, got).substr(0, std::string_view(back, got).find('\n')) != value)
+    if (slice(std::string_view(back, got), 0, position(std::string_view(back, got), '\n')) != value)
         return Error("the kernel took another value"_p, "set", what)
             .advise("see what its file in /sys/fs/cgroup allows"_p);
     return {};
@@ -355,7 +355,7 @@ void remove_service_leaves(const List<Text>& directories, const Spec& spec)
 
 Result<void> remove_cgroup(Text directory)
 {
-    const Text parent = directory.substr(0, directory.rfind('/'));
+    const Text parent = slice(directory, 0, directory.rfind('/'));
     // Mostly there is nothing else left, and nothing to be looked for.
     (void)remove_group(compose("%/init", directory));
     if (remove_group(directory) == 0) {

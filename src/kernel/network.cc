@@ -190,7 +190,7 @@ bool is_host_end_name(std::string_view interface)
     constexpr std::size_t digits = 6;
     if (interface.size() < digits + 2 || interface.front() != 'v' || interface[interface.size() - digits - 1] != '-')
         return false;
-    return interface.substr(interface.size() - digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return slice(interface, interface.size() - digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge,

@@ -221,7 +221,7 @@ Error find_and_execute(const Payload& payload)
 {
     const std::string_view name = payload.arguments[0] != nullptr ? payload.arguments[0] : "";
     bool there = false;
-    if (name.find('/') != name.npos)
+    if (contains(name, '/'))
         return exec_failed(attempt(payload.arguments[0], payload, there));
 
     char path[PATH_MAX];

@@ -20,8 +20,8 @@ Result<void> read_environment_file(List<Text>& environment, Text path)
         const std::string_view line = take_until(rest, '\n');
         if (line.empty() || line.front() == '#')
             continue;
-        const std::size_t equals = line.find('=');
-        if (equals == std::string_view::npos || equals == 0 || line.find('\0') != std::string_view::npos)
+        const std::size_t equals = position(line, '=');
+        if (equals == std::string_view::npos || equals == 0 || contains(line, '\0'))
             return Error("a line is not KEY=VALUE"_p, "read the environment file"_p, path).exits(ExitCode::Usage);
         set_variable(environment, line);
     }
@@ -32,7 +32,7 @@ Result<void> read_environment_file(List<Text>& environment, Text path)
 
 void set_variable(List<Text>& environment, std::string_view assignment)
 {
-    const std::string_view key = assignment.substr(0, assignment.find('=') + 1);
+    const std::string_view key = slice(assignment, 0, position(assignment, '=') + 1);
     for (Text& variable : environment) {
         if (variable.compare(0, key.size(), key) == 0) {
             variable = assignment;

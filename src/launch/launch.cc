@@ -79,7 +79,7 @@ List<IpAddress> bridge_addresses(const NetworkSpec& network)
 /// What the container's side said instead of what was expected.
 Error failure_heard(std::string_view text)
 {
-    Error error("", "", text.substr(text.empty() ? 0 : 1));
+    Error error("", "", slice(text, text.empty() ? 0 : 1));
     if (!text.empty() && text.front() == '2')
         error.exits(ExitCode::Usage);
     return error;

@@ -63,7 +63,7 @@ Result<ProcessStat> read_stat(pid_t pid)
     char buffer[1024];
     const std::string_view text = TRY(os::read_small(AT_FDCWD, path, buffer));
     const std::size_t name_end = text.rfind(')');
-    std::string_view rest = name_end == std::string_view::npos ? std::string_view() : text.substr(name_end + 1);
+    std::string_view rest = name_end == std::string_view::npos ? std::string_view() : slice(text, name_end + 1);
     ProcessStat found;
     const std::string_view state = take_word(rest);
     for (int field = 4; field < 22; ++field)

@@ -14,7 +14,7 @@ namespace {
 bool parse_four(std::string_view text, std::uint8_t* bytes)
 {
     for (int index = 0; index < 4; ++index) {
-        if (index == 3 && text.find('.') != std::string_view::npos)
+        if (index == 3 && contains(text, '.'))
             return false;
         const std::string_view part = take_until(text, '.');
         const auto number = parse_number(part);
@@ -39,13 +39,13 @@ bool parse_six(std::string_view text, std::uint8_t* bytes)
     std::size_t used = 0;
     std::size_t gap = 17;  // where `::` stands in `bytes`; 17: nowhere
     std::size_t at = 0;
-    if (text.substr(0, 2) == "::") {
+    if (slice(text, 0, 2) == "::") {
         gap = 0;
         at = 2;
     }
     while (at < text.size()) {
-        const std::string_view rest = text.substr(at);
-        if (rest.find(':') == std::string_view::npos && rest.find('.') != std::string_view::npos) {
+        const std::string_view rest = slice(text, at);
+        if (!contains(rest, ':') && contains(rest, '.')) {
             if (used > 12 || !parse_four(rest, bytes + used))
                 return false;
             used += 4;
@@ -95,7 +95,7 @@ void put_hex(Builder& to, unsigned number)
 Maybe<IpAddress> parse_address(std::string_view text)
 {
     IpAddress address;
-    if (text.find(':') == std::string_view::npos) {
+    if (!contains(text, ':')) {
         address.family = AF_INET;
         address.prefix = 32;
         if (!parse_four(text, address.bytes))
@@ -111,11 +111,11 @@ Maybe<IpAddress> parse_address(std::string_view text)
 
 Maybe<IpAddress> parse_network(std::string_view text)
 {
-    const std::size_t slash = text.find('/');
+    const std::size_t slash = position(text, '/');
     if (slash == std::string_view::npos)
         return {};
-    auto address = parse_address(text.substr(0, slash));
-    const std::string_view length = text.substr(slash + 1);
+    auto address = parse_address(slice(text, 0, slash));
+    const std::string_view length = slice(text, slash + 1);
     const auto prefix = parse_number(length);
     if (!address || !prefix || *prefix > address->prefix || (length.size() > 1 && length[0] == '0'))
         return {};

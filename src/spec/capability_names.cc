@@ -40,7 +40,7 @@ bool same(std::string_view text, std::string_view name)
 
 Maybe<unsigned> parse_capability(std::string_view text)
 {
-    if (same(text.substr(0, 4), "CAP_"))
+    if (same(slice(text, 0, 4), "CAP_"))
         text.remove_prefix(4);
     std::string_view rest = names;
     for (unsigned bit = 0; bit < capability_count; ++bit) {

@@ -63,9 +63,9 @@ bool is_cgroup_file(std::string_view name)
     constexpr std::string_view files = "tasks|notify_on_release|release_agent";
     constexpr std::string_view controllers =
         "cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|freezer|devices|misc|rdma|net_cls|net_prio|perf_event";
-    const std::size_t dot = name.find('.');
+    const std::size_t dot = position(name, '.');
     return dot == std::string_view::npos ? word_index(files, name) >= 0
-                                         : word_index(controllers, name.substr(0, dot)) >= 0;
+                                         : word_index(controllers, slice(name, 0, dot)) >= 0;
 }
 
 bool is_interface_name(std::string_view name)
@@ -137,7 +137,7 @@ bool parse_mac(std::string_view text, std::uint8_t (&mac)[6])
 {
     unsigned any = 0;
     for (std::size_t index = 0; index < 6; ++index) {
-        const auto byte = parse_hex_pair(text.substr(0, 2));
+        const auto byte = parse_hex_pair(slice(text, 0, 2));
         if (!byte || (index < 5 ? text.size() < 3 || text[2] != ':' : text.size() != 2))
             return false;
         mac[index] = static_cast<std::uint8_t>(*byte);
@@ -152,11 +152,11 @@ Maybe<std::int32_t> parse_cpu(std::string_view text)
     if (text.empty() || text.back() != '%')
         return {};
     text.remove_suffix(1);
-    const std::size_t point = text.find('.');
-    const auto whole = parse_number(text.substr(0, point));
+    const std::size_t point = position(text, '.');
+    const auto whole = parse_number(slice(text, 0, point));
     std::int64_t tenth = 0;
     if (point != std::string_view::npos) {
-        const auto digit = parse_number(text.substr(point + 1));
+        const auto digit = parse_number(slice(text, point + 1));
         if (!digit || text.size() - point != 2)
             return {};
         tenth = *digit;

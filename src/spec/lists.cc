@@ -23,7 +23,7 @@ void read_environment_table(const ReadContext& context, Index node, List<Text>& 
             continue;
         if (value.kind != Kind::String)
             context.expected(child, "a string");
-        else if (value.key.empty() || value.key.find('=') != std::string_view::npos)
+        else if (value.key.empty() || contains(value.key, '='))
             context.complain(child, "this is no name for a variable"_p);
         else
             to.push_back(compose("%=%", value.key, value.text));
@@ -55,7 +55,7 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
         fault = name_fault(text);
         break;
     case Type::Environment:
-        if (text.find('=') == std::string_view::npos || text[0] == '=')
+        if (!contains(text, '=') || text[0] == '=')
             return Taken::Wrong;
         break;
     case Type::Mounts:

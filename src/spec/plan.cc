@@ -18,10 +18,12 @@ constexpr std::size_t plan_limit = 4U << 20;  // environments from files can be 
 /// Builds the plan front to back; offsets stay good while the buffer grows.
 class PlanWriter {
 public:
+    static constexpr std::size_t alignment = 8;
+
     /// Room for `count` things of this size, zeroed and aligned for any of them.
     PlanOffset reserve(std::size_t size, std::size_t count = 1)
     {
-        const std::size_t offset = (bytes_.size() + 7) & ~std::size_t{7};
+        const std::size_t offset = (bytes_.size() + alignment - 1) & ~(alignment - 1);
         const std::size_t more = offset - bytes_.size() + size * count;
         std::memset(bytes_.room(more), 0, more);
         bytes_.took(more);
@@ -30,7 +32,7 @@ public:
     PlanOffset text(std::string_view text)
     {
         const std::size_t offset = bytes_.size();
-        bytes_ += text.substr(0, text.find('\0'));
+        bytes_ += slice(text, 0, position(text, '\0'));
         bytes_ += '\0';
         return static_cast<PlanOffset>(offset);
     }
@@ -42,6 +44,12 @@ public:
             put(list + index * sizeof offset, &offset, sizeof offset);
         }
         return list;
+    }
+    PlanOffset array(const void* data, std::size_t size, std::size_t count = 1)
+    {
+        const PlanOffset offset = reserve(size, count);
+        put(offset, data, size * count);
+        return offset;
     }
     void put(std::size_t offset, const void* data, std::size_t size)
     {
@@ -63,15 +71,15 @@ public:
     {
         // The last byte being NUL, every text that begins inside also ends inside.
         if (*plan_.text(plan_.size - 1) != '\0' || !text(plan_.container) || plan_.service_count == 0 ||
-            !array(plan_.services, plan_.service_count, sizeof(PlanService), alignof(PlanService)))
+            !array(plan_.services, plan_.service_count, sizeof(PlanService)))
             return false;
         for (const PlanService& service : plan_.all_services()) {
             if (!text(service.name) || !text(service.directory) || service.argument_count == 0 ||
                 !texts(service.arguments, service.argument_count) ||
                 !texts(service.environment, service.environment_count) ||
-                !array(service.groups, service.group_count, sizeof(std::uint32_t), alignof(std::uint32_t)) ||
-                !array(service.policy, 1, sizeof(ServicePolicy), alignof(ServicePolicy)) ||
-                (service.tasks != 0 && !tasks(service.tasks)) || (service.pid_file != 0 && !text(service.pid_file)))
+                !array(service.groups, service.group_count, sizeof(std::uint32_t)) ||
+                !array(service.policy, 1, sizeof(ServicePolicy)) || (service.tasks != 0 && !tasks(service.tasks)) ||
+                (service.pid_file != 0 && !text(service.pid_file)))
                 return false;
         }
         return plan_.edge_count == 0 || (edges(plan_.needs) && edges(plan_.dependents));
@@ -79,13 +87,13 @@ public:
 
 private:
     bool text(PlanOffset offset) const { return offset >= sizeof(Plan) && offset < plan_.size; }
-    bool array(PlanOffset offset, std::uint64_t count, std::uint64_t size, std::size_t alignment) const
+    bool array(PlanOffset offset, std::uint64_t count, std::uint64_t size) const
     {
-        return offset % alignment == 0 && offset >= sizeof(Plan) && offset + count * size <= plan_.size;
+        return offset % PlanWriter::alignment == 0 && offset >= sizeof(Plan) && offset + count * size <= plan_.size;
     }
     bool tasks(PlanOffset offset) const
     {
-        if (!array(offset, task_commands, sizeof(PlanCommand), alignof(PlanCommand)))
+        if (!array(offset, task_commands, sizeof(PlanCommand)))
             return false;
         for (const PlanCommand& command : plan_.commands(offset)) {
             if (!texts(command.arguments, command.argument_count))
@@ -95,8 +103,8 @@ private:
     }
     bool edges(const PlanEdges& edges) const
     {
-        if (!array(edges.starts, plan_.service_count + 1ULL, sizeof(std::uint32_t), alignof(std::uint32_t)) ||
-            !array(edges.edges, plan_.edge_count, sizeof(Dependency), alignof(Dependency)))
+        if (!array(edges.starts, plan_.service_count + 1ULL, sizeof(std::uint32_t)) ||
+            !array(edges.edges, plan_.edge_count, sizeof(Dependency)))
             return false;
         std::uint32_t last = 0;
         for (const std::uint32_t start : plan_.list(edges.starts, plan_.service_count + 1)) {
@@ -112,7 +120,7 @@ private:
     }
     bool texts(PlanOffset offset, std::uint32_t count) const
     {
-        if (!array(offset, count, sizeof(PlanOffset), alignof(PlanOffset)))
+        if (!array(offset, count, sizeof(PlanOffset)))
             return false;
         for (const PlanOffset element : plan_.list(offset, count)) {
             if (!text(element))
@@ -161,8 +169,7 @@ PlanEdges write_edges(PlanWriter& writer, const Spec& spec, bool reverse, std::u
                 const std::uint32_t to = service_named(spec, name);
                 const bool required = names == &service.required;
                 // Named in both it is required.
-                if (!required &&
-                    std::find(service.required.begin(), service.required.end(), name) != service.required.end())
+                if (!required && service.required.contains(name))
                     continue;
                 rows[reverse ? to : from].push_back({reverse ? from : to, required});
             }
@@ -175,11 +182,8 @@ PlanEdges write_edges(PlanWriter& writer, const Spec& spec, bool reverse, std::u
         starts.push_back(static_cast<std::uint32_t>(edges.size()));
     }
     edge_count = static_cast<std::uint32_t>(edges.size());
-    PlanEdges written{writer.reserve(sizeof(std::uint32_t), starts.size()),
-                      writer.reserve(sizeof(Dependency), edges.size())};
-    writer.put(written.starts, starts.data(), starts.size() * sizeof(std::uint32_t));
-    writer.put(written.edges, edges.data(), edges.size() * sizeof(Dependency));
-    return written;
+    return {writer.array(starts.data(), sizeof(std::uint32_t), starts.size()),
+            writer.array(edges.data(), sizeof(Dependency), edges.size())};
 }
 
 /// The commands of hooks and probe; 0 where there are none. `policy` gets to know which there are.
@@ -195,9 +199,7 @@ PlanOffset write_tasks(PlanWriter& writer, const ServiceSpec& service, ServicePo
     }
     if (policy.tasks == 0)
         return 0;
-    const PlanOffset offset = writer.reserve(sizeof commands);
-    writer.put(offset, commands, sizeof commands);
-    return offset;
+    return writer.array(commands, sizeof commands);
 }
 
 }  // namespace
@@ -244,8 +246,7 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         const bool same = index > 0 && index < environments.size() && environment == environments[index - 1];
         to.environment = same ? last.environment : writer.texts(environment);
         to.environment_count = static_cast<std::uint32_t>(environment.size());
-        to.groups = writer.reserve(sizeof(std::uint32_t), from.groups.size());
-        writer.put(to.groups, from.groups.data(), from.groups.size() * sizeof(std::uint32_t));
+        to.groups = writer.array(from.groups.data(), sizeof(std::uint32_t), from.groups.size());
         to.group_count = static_cast<std::uint32_t>(from.groups.size());
         to.user = from.user;
         to.group = from.group;
@@ -256,10 +257,8 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         }
         to.tasks = write_tasks(writer, from, policy);
         to.policy = last.policy;
-        if (index == 0 || std::memcmp(writer.bytes().data() + last.policy, &policy, sizeof policy) != 0) {
-            to.policy = writer.reserve(sizeof policy);
-            writer.put(to.policy, &policy, sizeof policy);
-        }
+        if (index == 0 || std::memcmp(writer.bytes().data() + last.policy, &policy, sizeof policy) != 0)
+            to.policy = writer.array(&policy, sizeof policy);
         depends = depends || !from.after.empty() || !from.required.empty();
         const ServiceDescriptors none;
         const ServiceDescriptors& opened = index < descriptors.services.size() ? descriptors.services[index] : none;

@@ -176,7 +176,7 @@ std::string_view stem(std::string_view file)
     if (slash != std::string_view::npos)
         file.remove_prefix(slash + 1);
     const std::size_t dot = file.rfind('.');
-    return dot == 0 ? file : file.substr(0, dot);
+    return dot == 0 ? file : slice(file, 0, dot);
 }
 
 }  // namespace
@@ -245,14 +245,14 @@ Result<Text> load_spec_file(const char* path)
     }
     if (text.size() > spec_size_limit)
         return refuse("larger than 1 MiB: no spec"_p);
-    if (text.view().find('\0') != std::string_view::npos)
+    if (contains(text.view(), '\0'))
         return refuse("a binary file, not a spec"_p);
     return Text(text);
 }
 
 Text format(const Diagnostic& diagnostic, std::string_view file)
 {
-    if (diagnostic.line == 0 && (file.empty() || std::string_view(diagnostic.message).substr(0, 6) == "--set "))
+    if (diagnostic.line == 0 && (file.empty() || slice(std::string_view(diagnostic.message), 0, 6) == "--set "))
         return diagnostic.message;
     if (diagnostic.line == 0)
         return compose("%: %", file, diagnostic.message);
@@ -267,7 +267,7 @@ Text toml_string(std::string_view text)
     Builder quoted("\"");
     for (const char letter : text) {
         const auto byte = static_cast<unsigned char>(letter);
-        if (const std::size_t which = letters.find(letter); which != std::string_view::npos) {
+        if (const std::size_t which = position(letters, letter); which != std::string_view::npos) {
             quoted += '\\';
             quoted += names[which];
         } else if (byte < 0x20 || byte == 0x7f) {

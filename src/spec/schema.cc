@@ -337,7 +337,7 @@ Text unknown_key(Group group, std::string_view name, bool is_table)
     }
     std::string_view near = nearest(name, candidates, count);
     for (std::size_t index = 0; near.empty() && index < count; ++index) {
-        if (candidates[index].size() > 2 && name.substr(0, candidates[index].size()) == candidates[index])
+        if (candidates[index].size() > 2 && slice(name, 0, candidates[index].size()) == candidates[index])
             near = candidates[index];
     }
     Text text = compose("%%'", is_table ? "unknown table '" : "unknown key '", name);

@@ -26,7 +26,7 @@ Text text_of_size(Bytes size)
     std::size_t unit = 0;
     for (; unit < units.size() && size >= 1024 && size % 1024 == 0; ++unit)
         size /= 1024;
-    return concat(size, unit == 0 ? "" : units.substr(unit - 1, 1));
+    return concat(size, unit == 0 ? "" : slice(units, unit - 1, 1));
 }
 
 /// An array, filled element by element. TOML and JSON agree on its syntax and on that of the strings vial writes.

@@ -44,11 +44,11 @@ void Document::report_at(Problems& problems, std::uint16_t source, std::size_t a
         // Cut, for the value may be a whole page.
         const std::string_view setting = sources[source];
         const bool cut = setting.size() > 40;
-        problems.add(0, 0, compose("--set %%%", setting.substr(0, cut ? 37 : 40), cut ? "...: " : ": ", message));
+        problems.add(0, 0, compose("--set %%%", slice(setting, 0, cut ? 37 : 40), cut ? "...: " : ": ", message));
         return;
     }
     int line = 1, column = 1;
-    for (const char letter : sources[0].substr(0, at)) {
+    for (const char letter : slice(sources[0], 0, at)) {
         if (letter == '\n') {
             ++line;
             column = 1;

@@ -20,7 +20,7 @@ bool Parser::fail_here(std::string_view expected)
     if (at_newline())
         found = "the end of the line";
     else if (!at_end())
-        found = compose("'%'", text_.substr(at_, utf8_length(text_.substr(at_))));
+        found = compose("'%'", slice(text_, at_, utf8_length(slice(text_, at_))));
     return fail(at_, compose("expected %, found %"_p, expected, found));
 }
 
@@ -216,7 +216,7 @@ bool Parser::key(Key& key)
         } else {
             while (is_bare(peek()))
                 ++at_;
-            part = text_.substr(start, at_ - start);
+            part = slice(text_, start, at_ - start);
             if (part.empty())
                 return fail_here("a key");
         }
@@ -306,14 +306,14 @@ void Parser::setting()
     const bool has_key = this->key(key) && peek() == '=';
     ++at_;
     blanks();
-    const std::string_view text = text_.substr(at_ < text_.size() ? at_ : text_.size());
+    const std::string_view text = slice(text_, at_);
     const auto apart = static_cast<Index>(document_.nodes.size());
     document_.nodes.push_back({});
     bool is_toml = has_key && value(apart);
     blanks();
     is_toml = is_toml && at_end();
     problems_ = problems;
-    if (!has_key || (!is_toml && !text.empty() && std::string_view("\"'[{").find(text[0]) != std::string_view::npos)) {
+    if (!has_key || (!is_toml && !text.empty() && contains("\"'[{", text[0]))) {
         fail(0, has_key ? "the value begins like TOML but is not" : "expected KEY=VALUE");
         return;
     }

@@ -23,7 +23,7 @@ unsigned digit_value(char letter)
 bool Parser::check_letters()
 {
     for (std::size_t at = 0; at < text_.size();) {
-        const std::size_t length = utf8_length(text_.substr(at));
+        const std::size_t length = utf8_length(slice(text_, at));
         if (length == 0)
             return fail(at, "this is not UTF-8 text"_p);
         const auto letter = static_cast<unsigned char>(text_[at]);
@@ -43,7 +43,7 @@ bool Parser::scalar(Index node)
     const std::size_t start = at_;
     while (is_bare(peek()) || peek() == '.' || peek() == '+' || peek() == ':')
         ++at_;
-    const std::string_view token = text_.substr(start, at_ - start);
+    const std::string_view token = slice(text_, start, at_ - start);
     if (token.empty())
         return fail_here("a value");
     Node& to = document_.nodes[node];
@@ -53,12 +53,12 @@ bool Parser::scalar(Index node)
         return true;
     }
     const std::size_t sign = token[0] == '+' || token[0] == '-' ? 1 : 0;
-    const std::string_view number = token.substr(sign);
+    const std::string_view number = slice(token, sign);
     if (number == "inf" || number == "nan")
         return fail(start, "numbers with fractions are not supported"_p);
     if (number.empty() || !is_digit(number[0]))
         return fail(start, compose("text stands in quotes: write \"%\""_p, token));
-    if (number.find(':') != std::string_view::npos || number.find('-', 1) == 4)
+    if (contains(number, ':') || number.find('-', 1) == 4)
         return fail(start, "dates and times are not supported"_p);
     if (!integer(token, to.number))
         return false;
@@ -71,7 +71,7 @@ bool Parser::integer(std::string_view token, std::int64_t& number)
     const std::size_t start = at_ - token.size();
     const bool negative = token[0] == '-';
     const bool has_sign = negative || token[0] == '+';
-    std::string_view digits = token.substr(has_sign ? 1 : 0);
+    std::string_view digits = slice(token, has_sign ? 1 : 0);
     unsigned base = 10;
     if (digits.size() > 1 && digits[0] == '0') {
         const char letter = digits[1];
@@ -141,7 +141,7 @@ bool Parser::string(std::string_view& text, bool may_span_lines)
             decoded += letter;
     }
     at_ += spans ? 3 : 1;
-    text = decoded.view().substr(begin);
+    text = slice(decoded.view(), begin);
     return true;
 }
 
@@ -160,7 +160,7 @@ bool Parser::escape(bool may_span_lines)
     constexpr std::string_view letters = "btnfr\"\\";
     constexpr std::string_view meanings = "\b\t\n\f\r\"\\";
     const char letter = peek();
-    const std::size_t which = at_end() ? std::string_view::npos : letters.find(letter);
+    const std::size_t which = at_end() ? std::string_view::npos : position(letters, letter);
     if (which != std::string_view::npos) {
         document_.decoded += meanings[which];
         ++at_;

@@ -66,8 +66,8 @@ Maybe<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
         if (node.number > -duration_limit && node.number < duration_limit)
             milliseconds = (negative ? -node.number : node.number) * 1000;
     } else if (node.kind == Kind::String) {
-        negative = may_be_negative && node.text.substr(0, 1) == "-";
-        milliseconds = parse_duration(node.text.substr(negative ? 1 : 0));
+        negative = may_be_negative && slice(node.text, 0, 1) == "-";
+        milliseconds = parse_duration(slice(node.text, negative ? 1 : 0));
     }
     if (!milliseconds || *milliseconds > duration_limit * 1000 || (negative && !may_be_negative))
         return {};
@@ -125,7 +125,7 @@ Taken good_unless(const ReadContext& context, Index node, const char* fault)
 {
     if (fault == nullptr)
         return Taken::Good;
-    context.complain(node, compose("%: %", toml_string(context.document[node].text.substr(0, 200)), fault));
+    context.complain(node, compose("%: %", toml_string(slice(context.document[node].text, 0, 200)), fault));
     return Taken::Told;
 }
 
@@ -288,7 +288,7 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
         std::string_view number = text;
         const int word = word_index("start|notify|fd|exec|tcp", take_until(number, ':'));
         policy.ready = static_cast<Ready>(word);
-        if (text.find(':') == text.npos)
+        if (!contains(text, ':'))
             return good_if(word >= 0 && policy.ready != Ready::Tcp);
         const std::int64_t value = parse_number(number).value_or(0);
         policy.ready_number = static_cast<std::uint16_t>(value);

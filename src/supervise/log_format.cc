@@ -124,15 +124,15 @@ bool LogReader::next(LogRecord& record)
             continue;
 
         const std::string_view text(buffer_, wanted);
-        const std::size_t end = text.substr(0, log_head_bytes).find('\n');
+        const std::size_t end = position(slice(text, 0, log_head_bytes), '\n');
         std::size_t bytes = 0;
-        if (end == text.npos || !parse_log_head(text.substr(0, end), record, bytes) || bytes > wanted - end - 1) {
+        if (end == text.npos || !parse_log_head(slice(text, 0, end), record, bytes) || bytes > wanted - end - 1) {
             // Where one record is wrong, there is no telling where the next begins.
             damaged_ = true;
             offset_ = header.used;
             continue;
         }
-        record.data = text.substr(end + 1, bytes);
+        record.data = slice(text, end + 1, bytes);
         if (record.stream == LogStream::Note && record.data.ends_with('\n'))
             record.data.remove_suffix(1);
         offset_ += end + 1 + bytes;

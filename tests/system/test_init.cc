@@ -124,7 +124,7 @@ public:
         Spec spec;
         spec.name = "box";
         for (const ServiceSpec& service : services)
-            spec.services.push_back(service);
+            spec.services.push_back(ServiceSpec(service));
         spec.log.size = log_size;
         PlanDescriptors descriptors;
         descriptors.channel = theirs.get();
