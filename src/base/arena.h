@@ -9,10 +9,18 @@
 /// from here once it has started.
 
 #include <cstddef>
+#include <new>
 
 namespace vial {
 
 /// `size` bytes, all zero, aligned for anything. Ends the process where there is no memory.
 void* allocate(std::size_t size);
+
+/// A T that stays there.
+template <typename T>
+T& make()
+{
+    return *new (allocate(sizeof(T))) T();
+}
 
 }  // namespace vial

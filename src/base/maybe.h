@@ -23,7 +23,12 @@ public:
     constexpr const T* operator->() const { return &value_; }
     constexpr T value_or(T fallback) const { return known_ ? value_ : fallback; }
 
-    friend bool operator==(const Maybe&, const Maybe&) = default;
+    /// Whether it is there, and equal.
+    template <typename Other>
+    friend bool operator==(const Maybe& maybe, const Other& other)
+    {
+        return maybe.known_ && maybe.value_ == other;
+    }
 
 private:
     T value_{};

@@ -86,7 +86,7 @@ Result<Spec> load_started_spec(Text name)
     return std::move(reading.spec);
 }
 
-Result<Record> find_container(std::string_view name)
+Result<Record*> find_container(std::string_view name)
 {
     if (name.empty() || name.front() == '.' || contains(name, '/'))
         return Error("no such container"_p, "", name).exits(ExitCode::NotFound).advise("see `vial list`"_p);
@@ -94,21 +94,21 @@ Result<Record> find_container(std::string_view name)
     return read_record(name);
 }
 
-Result<Record> find_running(std::string_view name)
+Result<Record*> find_running(std::string_view name)
 {
-    Record record = TRY(find_container(name));
-    if (record.phase != Phase::Running)
-        return Error(record.phase == Phase::Starting ? "it is still being started" : "it is not running", "", name)
-            .exits(record.phase == Phase::Starting ? ExitCode::Failed : ExitCode::NotFound)
+    Record* record = TRY(find_container(name));
+    if (record->phase != Phase::Running)
+        return Error(record->phase == Phase::Starting ? "it is still being started" : "it is not running", "", name)
+            .exits(record->phase == Phase::Starting ? ExitCode::Failed : ExitCode::NotFound)
             .advise("see `vial list`"_p);
     return record;
 }
 
-Result<Record> find_answering(std::string_view name)
+Result<Record*> find_answering(std::string_view name)
 {
-    Record record = TRY(find_running(name));
-    if (!record.has_init)
-        return Error("it has no PID 1 of vial's to ask (init = false)"_p, "", record.name);
+    Record* record = TRY(find_running(name));
+    if (!record->has_init)
+        return Error("it has no PID 1 of vial's to ask (init = false)"_p, "", name);
     return record;
 }
 
@@ -182,12 +182,12 @@ Result<void> put_away(Text name, pid_t init)
     auto record = read_record(name);
     if (!record.ok())
         return record.error()->exit == ExitCode::NotFound ? Result<void>() : record.error();
-    if (record.value().phase != Phase::Ended && record.value().init.pid == init)
+    if (record.value()->phase != Phase::Ended && record.value()->init.pid == init)
         return Error("the kernel does not tell whether it has ended"_p, "clear", name)
             .advise("the next command tries again"_p);
-    if (record.value().phase != Phase::Ended)
+    if (record.value()->phase != Phase::Ended)
         return {};
-    return remove(record.value(), lock);
+    return remove(*record.value(), lock);
 }
 
 Result<void> stop_container(const Record& record, std::int64_t timeout)

@@ -34,11 +34,11 @@ std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& ar
 Result<Spec> load_started_spec(Text name);
 
 /// Looks around, clearing what has ended, and finds `name`. ExitCode::NotFound where there is none.
-Result<Record> find_container(std::string_view name);
+Result<Record*> find_container(std::string_view name);
 /// The same, and it must be running.
-Result<Record> find_running(std::string_view name);
+Result<Record*> find_running(std::string_view name);
 /// The same, and a PID 1 of vial's must be there to be asked.
-Result<Record> find_answering(std::string_view name);
+Result<Record*> find_answering(std::string_view name);
 
 /// Asks the PID 1 of each container that is named to do what the command says with one of its services, or, where none is
 /// named, with all that it makes sense for.

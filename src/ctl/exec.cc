@@ -234,7 +234,7 @@ Result<int> exec(const Arguments& arguments)
     TRY(require_root(arguments));
     const Text name = arguments.words.front();
     const auto ended = [&]() -> Result<os::Exited> {
-        const Record record = TRY(find_running(name));
+        const Record& record = *TRY(find_running(name));
         if (!is_sealed(arguments.program))
             return execute_sealed(arguments);
         return execute(arguments, record);

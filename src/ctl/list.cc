@@ -44,10 +44,11 @@ Text as_json(const Record& record, const Outcome& outcome)
 Result<int> list(const Arguments& arguments)
 {
     TRY(require_root(arguments));
-    const List<Record> records = TRY(look_around());
+    const List<Record*> records = TRY(look_around());
     Table table("NAME|STATE|PID|STARTED|ENDED|RESULT");
     Builder json("[");
-    for (const Record& record : records) {
+    for (const Record* each : records) {
+        const Record& record = *each;
         const bool ended = record.phase == Phase::Ended;
         const Outcome outcome = ended ? read_outcome(record.name) : Outcome{};
         if (json.size() > 1)

@@ -195,13 +195,13 @@ Result<int> logs(const Arguments& arguments)
 {
     const Text name = arguments.words.front();
     const bool file = is_file(name);
-    Record record;
+    const Record* record = nullptr;
     const char* none = nullptr;
     if (!file) {
         TRY(require_root(arguments));
         record = TRY(find_container(name));
         none =
-            record.foreground ? "its output goes to the terminal of `vial run`" : "vial keeps none with init = false";
+            record->foreground ? "its output goes to the terminal of `vial run`" : "vial keeps none with init = false";
     }
     const Segments segments =
         TRY(open_segments(file ? name : state_path(name, "log"), none).as("show the log of", name));
@@ -221,7 +221,7 @@ Result<int> logs(const Arguments& arguments)
     bool last = !arguments.has(Option::Follow);
     while (true) {
         // First the look at the container, then the one at the log: nothing written before its end is missed.
-        last = last || (!file && !is_alive(record.init));
+        last = last || (!file && !is_alive(record->init));
         display.show(reader, segments.size);
         if (last || reader.damaged() || output_failed())
             break;

@@ -69,7 +69,7 @@ Result<int> restart(const Arguments& arguments)
     const std::int64_t timeout = TRY(timeout_of(arguments));
     TRY(require_root(arguments));
     const auto again = [&]() -> Result<void> {
-        const Record record = TRY(find_container(name));
+        const Record& record = *TRY(find_container(name));
         const Spec spec = TRY(load_started_spec(name));
         if (record.foreground)
             return Error("it runs in the foreground of a `vial run`"_p, "restart", name);

@@ -169,19 +169,19 @@ Result<int> show_metrics(const Arguments& arguments)
 {
     TRY(require_root(arguments));
     List<Metrics> all;
-    for (const Record& record : TRY(look_around())) {
-        const bool named = arguments.words.empty() || std::string_view(arguments.words.front()) == record.name;
-        if (!named || (record.phase != Phase::Ended && !record.has_init))
+    for (const Record* record : TRY(look_around())) {
+        const bool named = arguments.words.empty() || std::string_view(arguments.words.front()) == record->name;
+        if (!named || (record->phase != Phase::Ended && !record->has_init))
             continue;
         Metrics& one = all.emplace_back();
-        one.container = record.name;
+        one.container = record->name;
         // Who does not answer is about to end, or in trouble: not up, either way.
-        if (record.phase == Phase::Running)
-            if (auto answer = ask(record.name, "stats"); answer.ok())
+        if (record->phase == Phase::Running)
+            if (auto answer = ask(record->name, "stats"); answer.ok())
                 one.answer = answer.value();
     }
     if (all.empty() && !arguments.words.empty())
-        TRY(find_container(arguments.words.front()));
+        (void)TRY(find_container(arguments.words.front()));
     print(open_metrics(all));
     return 0;
 }
@@ -189,7 +189,7 @@ Result<int> show_metrics(const Arguments& arguments)
 Result<int> tell(const Arguments& arguments, void (*show)(const Record&, std::string_view))
 {
     TRY(require_root(arguments));
-    const Record record = TRY(find_container(arguments.words.front()));
+    const Record& record = *TRY(find_container(arguments.words.front()));
     const bool as_json = arguments.has(Option::Json);
     if (record.phase == Phase::Ended)
         return show_ended(record, as_json), 0;
@@ -200,7 +200,7 @@ Result<int> tell(const Arguments& arguments, void (*show)(const Record&, std::st
         // It may be ending: its socket closes a moment before PID 1 has gone.
         if (!TRY(wait_for_end(record, ending_time)))
             return answer.error();
-        show_ended(TRY(find_container(record.name)), as_json);
+        show_ended(*TRY(find_container(record.name)), as_json);
     } else if (as_json) {
         print(joined(answer.value()));
     } else {

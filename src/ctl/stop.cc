@@ -36,7 +36,7 @@ Result<int> for_each_name(const Arguments& arguments, const Act& act)
 Result<int> ask_service(const Arguments& arguments)
 {
     return for_each_name(arguments, [&](Text name) -> Result<void> {
-        TRY(find_answering(name));
+        (void)TRY(find_answering(name));
         (void)TRY(ask(name, compose("% %", arguments.command, arguments.value(Option::Service))));
         return {};
     });
@@ -52,8 +52,9 @@ Result<int> stop(const Arguments& arguments)
     if (arguments.has(Option::Service))
         return ask_service(arguments);
     const std::int64_t timeout = TRY(timeout_of(arguments));
-    return for_each_name(
-        arguments, [timeout](Text name) -> Result<void> { return stop_container(TRY(find_container(name)), timeout); });
+    return for_each_name(arguments, [timeout](Text name) -> Result<void> {
+        return stop_container(*TRY(find_container(name)), timeout);
+    });
 }
 
 Result<int> kill(const Arguments& arguments)
@@ -64,7 +65,7 @@ Result<int> kill(const Arguments& arguments)
         return misused(arguments, compose("'%' is no signal"_p, word));
     const std::string_view service = arguments.value(Option::Service);
     return for_each_name(arguments, [&](Text name) -> Result<void> {
-        const Record record = TRY(find_running(name));
+        const Record& record = *TRY(find_running(name));
         if (!service.empty() || (*signal != SIGKILL && record.has_init)) {
             (void)TRY(ask(name, compose("signal %%%"_p, *signal, service.empty() ? "" : " ", service)));
             return {};
@@ -79,7 +80,7 @@ Result<int> kill(const Arguments& arguments)
 Result<int> wait(const Arguments& arguments)
 {
     return for_each_name(arguments, [](Text name) -> Result<void> {
-        const Record record = TRY(find_container(name));
+        const Record& record = *TRY(find_container(name));
         if (record.phase != Phase::Ended)
             TRY(wait_for_end(record, -1));
         const Outcome outcome = read_outcome(name);

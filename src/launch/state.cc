@@ -119,19 +119,16 @@ bool is_being_started(std::string_view name)
 Result<void> release_bridges(const Record& ended)
 {
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
-    const List<Record> others = TRY(read_records());
+    const List<Record*> others = TRY(read_records());
     List<Text> host_ends, bridges;
-    for (const Record& other : others) {
-        if (other.phase == Phase::Ended || other.name == ended.name)
+    for (const Record* other : others) {
+        if (other->phase == Phase::Ended || other->name == ended.name)
             continue;
-        host_ends.append(other.host_ends.data(), other.host_ends.size());
-        bridges.append(other.bridges.data(), other.bridges.size());
+        host_ends.append(other->host_ends.data(), other->host_ends.size());
+        bridges.append(other->bridges.data(), other->bridges.size());
     }
     for (Text bridge : ended.bridges) {
-        bool used = false;  // also by one that has no port on it yet
-        for (Text its : bridges)
-            used = used || its == bridge;
-        if (!used)
+        if (!bridges.contains(bridge))  // one that has no port on it yet uses it, too
             (void)TRY(release_bridge(netlink, bridge, host_ends));
     }
     return {};
@@ -194,9 +191,9 @@ Text state_path(std::string_view name, std::string_view file)
     return compose("%/%%%", state_root, name, file.empty() ? "" : "/", file);
 }
 
-Result<Record> read_record(std::string_view name)
+Result<Record*> read_record(std::string_view name)
 {
-    Record record;
+    Record& record = make<Record>();
     record.name = name;
     const auto journal = os::read_file(AT_FDCWD, state_path(name, "journal").c_str());
     // A directory without a journal is one whose launcher was killed in between; it is cleared like any other. One whose journal
@@ -210,12 +207,12 @@ Result<Record> read_record(std::string_view name)
         read_line(record, take_until(rest, '\n'));
     if (record.running ? is_alive(record.init) : is_being_started(name))
         record.phase = record.running ? Phase::Running : Phase::Starting;
-    return record;
+    return &record;
 }
 
-Result<List<Record>> read_records()
+Result<List<Record*>> read_records()
 {
-    List<Record> records;
+    List<Record*> records;
     const auto names = list_directory(state_root);
     if (names.number() == ENOENT)
         return records;
@@ -231,7 +228,7 @@ Result<List<Record>> read_records()
             return record.error();
         std::size_t at = records.size();
         records.push_back(record.take());
-        for (; at > 0 && records[at].name < records[at - 1].name; --at)
+        for (; at > 0 && records[at]->name < records[at - 1]->name; --at)
             std::swap(records[at], records[at - 1]);
     }
     return records;
@@ -242,7 +239,7 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
     const Text directory = state_path(name);
     auto made = os::mkdirat(AT_FDCWD, directory.c_str(), 0700);
     if (made.number() == EEXIST) {
-        Record record = TRY(read_record(name));
+        const Record& record = *TRY(read_record(name));
         if (record.phase != Phase::Ended) {
             return Error(record.phase == Phase::Running ? "it is running already" : "it is being started already",
                          "start", name)
@@ -315,20 +312,20 @@ bool is_litter(const Record& record)
 
 }  // namespace
 
-Result<List<Record>> look_around()
+Result<List<Record*>> look_around()
 {
-    List<Record> records = TRY(read_records());
+    List<Record*> records = TRY(read_records());
     bool work = false;
-    for (const Record& record : records)
-        work = work || is_litter(record);
+    for (const Record* record : records)
+        work = work || is_litter(*record);
     if (!work)
         return records;
     const StateLock lock = TRY(StateLock::take());
     records = TRY(read_records());
-    for (Record& record : records) {
-        if (!is_litter(record))
+    for (Record* record : records) {
+        if (!is_litter(*record))
             continue;
-        (void)(record.running && !record.foreground ? clear(record, lock) : remove(record, lock));
+        (void)(record->running && !record->foreground ? clear(*record, lock) : remove(*record, lock));
     }
     return read_records();
 }

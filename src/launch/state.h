@@ -52,7 +52,7 @@ enum class Phase : std::uint8_t {
     Ended,  ///< PID 1 or its launcher has gone
 };
 
-/// A container's journal, read.
+/// A container's journal, read; kept in the arena.
 struct Record {
     Text name;
     Phase phase = Phase::Ended;
@@ -69,9 +69,9 @@ struct Record {
 Text state_path(std::string_view name, std::string_view file = {});
 
 /// ExitCode::NotFound where there is no such container.
-Result<Record> read_record(std::string_view name);
+Result<Record*> read_record(std::string_view name);
 /// Every container there is a directory of, by name.
-Result<List<Record>> read_records();
+Result<List<Record*>> read_records();
 
 /// Writes the journal of a container that is being started.
 class Journal {
@@ -103,6 +103,6 @@ Result<void> remove(const Record& record, const StateLock&);
 
 /// Clears whatever ended since somebody last looked, and returns all records. Failures to clear are not the looker's:
 /// they are tried again next time.
-Result<List<Record>> look_around();
+Result<List<Record*>> look_around();
 
 }  // namespace vial
