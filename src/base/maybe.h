@@ -27,7 +27,7 @@ public:
     template <typename Other>
     friend bool operator==(const Maybe& maybe, const Other& other)
     {
-        return maybe.known_ && maybe.value_ == other;
+        return maybe.known_ && maybe.value_ == static_cast<T>(other);
     }
 
 private:

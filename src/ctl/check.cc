@@ -33,7 +33,7 @@ Result<int> check(const Arguments& arguments)
 Result<int> show(const Arguments& arguments)
 {
     const Text word = arguments.words.front();
-    std::optional<Spec> spec;
+    const Spec* spec = nullptr;
     // A running container's spec is shown as it was started.
     if (!contains(word, '/') && os::lstat(AT_FDCWD, state_path(word, "spec").c_str()).ok()) {
         spec = TRY(load_started_spec(word));

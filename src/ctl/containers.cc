@@ -53,7 +53,7 @@ Result<std::int64_t> timeout_of(const Arguments& arguments)
     return *given;
 }
 
-std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more)
+const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more)
 {
     List<std::string_view> settings = arguments.settings;
     for (Text setting : more)
@@ -65,25 +65,25 @@ std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& ar
         auto loaded = load_spec_file(path.c_str());
         if (!loaded.ok()) {
             print_error({}, loaded.error());
-            return std::nullopt;
+            return nullptr;
         }
         text = loaded.take();
     }
     Reading reading = read_spec(text, path, settings);
     if (reading.problems.empty())
-        return std::move(reading.spec);
+        return &reading.spec;
     for (const Diagnostic& problem : reading.problems)
         (void)os::write_all(STDERR_FILENO, compose("%\n", format(problem, path.empty() ? "vial" : path)));
-    return std::nullopt;
+    return nullptr;
 }
 
-Result<Spec> load_started_spec(Text name)
+Result<Spec*> load_started_spec(Text name)
 {
     const Text text = TRY(os::read_file(AT_FDCWD, state_path(name, "spec").c_str(), spec_size_limit * 2));
     Reading reading = read_spec(text, {});
     if (!reading.problems.empty())
         return Error("the record of its spec is damaged"_p, "read", state_path(name, "spec"));
-    return std::move(reading.spec);
+    return &reading.spec;
 }
 
 Result<Record*> find_container(std::string_view name)
@@ -195,11 +195,12 @@ Result<void> stop_container(const Record& record, std::int64_t timeout)
     if (record.phase == Phase::Running) {
         std::int64_t grace = 0;
         int stop_signal = SIGTERM;
-        if (const auto spec = load_started_spec(record.name); spec.ok()) {
-            for (const ServiceSpec& service : spec.value().services)
+        if (const auto started = load_started_spec(record.name); started.ok()) {
+            const Spec& spec = *started.value();
+            for (const ServiceSpec& service : spec.services)
                 grace = service.policy.stop_timeout > grace ? service.policy.stop_timeout : grace;
-            if (!spec.value().init && !spec.value().services.empty())
-                stop_signal = spec.value().services.front().policy.stop_signal;
+            if (!spec.init && !spec.services.empty())
+                stop_signal = spec.services.front().policy.stop_signal;
         }
         const bool asked = record.has_init ? ask(record.name, "shutdown").ok() : signal_init(record, stop_signal).ok();
         const std::int64_t patience = timeout >= 0 ? timeout : grace + (record.has_init ? stop_margin : 0);

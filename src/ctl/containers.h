@@ -9,7 +9,6 @@
 #include "launch/state.h"
 #include "spec/spec.h"
 
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -27,11 +26,10 @@ Result<std::int64_t> timeout_of(const Arguments& arguments);
 
 /// A spec from a file, or the name of one in the spec directory, with the --set options and `more` settings on top. Prints all that
 /// is wrong with it; nothing is returned then, and the exit code is Usage.
-std::optional<Spec> load_spec(std::string_view file_or_name, const Arguments& arguments,
-                              std::span<const Text> more = {});
+const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {});
 
 /// The spec that a container was started with.
-Result<Spec> load_started_spec(Text name);
+Result<Spec*> load_started_spec(Text name);
 
 /// Looks around, clearing what has ended, and finds `name`. ExitCode::NotFound where there is none.
 Result<Record*> find_container(std::string_view name);

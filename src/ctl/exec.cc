@@ -74,7 +74,7 @@ Result<List<Namespace>> open_namespaces(pid_t pid)
 Result<Visit> prepare(const Record& record, bool terminal)
 {
     Visit visit;
-    visit.spec = TRY(load_started_spec(record.name));
+    visit.spec = std::move(*TRY(load_started_spec(record.name)));
     visit.namespaces = TRY(open_namespaces(record.init.pid));
     visit.join = TRY(open_exec_leaf(record.cgroups));
     visit.environment = TRY(environment_of(visit.spec.services.front(), terminal, {}));

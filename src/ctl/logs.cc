@@ -171,9 +171,11 @@ Result<Wish> wish_of(const Arguments& arguments)
     Wish wish;
     // A container that is just ending may take its spec along; its log is shown all the same.
     const Text name = arguments.words.front();
-    if (auto spec = is_file(name) ? Result<Spec>(Spec()) : load_started_spec(name); spec.ok()) {
-        wish.prefix = spec.value().log.prefix;
-        wish.timestamps = spec.value().log.timestamps;
+    if (!is_file(name)) {
+        if (const auto spec = load_started_spec(name); spec.ok()) {
+            wish.prefix = spec.value()->log.prefix;
+            wish.timestamps = spec.value()->log.timestamps;
+        }
     }
     wish.prefix |= arguments.has(Option::Prefix);
     wish.timestamps |= arguments.has(Option::Timestamps);

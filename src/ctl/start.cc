@@ -70,7 +70,7 @@ Result<int> restart(const Arguments& arguments)
     TRY(require_root(arguments));
     const auto again = [&]() -> Result<void> {
         const Record& record = *TRY(find_container(name));
-        const Spec spec = TRY(load_started_spec(name));
+        const Spec& spec = *TRY(load_started_spec(name));
         if (record.foreground)
             return Error("it runs in the foreground of a `vial run`"_p, "restart", name);
         TRY(stop_container(record, timeout));

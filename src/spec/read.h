@@ -5,6 +5,7 @@
 ///
 /// Nothing here looks at the system: whether a path or a kernel feature exists is the launcher's business.
 
+#include "base/arena.h"
 #include "base/list.h"
 #include "base/result.h"
 #include "base/text.h"
@@ -25,7 +26,7 @@ enum class SpecKind : std::uint8_t {
 };
 
 struct Reading {
-    Spec spec;  ///< usable when `problems` is empty
+    Spec& spec = make<Spec>();  ///< kept in the arena; usable when `problems` is empty
     List<Diagnostic> problems;
 };
 

@@ -14,6 +14,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <optional>
 #include <sched.h>
 #include <set>
 #include <string>
