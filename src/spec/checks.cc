@@ -26,19 +26,20 @@ public:
 
 private:
     /// The node of a key; 0 where it was not given.
-    Index at(std::string_view table, std::string_view key) const
+    Index at(const char* table, const char* key = nullptr) const
     {
         const Index node = document_.find(0, table);
-        return node == 0 || key.empty() ? node : document_.find(node, key);
+        return node == 0 || key == nullptr ? node : document_.find(node, key);
     }
     /// Reports where `node` stands, or about the whole where it is 0.
     void say(Index node, std::string_view message);
+    void say(Index node, Phrase message) { say(node, Text(message)); }
     void name();
     void services();
     void supervision(const ServiceSpec& service, Index node);
     void cycles();
     void namespaces();
-    void id_map(const List<IdRange>& map, std::string_view key);
+    void id_map(const List<IdRange>& map, const char* key);
     void mapped(const ServiceSpec& service, Index node);
     void network(const NetworkSpec& network, Index node);
 
@@ -57,7 +58,7 @@ void Checker::say(Index node, std::string_view message)
 
 void Checker::name()
 {
-    const Index node = at("name", {});
+    const Index node = at("name");
     if (node == 0 && spec_.name.empty())
         return say(0, "'name' is missing"_p);
     const char* fault = name_fault(spec_.name);
@@ -70,8 +71,8 @@ void Checker::name()
 void Checker::services()
 {
     if (spec_.services.empty())
-        return say(at("service", {}), "'command' is missing"_p);
-    const Index tables = at("service", {});
+        return say(at("service"), "'command' is missing"_p);
+    const Index tables = at("service");
     for (const ServiceSpec& service : spec_.services) {
         const Index table = tables != 0 ? document_.find(tables, service.name) : 0;
         if (document_.find(table, "command") == 0)
@@ -83,16 +84,15 @@ void Checker::services()
     if (spec_.init)
         return;
     if (spec_.services.size() != 1)
-        return say(at("init", {}), "init = false wants exactly one service: nothing is there to start the others"_p);
+        return say(at("init"), "init = false wants exactly one service: nothing is there to start the others"_p);
     const ServiceSpec& only = spec_.services[0];
     if (only.policy.restart != Restart::No)
-        say(at("init", {}), "init = false leaves nobody to restart the service: leave out 'restart', or this");
+        say(at("init"), "init = false leaves nobody to restart the service: leave out 'restart', or this"_p);
     bool supervised = only.policy.ready != Ready::Start || only.policy.oneshot || !only.pid_file.empty();
     for (const List<Text>& command : only.task_command)
         supervised = supervised || !command.empty();
     if (supervised)
-        say(at("init", {}),
-            "init = false leaves nobody to run hooks or probes, or to ask whether the service is ready"_p);
+        say(at("init"), "init = false leaves nobody to run hooks or probes, or to ask whether the service is ready"_p);
 }
 
 void Checker::supervision(const ServiceSpec& service, Index node)
@@ -112,10 +112,10 @@ void Checker::supervision(const ServiceSpec& service, Index node)
     if (service.policy.ready == Ready::Exec && health == 0)
         say(document_.find(node, "ready"), "ready = \"exec\" asks the command of [health]: there is none"_p);
     if (service.policy.oneshot && service.policy.ready != Ready::Start)
-        say(document_.find(node, "ready"), "a oneshot is ready when it has ended well: leave out 'ready'");
+        say(document_.find(node, "ready"), "a oneshot is ready when it has ended well: leave out 'ready'"_p);
     if (!service.pid_file.empty() && (service.policy.oneshot || service.policy.ready != Ready::Start))
         say(document_.find(node, "pid_file"), "a service is ready when its pid_file names its main process: leave out "
-                                              "'ready' and 'oneshot'");
+                                              "'ready' and 'oneshot'"_p);
 }
 
 /// Takes away, again and again, whoever depends on nobody that is left. Who cannot be taken away leads into a cycle.
@@ -166,11 +166,11 @@ void Checker::cycles()
         next = awaited(next);
         names.compose(" -> %", spec_.services[next].name);
     } while (next != first && names.size() < 400);
-    say(document_.find(at("service", {}), spec_.services[first].name),
+    say(document_.find(at("service"), spec_.services[first].name),
         compose("the services wait for each other: %"_p, names));
 }
 
-void Checker::id_map(const List<IdRange>& map, std::string_view key)
+void Checker::id_map(const List<IdRange>& map, const char* key)
 {
     const Index node = at("user_namespace", key);
     bool maps_root = false;
@@ -187,7 +187,7 @@ void Checker::id_map(const List<IdRange>& map, std::string_view key)
         }
     }
     if (node == 0)
-        return say(at("user_namespace", {}), compose("a user namespace needs '%' in [user_namespace]"_p, key));
+        return say(at("user_namespace"), compose("a user namespace needs '%' in [user_namespace]"_p, key));
     if (!map.empty() && !maps_root)
         say(node, compose("%: must map 0, who sets up the container"_p, key));
 }
@@ -224,9 +224,9 @@ void Checker::namespaces()
         say(at("namespaces", "net"), "namespaces.net = false shares the host's network: there is no place for "
                                      "[network.NAME]"_p);
     if (!spec_.namespaces.uts && spec_.hostname != spec_.name)
-        say(at("hostname", {}), "'hostname' needs a UTS namespace, but namespaces.uts = false"_p);
+        say(at("hostname"), "'hostname' needs a UTS namespace, but namespaces.uts = false"_p);
     if (!spec_.namespaces.time && (spec_.monotonic_offset != 0 || spec_.boottime_offset != 0))
-        say(at("namespaces", {}), "clock offsets need namespaces.time = true"_p);
+        say(at("namespaces"), "clock offsets need namespaces.time = true"_p);
 }
 
 void Checker::network(const NetworkSpec& network, Index node)
@@ -256,18 +256,18 @@ void Checker::network(const NetworkSpec& network, Index node)
 void Checker::whole(SpecKind kind)
 {
     name();
-    if (kind == SpecKind::Container && at("root", {}) == 0)
+    if (kind == SpecKind::Container && at("root") == 0)
         say(0, "'root' is missing: the directory or image that becomes the container's /"_p);
     services();
     namespaces();
     if (spec_.read_only && spec_.overlay.kind != OverlayKind::None)
-        say(at("read_only", {}), "read_only = true contradicts 'overlay', which is there to be written to"_p);
+        say(at("read_only"), "read_only = true contradicts 'overlay', which is there to be written to"_p);
     if (spec_.limits.memory == unlimited && spec_.limits.swap != unlimited && at("limits", "memory") == 0)
         say(at("limits", "swap"), "swap: wants a limit of 'memory' as well"_p);
     if (!spec_.security.no_new_privileges && spec_.security.seccomp != SeccompChoice::Off)
         say(at("security", "no_new_privileges"),
             "no_new_privileges = false wants seccomp = \"off\" as well: the kernel filters system calls only with it"_p);
-    const Index networks = at("network", {});
+    const Index networks = at("network");
     for (const NetworkSpec& interface : spec_.networks)
         network(interface, document_.find(networks, interface.name));
 }

@@ -149,7 +149,7 @@ void Reader::named_table(const SchemaKey& key, Index node)
         spec_.networks.push_back(std::move(network));
     }
     if (fault != nullptr)
-        context_.complain(node, fault);
+        context_.complain(node, Text(fault));
 }
 
 /// `[[mount]]`, after those of `mounts`.
@@ -165,7 +165,7 @@ void Reader::mount_list(Index node)
         MountSpec mount;
         table(child, Group::Mount, &mount);
         if (const char* fault = mount_fault(mount))
-            context_.complain(child, fault);
+            context_.complain(child, Text(fault));
         spec_.mounts.push_back(std::move(mount));
     }
 }

@@ -47,6 +47,7 @@ public:
 
 private:
     bool fail(std::size_t at, std::string_view message);
+    bool fail(std::size_t at, Phrase message) { return fail(at, Text(message)); }
     bool fail_here(std::string_view expected);
     char peek(std::size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
     bool at_end() const { return at_ >= text_.size(); }

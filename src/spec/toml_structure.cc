@@ -314,7 +314,7 @@ void Parser::setting()
     is_toml = is_toml && at_end();
     problems_ = problems;
     if (!has_key || (!is_toml && !text.empty() && contains("\"'[{", text[0]))) {
-        fail(0, has_key ? "the value begins like TOML but is not" : "expected KEY=VALUE");
+        fail(0, has_key ? "the value begins like TOML but is not"_p : "expected KEY=VALUE"_p);
         return;
     }
     Index node = 0;

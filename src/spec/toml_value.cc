@@ -175,7 +175,7 @@ bool Parser::escape(bool may_span_lines)
         const unsigned digit = digit_value(peek());
         if (digit > 15)
             return fail(start,
-                        letter == 'u' ? "\\u wants four hexadecimal digits" : "\\U wants eight hexadecimal digits");
+                        letter == 'u' ? "\\u wants four hexadecimal digits"_p : "\\U wants eight hexadecimal digits"_p);
         point = point << 4 | digit;
     }
     if (point > 0x10ffff || (point >= 0xd800 && point < 0xe000))

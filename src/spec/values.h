@@ -22,6 +22,7 @@ struct ReadContext {
 
     /// Reports `KEY: message`, with the name of the key that `node` belongs to.
     void complain(toml::Index node, std::string_view message) const;
+    void complain(toml::Index node, Phrase message) const { complain(node, Text(message)); }
     /// `expected WHAT, found ...`
     void expected(toml::Index node, std::string_view what) const;
     /// Remembers that this key was given but is not supported yet.
