@@ -351,7 +351,7 @@ void Pid1::drain_outputs()
 
 void Pid1::note_values(ServiceIndex index, const char* pattern, values::Kinds kinds, ...)
 {
-    char buffer[Log::note_bytes];
+    char buffer[1024];
     Writer text(buffer, sizeof buffer);
     std::va_list given;
     va_start(given, kinds);

@@ -84,8 +84,9 @@ void Log::write_prepared(std::size_t bytes, std::int64_t at, std::string_view se
 
 void Log::note(std::int64_t at, std::string_view service, std::string_view text)
 {
-    Writer line(data(), std::min<std::size_t>(room(), note_bytes));
-    line.put(text).put('\n');
+    const std::size_t most = std::min(room(), note_bytes);
+    Writer line(data(), most);
+    line.put(slice(text, 0, most - 1)).put('\n');
     write_prepared(line.text().size(), at, service, LogStream::Note);
 }
 

@@ -3,7 +3,6 @@
 
 #include "base/os.h"
 
-#include <algorithm>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>

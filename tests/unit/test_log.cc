@@ -65,6 +65,17 @@ std::string rest(LogReader& reader)
 
 }  // namespace
 
+TEST_CASE("log: a remark that is too long is cut, and ends its line all the same")
+{
+    Written log(4096);
+    log.log.note(2000, "db", std::string(2000, 'x'));
+    log.log.commit();
+    LogReader reader = log.reader();
+    LogRecord record;
+    REQUIRE(reader.next(record));
+    CHECK(record.data.size() == 599);  // the reader takes the newline off
+}
+
 TEST_CASE("log: what is written is read, with who and when")
 {
     Written log(4096);
