@@ -26,7 +26,7 @@ constexpr std::int64_t ending_time = 1000;  // milliseconds
 /// Until every service is ready, or has done its work.
 Result<void> await_ready(Text name, std::int64_t timeout)
 {
-    const Record record = TRY(read_record(name));
+    const Record& record = *TRY(read_record(name));
     const std::int64_t begin = os::boottime_ms();
     auto heard = ask_and_hear(
         name, "ready", [](std::string_view) { return true; }, timeout);

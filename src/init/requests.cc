@@ -162,7 +162,7 @@ bool Control::put_readiness(const Pid1& init, Writer& reply)
             put_reason(init, index, why);
             if (why.text().size() == before)
                 why.put("it exited with code ").decimal(service.last.code);
-            put_refusal(reply, why.text());
+            put_refusal(reply, "", why.text());
             return true;
         }
         pending |= service.state != ServiceState::Ready && service.state != ServiceState::Reloading &&
