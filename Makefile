@@ -13,6 +13,8 @@
 #   make check-vm   tests that need a kernel of their own
 #   make check-pid1 whether each test of a PID 1 fails where that does something wrong; some minutes
 #   make check-peers what tini and dumb-init are tested with themselves, which it fetches
+#   make cross      the program for another machine, ARCH=aarch64|armhf|mipsel|riscv64: build-ARCH/vial; all four without ARCH
+#   make check-cross  the unit tests of such a program, emulated
 #   make clean
 #
 # To choose the compiler (see config/build/configure):
@@ -32,7 +34,10 @@ sources = find src tests \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print
 # What an earlier run left must not be taken for the result of this one.
 run_tests = rm -f $(1)/meson-logs/testlog.*; meson test -C $(1) --print-errorlogs --no-suite peers
 
-.PHONY: all configured demo check check-vm check-pid1 check-peers bench install format check-format sanitize sanitize-configured tidy clean
+machines = aarch64 armhf mipsel riscv64
+chosen = $(or $(ARCH),$(machines))
+
+.PHONY: cross check-cross all configured demo check check-vm check-pid1 check-peers bench install format check-format sanitize sanitize-configured tidy clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -65,6 +70,21 @@ check-pid1: configured
 	    config/build/sandboxed.sh unshare --pid --fork --kill-child --mount-proc \
 	    tests/system/pid1_can_fail.sh $(BUILD)/tests $(BUILD)/tests/payload-naive
 
+cross: $(addprefix cross-,$(chosen))
+
+cross-%: configured-%
+	ninja -C build-$* vial
+
+check-cross: $(addprefix check-cross-,$(chosen))
+
+check-cross-%:
+	$(packages) check-cross
+	$(MAKE) configured-$*
+	$(call run_tests,build-$*) --suite unit
+
+configured-%:
+	$(configure) --for $* build-$* $(OPTIONS)
+
 bench: all
 	$(packages) bench
 	tests/bench/run --vial $(BUILD)/vial --build $(BUILD)/bench
@@ -91,4 +111,4 @@ sanitize-configured:
 	$(configure) --sanitize $(SANITIZED) $(OPTIONS)
 
 clean:
-	rm -rf $(BUILD) $(SANITIZED)
+	rm -rf $(BUILD) $(SANITIZED) $(addprefix build-,$(machines))

@@ -3,16 +3,29 @@
 #
 # Installs the Debian packages that a part of the work needs and that are not there yet, and says so.
 #
-#   packages.sh GROUP...     groups: build toolchain check peers demo bench ci vm
+#   packages.sh GROUP...     groups: build toolchain check peers demo bench ci vm, cross-ARCH (a toolchain for another
+#                            machine), check-cross (what its unit tests are run with) and vm-ARCH (that machine)
 #
 # Quiet where nothing is missing. Without root or apt-get it names what is missing and fails; on a system
 # without dpkg it leaves it to each tool to be there or not.
 set -eu
 
+compiler_for() {
+    case $1 in
+        aarch64) echo g++-12-aarch64-linux-gnu ;;
+        armhf)   echo g++-12-arm-linux-gnueabihf ;;
+        mipsel)  echo g++-12-mipsel-linux-gnu ;;
+        riscv64) echo g++-12-riscv64-linux-gnu ;;
+        *)       return 0 ;; # musl-cxx.sh says so
+    esac
+}
+
 packages() {
     case $1 in
         build)     echo meson ninja-build ;;
         toolchain) echo g++-12 gcc-12-source musl-tools linux-libc-dev make xz-utils ;;
+        cross-*)   compiler_for "${1#cross-}" && echo gcc-12-source make xz-utils ;;
+        check-cross) echo doctest-dev qemu-user-static python3 ;;
         check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3 ;;
         peers)     echo bash python3-pytest python3-py python3-psutil python3-prctl ;;
         demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;
@@ -20,6 +33,9 @@ packages() {
                    echo s6 runit finit ;;  # none of them becomes this machine's init
         ci)        echo g++ clang-format-14 clang-tidy-14 ;;
         vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools ;;
+        vm-x86_64) ;;
+        vm-aarch64 | vm-armhf) echo qemu-system-arm qemu-user-static ;;
+        vm-mipsel) echo qemu-system-mips qemu-user-static ;;
         *)         echo "packages: no group $1" >&2; return 2 ;;
     esac
 }

@@ -4,19 +4,21 @@
 # A static musl C++ toolchain out of plain Debian packages: prints the directory that holds it, after
 # building it where it isn't there yet.
 #
-#   musl-cxx.sh [ARCH]     ARCH: x86_64 (default: this machine's) aarch64 arm mipsel riscv64
+#   musl-cxx.sh [ARCH]     ARCH: x86_64 (default: this machine's) aarch64 armhf mipsel riscv64
 #
 # Debian has musl, but no C++ library for it. Its g++-12 can compile for musl all the same, given other
 # headers and start files (a specs file), so the only thing to build is libstdc++, from Debian's
 # gcc-12-source, without exceptions: about 35 s once, 18 MB. A glibc-built libstdc++ with musl links, but
-# crashes as soon as a locale is touched.
+# crashes as soon as a locale is touched. For another machine musl itself is built as well, from Debian's
+# source package (riscv64 has no other in Debian 12), which is fetched once for all of them.
 #
 # Found in the directory afterwards: bin/TRIPLET-{gcc,g++,ar,strip,...} and cross.ini for meson's --cross-file.
+# For another machine that names QEMU's emulator, to run tests by, which need not be there.
 #
 # The toolchain goes to ${XDG_CACHE_HOME:-~/.cache}/vial/, under a name that changes with this script and with
 # the compiler. It is built beside its final place and renamed there when it is complete, under a lock:
-# whoever finds the directory finds all of it. For another machine's ARCH, MUSL_DEV names that
-# architecture's musl-dev: the .deb, or a directory it was unpacked to.
+# whoever finds the directory finds all of it. MUSL_DEV may name a musl-dev of ARCH to be used instead of building
+# musl: the .deb, or a directory it was unpacked to.
 set -eu
 
 say() { echo "musl-cxx: $*" >&2; }
@@ -28,16 +30,14 @@ unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
 
 machine=$(uname -m)
 arch=${1:-$machine}
-float=
 case $arch in
-    x86_64)  gnu=x86_64-linux-gnu    family=x86_64 ;;
-    aarch64) gnu=aarch64-linux-gnu   family=aarch64 ;;
-    arm)     gnu=arm-linux-gnueabihf family=arm float=eabihf ;;
-    mipsel)  gnu=mipsel-linux-gnu    family=mips ;;
-    riscv64) gnu=riscv64-linux-gnu   family=riscv64 ;;
+    x86_64)  gnu=x86_64-linux-gnu    musl=x86_64-linux-musl   family=x86_64 ;;
+    aarch64) gnu=aarch64-linux-gnu   musl=aarch64-linux-musl  family=aarch64 ;;
+    armhf)   gnu=arm-linux-gnueabihf musl=arm-linux-musleabihf family=arm ;;
+    mipsel)  gnu=mipsel-linux-gnu    musl=mipsel-linux-musl   family=mips ;;
+    riscv64) gnu=riscv64-linux-gnu   musl=riscv64-linux-musl  family=riscv64 ;;
     *)       die "no recipe for $arch; give make CXX or CROSS, naming a musl C++ toolchain for it" ;;
 esac
-musl=$arch-linux-musl$float
 
 command -v "$gnu-g++-12" >/dev/null || die "needs $gnu-g++-12"
 key=$({ cat "$0"; "$gnu-g++-12" -dumpfullversion; } | sha256sum | cut -c 1-12)
@@ -65,19 +65,64 @@ source_archive=$1
 say "building musl's C++ library for $arch, once (about half a minute)"
 rm -rf "$cache/making-"* # the lock is ours: what lies here was interrupted
 root=$cache/making-$arch
+log=$cache/making-$arch.log
 mkdir -p "$root/bin" "$root/kernel" "$root/source" "$root/work"
 trap 'rm -rf "$root"' EXIT
 trap 'exit 1' INT TERM HUP
 
-# musl itself: installed for this machine's architecture, unpacked for any other
-if [ "$arch" = "$machine" ] && [ -z "${MUSL_DEV:-}" ]; then
-    libc=/usr
-elif [ -d "${MUSL_DEV:?names no musl-dev of $arch}" ]; then
+# $1: what is built, the rest: the function that does it, whose words are kept out of sight unless it fails.
+attempt() {
+    what=$1
+    shift
+    set +e # `if ("$@")` would switch -e off inside as well
+    (set -e; "$@") >"$log" 2>&1 </dev/null 9>&-
+    status=$?
+    set -e
+    [ $status = 0 ] || die "$what failed; its last words, out of $log:
+$(tail -n 12 "$log")"
+    rm "$log"
+}
+
+# Debian's source package, by the sources that apt has, but with lists of its own: nothing is changed for the system's apt.
+fetch_musl() {
+    mkdir -p "$root/apt/lists/partial" "$root/apt/cache/archives/partial" "$root/apt/source"
+    # shellcheck disable=SC2016 # for apt-get to fill in
+    apt-get indextargets --format 'deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+        'Created-By: Packages' 'Origin: Debian' 'Component: main' | sort -u >"$root/apt/sources.list"
+    set -- -qq -o "Dir::State::lists=$root/apt/lists" -o "Dir::Cache=$root/apt/cache" \
+        -o "Dir::Etc::sourcelist=$root/apt/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=
+    apt-get "$@" update || : # one list of several may be missing; if it was the one, nothing is found
+    cd "$root/apt/source"
+    apt-get "$@" source --download-only musl
+    mkdir -p "$cache/source"
+    mv musl_*.orig.tar.gz "$cache/source/" # Debian 12 changes nothing in it
+    rm -rf "$root/apt"
+}
+
+build_musl() {
+    tar -xzf "$1" -C "$root/source" --strip-components=1
+    cd "$root/work"
+    "$root/source/configure" --target="$musl" --disable-shared --disable-wrapper --prefix="$libc" \
+        --includedir="$libc/include/$musl" --libdir="$libc/lib/$musl" \
+        CC="$gnu-gcc-12" CROSS_COMPILE="$gnu-" CFLAGS="-ffunction-sections -fdata-sections"
+    make -j"$(nproc)"
+    make install
+    rm -rf "$root/source" "$root/work"
+    mkdir "$root/source" "$root/work"
+}
+
+# musl itself: this machine's is installed
+libc=$root/musl/usr
+if [ -d "${MUSL_DEV:-}" ]; then
     cp -r "$MUSL_DEV/." "$root/musl"
-    libc=$root/musl/usr
-else
+elif [ -n "${MUSL_DEV:-}" ]; then
     dpkg-deb -x "$MUSL_DEV" "$root/musl"
-    libc=$root/musl/usr
+elif [ "$arch" = "$machine" ]; then
+    libc=/usr
+else
+    musl_source() { find "$cache/source" -name 'musl_*.orig.tar.gz' 2>/dev/null | sort -V | tail -n 1; }
+    [ -n "$(musl_source)" ] || attempt "fetching Debian's source of musl" fetch_musl
+    attempt "building musl for $arch" build_musl "$(musl_source)"
 fi
 libc_headers=$libc/include/$musl
 libc_libraries=$libc/lib/$musl
@@ -146,17 +191,23 @@ for tool in ar nm ranlib strip objcopy size; do
     ln -s "$(command -v "$gnu-$tool")" "$root/bin/$musl-$tool"
 done
 
-wrapper=true
-[ "$arch" != "$machine" ] || wrapper=false
+wrapper="needs_exe_wrapper = false"
+emulator=
+if [ "$arch" != "$machine" ]; then
+    emulator="exe_wrapper = 'qemu-${gnu%%-*}-static'"
+    wrapper="needs_exe_wrapper = true
+emulator = 'qemu-${gnu%%-*}-static'"
+fi
 cat > "$root/cross.ini" <<END
 [binaries]
 c = '$root/bin/$musl-gcc'
 cpp = '$root/bin/$musl-g++'
 ar = '$root/bin/$musl-ar'
 strip = '$root/bin/$musl-strip'
+$emulator
 
 [properties]
-needs_exe_wrapper = $wrapper
+$wrapper
 
 [host_machine]
 system = 'linux'
@@ -165,7 +216,7 @@ cpu = '$arch'
 endian = 'little'
 END
 
-build() {
+build_library() {
     tar -xJf "$source_archive" -C "$root/source" --strip-components=1 --wildcards --no-wildcards-match-slash \
         'gcc-*/libstdc++-v3' 'gcc-*/libgcc' 'gcc-*/include' 'gcc-*/libiberty' 'gcc-*/config' 'gcc-*/gcc/BASE-VER' \
         'gcc-*/gcc/DATESTAMP' 'gcc-*/gcc/DEV-PHASE' 'gcc-*/config[.-]*' 'gcc-*/install-sh' 'gcc-*/missing' \
@@ -184,14 +235,8 @@ build() {
     make -j"$(nproc)"
     make install
 }
-log=$cache/making-$arch.log
-set +e # `if (build)` would switch -e off inside as well
-(set -e; build) >"$log" 2>&1 </dev/null 9>&-
-status=$?
-set -e
-[ $status = 0 ] || die "building libstdc++ failed; its last words, out of $log:
-$(tail -n 12 "$log")"
-rm -rf "$root/source" "$root/work" "$root/share" "$root"/lib/*.la "$log"
+attempt "building libstdc++" build_library
+rm -rf "$root/source" "$root/work" "$root/share" "$root"/lib/*.la
 
 # Only now do the files name the place where they will be found.
 sed -i "s|$root|$final|g" "$root/musl.specs" "$root/cross.ini" "$root/bin/$musl-gcc" "$root/bin/$musl-g++"

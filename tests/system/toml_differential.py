@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Holds vial's TOML reader against Python's, document by document.
 
-    toml_differential.py TOML_DUMP [COUNT [SEED]]
+    toml_differential.py TOML_DUMP [EMULATOR [COUNT [SEED]]]
+
+EMULATOR runs a TOML_DUMP for another machine; empty: none.
 
 Every document that vial accepts, Python's tomllib must accept with equal values; every document that
 tomllib refuses, vial must refuse; and what vial alone refuses must be one of the few things that its subset
@@ -149,10 +151,11 @@ def same(ours, theirs):
 
 
 def main():
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 20000
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 20000
+    seed = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     rng.seed(seed)
-    reader = subprocess.Popen([sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command = [word for word in (*sys.argv[2:3], sys.argv[1]) if word]
+    reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     accepted = failures = 0
     total = len(SEEDS) + count
     for number in range(total):

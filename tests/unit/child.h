@@ -6,6 +6,7 @@
 #include "base/os.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string>
 #include <unistd.h>
 
@@ -19,6 +20,13 @@ os::Exited in_child(Body body, const os::CloneArguments& arguments = {})
     if (pid == 0)
         ::_exit(body());
     return os::wait(pid, 0).value();
+}
+
+/// For tests of what is beyond QEMU where that imitates another machine's kernel (qemu-user): filters, most namespaces, the
+/// newest calls. `TEST_CASE("..." * doctest::skip(emulated()))`; the test's environment says so.
+inline bool emulated()
+{
+    return ::getenv("EMULATED") != nullptr;
 }
 
 /// A line of /proc/self/status: `status_of("CapBnd")`.
