@@ -14,6 +14,7 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <signal.h>
 #include <string_view>
 
 namespace vial {
@@ -223,7 +224,9 @@ Maybe<std::int64_t> parse_number(std::string_view text);
 Maybe<std::int64_t> parse_size(std::string_view text);
 /// Milliseconds: `500ms`, `10s`, `5min`/`5m`, `2h`, `1d`, sums like `1m30s`; a bare number is seconds.
 Maybe<std::int64_t> parse_duration(std::string_view text);
-/// A signal by number (1-64) or name, with or without `SIG`: `TERM`, `SIGUSR1`, `RTMIN+3`.
+/// The greatest signal: 64, but 127 on MIPS (of whose 128 nobody could hear that it ended a process).
+inline constexpr int last_signal = _NSIG > 65 ? 127 : 64;
+/// A signal by number (from 1 on) or name, with or without `SIG`: `TERM`, `SIGUSR1`, `RTMIN+3`.
 Maybe<int> parse_signal(std::string_view text);
 /// `TERM` for 15, `RTMIN+1` for SIGRTMIN+1; the number itself lives in `scratch` where there is no name.
 std::string_view signal_name(int number, char (&scratch)[16]);

@@ -160,7 +160,7 @@ namespace {
 // What glibc, and so nearly every program that documents a real-time signal, calls RTMIN and RTMAX. The
 // libc that vial is built with has no say: musl's own RTMIN is 35, and `RTMIN+3` would no longer stop systemd.
 constexpr int first_realtime = 34;
-constexpr int last_realtime = 64;
+constexpr int last_realtime = last_signal;
 
 struct SignalName {
     std::uint8_t number;  ///< they differ on MIPS and SPARC

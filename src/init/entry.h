@@ -48,7 +48,7 @@ struct Entry {
     bool clean_signals = false;  ///< the command starts with no signal blocked or ignored
     bool tell_reaped = false;    ///< each orphan's end is a Warning
     /// What a signal is passed on as, and what a code becomes: each XORed with itself, so that all zeros change nothing.
-    std::uint8_t rewritten[_NSIG] = {};  ///< 0 drops it
+    std::uint8_t rewritten[_NSIG | 1] = {};  ///< 0 drops it; MIPS has 128, an even _NSIG
     std::uint8_t remapped[256] = {};
 
     // Found when init starts, for the command.

@@ -113,9 +113,9 @@ bool Log::next(LogCursor& cursor, LogRecord& record, std::size_t most) const
             cursor.offset = sizeof header;
             continue;
         }
-        const auto got =
-            os::pread(segments_[which], buffer_, std::min<std::uint64_t>(page, header.used - cursor.offset),
-                      static_cast<std::int64_t>(cursor.offset));
+        const auto got = os::pread(segments_[which], buffer_,
+                                   static_cast<std::size_t>(std::min<std::uint64_t>(page, header.used - cursor.offset)),
+                                   static_cast<std::int64_t>(cursor.offset));
         std::string_view data(buffer_, got.ok() ? got.value() : 0);
         const std::string_view head = take_until(data, '\n');
         std::size_t bytes = 0;

@@ -192,6 +192,10 @@ constexpr std::uint64_t from_terminal = suspending | set_of({SIGHUP, SIGINT, SIG
 
 constexpr bool in(std::uint64_t set, int number)
 {
+    if constexpr (last_signal > 64) {
+        if (number > 64)
+            return false;
+    }
     return (set >> (number - 1) & 1) != 0;
 }
 
@@ -231,7 +235,8 @@ void Pid1::pass_on(int number)
         tell(*entry, Level::Debug, "Not forwarding signal % to children (ignored)."_p, number);
         return;
     }
-    if (runtimes[0].exec_report >= 0) {
+    // Nobody means anything by those beyond 64, which MIPS alone has.
+    if (runtimes[0].exec_report >= 0 && (last_signal <= 64 || number <= 64)) {
         // As the kernel has it: to go on takes back to stop, and the other way round.
         if (number == SIGCONT)
             held_ &= ~suspending;

@@ -230,7 +230,7 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     case Type::Signal: {
         const std::int64_t signal = is_number ? value.number : parse_signal(value.text).value_or(0);
         as<int>(member) = static_cast<int>(signal);
-        return good_if(signal >= 1 && signal <= 64);
+        return good_if(signal >= 1 && signal <= last_signal);
     }
     case Type::Id:
         return read_id(context, node, as<std::uint32_t>(member));

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -517,7 +518,7 @@ TEST_CASE("supervision")
     CHECK(policy.ready == Ready::Tcp);
     CHECK(policy.ready_number == 8080);
     CHECK(policy.start_timeout == 3000);
-    CHECK(policy.reload_signal == 10);
+    CHECK(policy.reload_signal == SIGUSR1);
     CHECK(policy.health_interval == 10000);
     CHECK(policy.probe_timeout == 2000);
     CHECK(policy.health_retries == 4);
