@@ -8,8 +8,12 @@
 
 #include <sys/syscall.h>
 
-#if defined(__mips__)
-#define VIAL_FIRST_SYSCALL __NR_Linux
+#if defined(_ABIO32) && _MIPS_SIM == _ABIO32
+#define VIAL_FIRST_SYSCALL 4000
+#elif defined(_ABI64) && _MIPS_SIM == _ABI64
+#define VIAL_FIRST_SYSCALL 5000
+#elif defined(_ABIN32) && _MIPS_SIM == _ABIN32
+#define VIAL_FIRST_SYSCALL 6000
 #else
 #define VIAL_FIRST_SYSCALL 0
 #endif
