@@ -124,7 +124,7 @@ TEST_CASE("an error names the call's object")
     CHECK(std::string(os::execute("/nowhere/program", none, none)->object) == "/nowhere/program");
 }
 
-TEST_CASE("open_within stays on its file system, where the kernel can say so")
+TEST_CASE("open_within stays on its file system, where the kernel can say so" * doctest::skip(emulated()))
 {
     const Fd root = os::open("/", O_PATH | O_DIRECTORY).take();
     CHECK(Opened(os::open_within(root.get(), "proc/self/stat", O_RDONLY)).number() == EXDEV);
@@ -137,7 +137,7 @@ TEST_CASE("open_within stays on its file system, where the kernel can say so")
     }
 }
 
-TEST_CASE("peek_descriptors tells how many come along, and leaves the message where it is")
+TEST_CASE("peek_descriptors tells how many come along, and leaves the message where it is" * doctest::skip(emulated()))
 {
     const os::Pair pair = os::socketpair(SOCK_DGRAM).take();
     int passed[4];
@@ -310,7 +310,7 @@ TEST_CASE("waiting tells how a process ended, or that none has")
     CHECK(os::wait(pid, 0).number() == ECHILD);
 }
 
-TEST_CASE("an open file is executed without its name")
+TEST_CASE("an open file is executed without its name" * doctest::skip(emulated()))
 {
     const Fd program = os::open("/bin/sh", O_PATH).take();
     const auto ended = in_child([&] {
@@ -323,7 +323,7 @@ TEST_CASE("an open file is executed without its name")
     CHECK(ended.exit_code() == 9);
 }
 
-TEST_CASE("namespaces are made with the process")
+TEST_CASE("namespaces are made with the process" * doctest::skip(emulated()))
 {
     // Works for everybody where user namespaces do; as root it needs none.
     const std::uint64_t flags = ::geteuid() == 0 ? CLONE_NEWUTS : CLONE_NEWUSER | CLONE_NEWUTS;
