@@ -10,7 +10,7 @@
 #   make format     lays out the sources; check-format only says what it would change
 #   make sanitize   the unit tests under ASan and UBSan
 #   make tidy       clang-tidy
-#   make check-vm   tests that need a kernel of their own
+#   make check-vm   tests that need a kernel of their own; of another machine with ARCH=aarch64|armhf|mipsel
 #   make check-pid1 whether each test of a PID 1 fails where that does something wrong; some minutes
 #   make check-peers what tini and dumb-init are tested with themselves, which it fetches
 #   make cross      the program for another machine, ARCH=aarch64|armhf|mipsel|riscv64: build-ARCH/vial; all four without ARCH
@@ -55,9 +55,16 @@ check: configured
 	$(packages) check
 	$(call run_tests,$(BUILD))
 
+ifeq ($(ARCH),)
 check-vm: all
 	$(packages) vm
 	tests/vm/run --vial $(BUILD)/vial
+else
+check-vm: cross-$(ARCH)
+	$(packages) vm vm-$(ARCH) check-cross
+	ninja -C build-$(ARCH) tests/unit
+	tests/vm/run --arch $(ARCH)
+endif
 
 check-peers: configured
 	$(packages) check peers

@@ -5,8 +5,8 @@
 #
 # Makes the smallest root filesystem the demonstration needs: BusyBox with a name for each of its programs, two
 # accounts and a web page. OUTPUT is a directory, or a squashfs image when its name ends in .squashfs; the
-# same input gives the same image, byte for byte. BUSYBOX names another static busybox than the PATH's.
-# Needs no root.
+# same input gives the same image, byte for byte. BUSYBOX names another static busybox than the PATH's, EMULATOR the
+# program to run it by if it is another machine's. Needs no root.
 set -eu
 
 fail()
@@ -19,7 +19,8 @@ fail()
 output=$1
 busybox=${BUSYBOX:-$(command -v busybox)} || fail "busybox is missing (Debian: busybox-static)"
 # One file must be enough: there is no library inside.
-"$busybox" --help >/dev/null 2>&1 || fail "$busybox does not run"
+# shellcheck disable=SC2086  # there may be no word
+${EMULATOR:-} "$busybox" --help >/dev/null 2>&1 || fail "$busybox does not run"
 if ldd "$busybox" >/dev/null 2>&1; then
     fail "$busybox is not static (Debian: busybox-static)"
 fi
@@ -35,7 +36,7 @@ make_tree()
     chmod 1777 "$tree/tmp"
     cp "$busybox" "$tree/bin/busybox"
     chmod 755 "$tree/bin/busybox"
-    for applet in $("$busybox" --list); do
+    for applet in $(${EMULATOR:-} "$busybox" --list); do
         [ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
     done
     printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'app:x:1000:1000:app:/home/app:/bin/sh' \

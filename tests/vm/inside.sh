@@ -342,8 +342,17 @@ image_for_a_user_namespace_is_refused() # KERNEL
     contains "$(cat /tmp/message)" "needs Linux 5.12"
 }
 
+# The unit tests of what differs from machine to machine: here it is a kernel that answers, and no emulator of programs.
+units()
+{
+    mkdir /usr
+    /tests/unit --no-version --source-file='*/test_machine.cc,*/test_os.cc,*/test_seccomp.cc,*/test_payload.cc'
+    rmdir /usr
+}
+
 # ---------------------------------------------------------------------------------------------------------------------
 
+[ ! -x /tests/unit ] || check "units: this machine's numbers and layouts" units
 check "run: the payload's exit code" run_gives_the_code
 check "run: from a squashfs image" run_from_an_image
 check "run: a writable overlay" overlay_keeps_nothing
