@@ -357,7 +357,7 @@ void Pid1::kill(ServiceIndex index)
     char number[16] = {};
     Writer(number, sizeof number - 1).decimal(service.join[0]);
     for (int round = 0; round < 8; round++) {
-        const Opened list = os::openat(own_descriptors_, number, O_RDONLY);
+        const Opened list = os::openat(own_descriptors_, number, O_RDONLY | O_NONBLOCK);
         if (!list.ok() || !signal_listed(list.value().get(), SIGKILL))
             return;
     }

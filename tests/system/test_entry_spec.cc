@@ -117,11 +117,13 @@ TEST_CASE("ready = \"fd\": starts that fail, again and again, leave no descripto
             CHECK(eventually([&] { return json::number(services.of("main", "restarts")).value_or(0) >= restarts; }));
             CHECK(services.ask("stop main") == "{\"ok\":true}\n");
             CHECK(services.becomes("main", "stopped"));
-            return descriptors_of(services.pid());
         };
-        const std::size_t before = after(3);
+        after(3);
+        const std::size_t before = descriptors_of(services.pid());
         CHECK(services.ask("start main") == "{\"ok\":true}\n");
-        CHECK(after(100) == before);
+        after(100);
+        // The connection that asked last may be open still.
+        CHECK(eventually([&] { return descriptors_of(services.pid()) <= before; }));
         CHECK(services.end() == 0);
     }
 }
