@@ -362,16 +362,17 @@ Result<void> remove_cgroup(Text directory)
         (void)remove_group(parent);
         return {};
     }
-    const auto leaves = list_directory(directory, true);
-    if (leaves.number() == ENOENT) {
-        (void)remove_group(parent);
-        return {};
-    }
-    if (!leaves.ok())
-        return leaves.error();
-    // An exiting process leaves its group a moment after it was waited for: a few short looks, then it is stuck.
+    // An exiting process leaves its group a moment after it was waited for: a few short looks, then it is stuck. Each is a
+    // new one: an `exec` that comes too late may make its leaf meanwhile.
     constexpr int looks = 12;
     for (int look = 0; look < looks; ++look) {
+        const auto leaves = list_directory(directory, true);
+        if (leaves.number() == ENOENT) {
+            (void)remove_group(parent);
+            return {};
+        }
+        if (!leaves.ok())
+            return leaves.error();
         bool busy = false;
         for (Text leaf : leaves.value()) {
             const Text below = compose("%/%", directory, leaf);

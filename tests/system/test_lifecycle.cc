@@ -94,6 +94,39 @@ TEST_CASE("start --wait returns when what says that it is ready has said so, and
     (void)done({"stop", "web"});
 }
 
+TEST_CASE("a control group that is made below a container's while that is removed goes with it")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", sleeper("web")});
+    const std::string leaf = cgroup("pids", "web/main"), late = cgroup("pids", "web/exec");
+    const std::string freezer = "/sys/fs/cgroup/freezer/late";
+    if (run({"mkdir", freezer}).code != 0) {
+        MESSAGE("skipped: this machine has no freezer of version 1");
+        (void)done({"stop", "web"});
+        return;
+    }
+    // Who cannot end yet keeps its leaf, and so the removal waits.
+    Process stays({"sleep", "1000"});
+    const std::string pid = std::to_string(stays.pid());
+    CHECK(run({"sh", "-c",
+               "echo FROZEN >" + freezer + "/freezer.state && echo " + pid + " >" + freezer + "/tasks && echo " + pid +
+                   " >" + leaf + "/tasks"})
+              .code == 0);
+    Process stopping(ctl_words({"stop", "web"}));
+    CHECK(eventually([&] { return !exists(cgroup("pids", "web/init")); }));
+    // As of an `exec` that comes at that moment; a moment later, for `init` is the first to be looked for.
+    CHECK(run({"sh", "-c", "sleep 0.1; mkdir " + late + "; echo THAWED >" + freezer + "/freezer.state"}).code == 0);
+    CHECK(stopping.wait() == 0);
+    CHECK(stopping.errors() == "");
+    CHECK_FALSE(exists(cgroup("pids", "web")));
+    (void)stays.wait();
+    CHECK(
+        run({"sh", "-c", "for i in 1 2 3 4 5 6 7 8; do rmdir " + freezer + " && exit; sleep 0.1; done; exit 1"}).code ==
+        0);
+    // What a failure of this test leaves.
+    (void)run({"sh", "-c", "rmdir " + late + " " + cgroup("pids", "web") + " 2>/dev/null; :"});
+}
+
 TEST_CASE("--set changes a key for this start")
 {
     const NothingLeft nothing_left;
