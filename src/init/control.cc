@@ -215,8 +215,9 @@ void Control::hear_follower(std::uint32_t place)
         client.phase = Phase::Answering;
         client.complete = true;
         client.sent = 0;
-        client.used = static_cast<std::uint16_t>(agreed.size());
-        std::memcpy(page_of(place), agreed.data(), agreed.size());
+        Writer reply(page_of(place), page);
+        client.answer == Answer::Ready ? put_refusal(reply, "it is not ready yet"_p) : void(reply.put(agreed));
+        client.used = static_cast<std::uint16_t>(reply.text().size());
     } else if (!client.is_pair() && !client.half_closed) {
         // `echo events | nc -U control` has said all it has to say, and listens. When it leaves, we are woken again.
         client.half_closed = true;

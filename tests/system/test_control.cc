@@ -355,6 +355,21 @@ TEST_CASE("pid1-57: silent, deaf, endless and half-closed clients, and those who
     CHECK(last.expect("{\"ok\":true}"));
 }
 
+TEST_CASE("ready: the next request ends the waiting, which is not taken for being ready")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", spec("slow", "root = \"ROOT\"\ncommand = [\"/bin/sleep\", \"1000\"]\nready = \"fd\"\n")});
+    Line both("slow");
+    REQUIRE(both.send("ready\nping\n"));
+    CHECK(both.expect("{\"ok\":false,\"error\":\"it is not ready yet\"}\n{\"ok\":true}\n"));
+    Line one("slow");
+    REQUIRE(one.send("ready\n"));
+    CHECK(contains(done({"status", "slow"}), "starting"));
+    REQUIRE(one.send("ping\n"));
+    CHECK(one.expect("{\"ok\":false,\"error\":\"it is not ready yet\"}\n{\"ok\":true}\n"));
+    (void)done({"stop", "slow"});
+}
+
 TEST_CASE("pid1-57: a thousand clients at once")
 {
     const NothingLeft nothing_left;
