@@ -68,7 +68,7 @@ void Control::put_refusal(Writer& reply, Phrase why, std::string_view what)
 {
     char text[160];
     Writer words(text, sizeof text);
-    words.compose(why, slice(what, 0, 64));
+    words.compose(why, what);
     reply.put("{\"ok\":false,\"error\":").quoted(words.text()).put("}\n");
 }
 
@@ -154,7 +154,7 @@ bool Control::put_readiness(const Pid1& init, Writer& reply)
     for (ServiceIndex index = 0; index < init.plan.service_count; index++) {
         const Service& service = init.supervisor.service(index);
         if (service.state == ServiceState::Failed) {
-            char text[128];
+            char text[160];  // of names as long as they may be, it is 153
             Writer why(text, sizeof text);
             if (init.plan.service_count > 1)
                 why.put(init.service_name(index)).put(": ");

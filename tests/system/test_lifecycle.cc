@@ -94,6 +94,17 @@ TEST_CASE("start --wait returns when what says that it is ready has said so, and
     (void)done({"stop", "web"});
 }
 
+TEST_CASE("start --wait says the whole of why, however long the names are")
+{
+    const NothingLeft nothing_left;
+    const std::string needed(64, 'n'), needs(64, 'm');
+    const std::string file = service_spec(
+        "web", "[service." + needs + "]\ncommand = " + shell("exec sleep 1000") + "\nrequires = [\"" + needed +
+                   "\"]\n[service." + needed + "]\noneshot = true\ncommand = " + shell("sleep 0.2; exit 3") + "\n");
+    CHECK(refused(1, {"start", "--wait", file}) == "web: " + needs + ": requires " + needed + ", which failed");
+    (void)done({"stop", "web"});
+}
+
 TEST_CASE("a control group that is made below a container's while that is removed goes with it")
 {
     const NothingLeft nothing_left;
