@@ -351,9 +351,9 @@ void Pid1::kill(ServiceIndex index)
     if (service.join[0] < 0)
         return;
 
-    // What is written to to join a leaf lists who is in it. Who forks faster than we read is met again in the next round; who wins eight of them is met by the
-    // next kill, or by the end of PID 1. Version 1 keeps the list it once made for as long as an open file is used
-    // again and again: so it is opened anew for each round.
+    // What is written to to join a leaf lists who is in it. Who forks faster than we read is met again in the next round;
+    // who wins eight of them is met by the next kill, or by the end of PID 1. Version 1 keeps the list it once made for as
+    // long as an open file is used again and again: so it is opened anew for each round.
     char number[16] = {};
     Writer(number, sizeof number - 1).decimal(service.join[0]);
     for (int round = 0; round < 8; round++) {
