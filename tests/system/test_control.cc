@@ -447,7 +447,6 @@ TEST_CASE("PID 1 asks for no memory once it has started, whatever happens")
          {"status", "stats", "logs", "logs calm", "ping", "reload", "reload calm", "restart calm", "stop calm",
           "start calm", "signal 18", "signal 18 calm", "nonsense", "stop nobody", "start"})
         CHECK(is_answer(Line("lean").ask(request)));
-    // Among what belongs to the first service, whose restart would be its end.
     (void)done({"exec", "lean", "--", "/bin/true"});
     Line loud("lean");
     (void)loud.send(std::string(1 << 20, 'x'));
@@ -467,7 +466,6 @@ TEST_CASE("PID 1 asks for no memory once it has started, whatever happens")
 TEST_CASE("PID 1 has no more descriptors after many starts than after the first, whether they went well or not")
 {
     const NothingLeft nothing_left;
-    // `exec` goes to the first: who is in the leaf of one that ends is killed with it.
     (void)done({"start", spec("steady", "root = \"ROOT\"\noverlay = \"tmpfs\"\n"
                                         "[service.stays]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
                                         "[service.ends]\nrestart = \"always\"\nrestart_delay = \"1ms\"\n"
