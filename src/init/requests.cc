@@ -176,7 +176,7 @@ bool Control::put_readiness(const Pid1& init, Writer& reply)
 bool Control::may_follow() const
 {
     const auto count = std::count_if(clients_, clients_ + places, [](const Client& client) {
-        return client.phase != Phase::Free && follows(client.answer);
+        return client.phase > Phase::Reading && follows(client.answer);
     });
     return static_cast<std::size_t>(count) < followers_most;
 }

@@ -370,6 +370,22 @@ TEST_CASE("ready: the next request ends the waiting, which is not taken for bein
     (void)done({"stop", "slow"});
 }
 
+TEST_CASE("ready: who has been answered takes no place of those who follow")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", sleeper("calm")});
+    std::vector<Line> answered;
+    for (int i = 0; i < 4; i++) {
+        answered.emplace_back("calm");
+        REQUIRE(answered.back().send("ready\n"));
+        CHECK(answered.back().expect("{\"ok\":true}"));
+    }
+    Line follower("calm");
+    REQUIRE(follower.send("events\n"));
+    CHECK(follower.expect("\"event\":\"ready\""));
+    (void)done({"stop", "calm"});
+}
+
 TEST_CASE("pid1-57: a thousand clients at once")
 {
     const NothingLeft nothing_left;
