@@ -21,7 +21,7 @@ constexpr Phrase option_lines =
     "-w, --wait\treturn when the container is ready, not only started\n"
     "    --json\tprint JSON instead of a table\n"
     "    --set=KEY=VALUE\tset a key of the spec (dotted: limits.memory=16M)\n"
-    "-t, --timeout=TIME\tkill what has not ended after this time, in place of the spec's stop_timeout\n"
+    "-t, --timeout=TIME\twait no longer: then stop and restart kill what is left, and start --wait fails\n"
     "-s, --signal=SIGNAL\twhich one (KILL, which ends the whole container)\n"
     "    --service=SERVICE\tonly this service\n"
     "-f, --follow\tgo on until the container ends\n"

@@ -133,6 +133,9 @@ TEST_CASE("--help and --version, everywhere")
         CHECK(contains(done({command, "--help"}), "usage: vial "));
         CHECK(contains(refused(1, {command, "x"}), std::string("not supported yet: ") + command));
     }
+    // What one option means is not the same for all that have it.
+    CHECK(contains(done({"start", "--help"}), "start --wait fails"));
+    CHECK(contains(done({"stop", "--help"}), "stop and restart kill"));
 }
 
 TEST_CASE("without root")
