@@ -128,7 +128,7 @@ std::int64_t Control::deadline_of(const Client& client) const
 
 void Control::attend(Pid1& init)
 {
-    const bool news = told_ != init.events.next() || leaving_;
+    const bool news = told_ != init.events.next() || init.shut || leaving_;
     told_ = init.events.next();
     for (std::uint32_t place = 0; place < pages; place++) {
         if (news && clients_[place].phase == Phase::Following) {

@@ -8,8 +8,8 @@
 ///
 /// The last line of an answer is `{"ok":true}` or `{"ok":false,"error":"..."}`; then the next request may follow.
 /// `events` tells what is remembered and then what comes, until the container ends or the client sends another line.
-/// `ready` is answered when every service is, or has done its work; with an error as soon as one has failed, or when the client
-/// sends another line before.
+/// `ready` is answered when every service is, or has done its work; with an error as soon as one has failed, when the
+/// container is being stopped, or when the client sends another line before that.
 ///
 /// The same is spoken over a pair of descriptors that whoever started us has left open (`--control-fd`). It is one
 /// client like any other, but for two things: it may take its time, and its end is for good.

@@ -25,6 +25,12 @@ constexpr Milliseconds look_interval = 50;
 
 }  // namespace
 
+void Pid1::shut_down()
+{
+    shut = true;
+    supervisor.stop_all(now);
+}
+
 bool Pid1::begin_end()
 {
     ending_ = true;

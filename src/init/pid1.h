@@ -105,6 +105,8 @@ public:
     bool forward(int signal, ServiceIndex index) const;
 
     // end.cc
+    /// Somebody wishes it to end.
+    void shut_down();
     /// Nothing runs any more: tells the world and the processes that are left. True: there are none.
     bool begin_end();
     bool end_is_over();
@@ -125,6 +127,7 @@ public:
     std::uint64_t reaped = 0;     ///< orphans
     std::uint64_t forwarded = 0;  ///< signals
     char* scratch = nullptr;      ///< a page for whoever needs one until it calls another; the log's, too
+    bool shut = false;            ///< see `shut_down`
     int epoll = -1;
     int interfaces = -1;  ///< /proc/self/net/dev
 

@@ -150,6 +150,11 @@ void Control::put_next_record(const Pid1& init, Client& client, Writer& reply)
 /// Nothing where it is not known yet.
 bool Control::put_readiness(const Pid1& init, Writer& reply)
 {
+    // Had it been ready before, that would have been told before.
+    if (init.shut) {
+        put_refusal(reply, "the container is stopping"_p);
+        return true;
+    }
     bool pending = init.supervisor.closing();
     for (ServiceIndex index = 0; index < init.plan.service_count; index++) {
         const Service& service = init.supervisor.service(index);
@@ -222,7 +227,7 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         }
         [[fallthrough]];
     case Verb::Shutdown:
-        init.supervisor.stop_all(init.now);
+        init.shut_down();
         break;
     case Verb::Start:
         possible = init.supervisor.start(index, init.now);

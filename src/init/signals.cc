@@ -53,7 +53,7 @@ void Pid1::hear_signal(int number, int code, pid_t sender)
     else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0)
         quit_ = 0;
     else if (number == SIGTERM || number == SIGINT)
-        supervisor.stop_all(now);
+        shut_down();
     else if (code <= 0 && forward(number))
         forwarded++;
 }

@@ -94,6 +94,22 @@ TEST_CASE("start --wait returns when what says that it is ready has said so, and
     (void)done({"stop", "web"});
 }
 
+TEST_CASE("start --wait fails where somebody stops the container before it is ready")
+{
+    const NothingLeft nothing_left;
+    const std::string quiet = "command = " + shell("trap 'exit 0' TERM; while :; do sleep 0.1; done") + "\n";
+    const std::string late = quiet + "ready = \"fd\"\n";
+    for (const std::string& services :
+         {"[service.late]\n" + late, "[service.quiet]\n" + quiet + "[service.late]\n" + late}) {
+        const std::string file = service_spec("web", services);
+        Process waiting(ctl_words({"start", "--wait", file}));
+        CHECK(eventually([] { return state("web") == "\"running\""; }));
+        (void)done({"stop", "web"});
+        CHECK(waiting.wait() == 1);
+        CHECK(waiting.errors() == "web: the container is stopping\n");
+    }
+}
+
 TEST_CASE("start --wait says the whole of why, however long the names are")
 {
     const NothingLeft nothing_left;
