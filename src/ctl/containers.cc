@@ -192,6 +192,8 @@ Result<void> put_away(Text name, pid_t init)
 
 Result<void> stop_container(const Record& record, std::int64_t timeout)
 {
+    if (record.phase == Phase::Starting)
+        return Error("it is still being started", "", record.name).advise("try again"_p);
     if (record.phase == Phase::Running) {
         std::int64_t grace = 0;
         int stop_signal = SIGTERM;

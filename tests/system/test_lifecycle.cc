@@ -8,6 +8,7 @@
 #include "base/json.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
 
 using namespace vial;
@@ -92,6 +93,25 @@ TEST_CASE("start --wait returns when what says that it is ready has said so, and
     CHECK(refused(1, {"start", "--wait", with("sleep 0.2; exit 3", "ready = \"fd\"\n")}) ==
           "web: it ended before it was ready");
     (void)done({"stop", "web"});
+}
+
+TEST_CASE("stop of what is still being started says that")
+{
+    const NothingLeft nothing_left;
+    // As its launcher has it until the container runs.
+    const std::string place = "/run/vial/web";
+    CHECK(run({"mkdir", "-p", "-m", "700", place}).code == 0);
+    {
+        const Fd journal(::open((place + "/journal").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+        struct flock whole {};
+        whole.l_type = F_WRLCK;
+        REQUIRE(::fcntl(journal.get(), F_SETLK, &whole) == 0);
+        CHECK(state("web") == "\"starting\"");
+        CHECK(refused(1, {"stop", "web"}) == "vial: web: it is still being started; try again");
+    }
+    (void)done({"list"});
+    (void)ctl({"stop", "web"});
+    CHECK_FALSE(exists(place));
 }
 
 TEST_CASE("start --wait fails where somebody stops the container before it is ready")
