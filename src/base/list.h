@@ -70,6 +70,7 @@ struct ListEnd<T, false> : ListBytes {
 template <typename T>
 class List : ListEnd<T> {
     /// What fits into registers is passed in them, the rest where it lies.
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): it may be a pointer
     using Plain = std::conditional_t<sizeof(T) <= 2 * sizeof(long), T, const T&>;
     using Passed = std::conditional_t<std::is_trivially_copyable_v<T>, Plain, T&&>;
 
@@ -83,7 +84,10 @@ public:
             push_back(T(element));
     }
 
-    T& push_back(Passed element) { return *new (this->add(sizeof(T))) T(std::forward<Passed>(element)); }
+    T& push_back(Passed element)
+    {
+        return *new (this->add(sizeof(T))) T(std::forward<Passed>(element));  // NOLINT(bugprone-sizeof-expression)
+    }
     T& emplace_back() { return *new (this->add(sizeof(T))) T(); }
     void append(const T* elements, std::size_t count)
     {

@@ -56,7 +56,9 @@ VIAL_AT_REST Result<std::size_t> ask_kernel(long a, long b, long c, long d, long
             continue;
         const long arguments[] = {0, a, b, c, d};
         const auto* object = reinterpret_cast<const char*>(arguments[call.object]);
-        return Error(static_cast<int>(-outcome), call.step, object != nullptr ? object : "");
+        // Without an object nothing is called that lies far from here: PID 1 at rest comes by.
+        return Error(static_cast<int>(-outcome), call.step,
+                     object != nullptr ? std::string_view(object) : std::string_view());
     }
 }
 
