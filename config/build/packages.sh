@@ -32,7 +32,7 @@ packages() {
         bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit
                    echo s6 runit finit ;;  # none of them becomes this machine's init
         ci)        echo g++ clang-format-14 clang-tidy-14 ;;
-        vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools ;;
+        vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools e2fsprogs ;;
         vm-x86_64) ;;
         vm-aarch64 | vm-armhf) echo qemu-system-arm qemu-user-static ;;
         vm-mipsel) echo qemu-system-mips qemu-user-static ;;

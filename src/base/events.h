@@ -46,6 +46,8 @@ void set_blocked(const sigset_t& signals);
 /// The signal is thrown away (of SIGCHLD: children's ends are not reported), or has its default action. True: it was thrown
 /// away before.
 bool set_ignored(int signal, bool ignored);
+/// Calls `handler`, which does not return, once for the signal, on this other stack.
+void on_fault(int signal, void (*handler)(int), std::span<char> stack);
 /// Every signal at its default action, whatever was inherited.
 void reset_signal_actions();
 /// Back to the state a program expects to start in: default actions, and none blocked.

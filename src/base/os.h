@@ -187,6 +187,13 @@ Result<void> setresgid(gid_t group);
 Result<void> set_saved_group(gid_t group);
 Result<void> setgroups(std::span<const gid_t> groups);
 
+// The machine.
+/// reboot(2): one of LINUX_REBOOT_CMD_*. Of the first process of another PID namespace than the machine's that ends only it.
+Result<void> reboot(unsigned command);
+void sync();
+/// finit_module(2).
+Result<void> load_module(int fd, const char* parameters, int flags);
+
 // Sockets.
 Result<Fd> socket(int domain, int type, int protocol);
 Result<void> bind(int fd, const sockaddr* address, socklen_t length, std::string_view object);

@@ -116,6 +116,28 @@ bool set_ignored(int signal, bool ignored)
     return before[handler] == reinterpret_cast<unsigned long>(SIG_IGN);
 }
 
+void on_fault(int signal, void (*handler)(int), std::span<char> stack)
+{
+    // As above. One of the machines wants to be told where a handler returns to, even if it never does.
+    constexpr unsigned long flags = SA_ONSTACK | static_cast<unsigned long>(SA_RESETHAND) |
+#ifdef __x86_64__
+                                    0x04000000;  // SA_RESTORER
+#else
+                                    0;
+#endif
+#ifdef __mips__
+    const unsigned long action[8] = {flags, reinterpret_cast<unsigned long>(handler)};
+#else
+    const unsigned long action[8] = {reinterpret_cast<unsigned long>(handler), flags};
+#endif
+    stack_t aside{};
+    aside.ss_sp = stack.data();
+    aside.ss_size = stack.size();
+    static constexpr Call set_stack{nullptr, SYS_sigaltstack}, call{nullptr, SYS_rt_sigaction};
+    (void)tell(set_stack, &aside, nullptr);
+    (void)tell(call, signal, action, nullptr, mask_size);
+}
+
 void reset_signal_actions()
 {
     for (int number = 1; number < _NSIG; number++)

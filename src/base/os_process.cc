@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/reboot.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -250,6 +251,24 @@ Result<void> setgroups(std::span<const gid_t> groups)
     static constexpr Call call{"set the groups"_p, SYS_setgroups};
 #endif
     return tell(call, static_cast<int>(groups.size()), groups.data());
+}
+
+Result<void> reboot(unsigned command)
+{
+    static constexpr Call call{"end the machine's run"_p, SYS_reboot};
+    return tell(call, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, command, nullptr);
+}
+
+void sync()
+{
+    static constexpr Call call{nullptr, SYS_sync};
+    (void)tell(call);
+}
+
+Result<void> load_module(int fd, const char* parameters, int flags)
+{
+    static constexpr Call call{"load the module"_p, SYS_finit_module};
+    return tell(call, fd, parameters, flags);
 }
 
 }  // namespace vial::os

@@ -17,7 +17,7 @@ Result<int> check(const Arguments& arguments)
 {
     int code = 0;
     for (const char* word : arguments.words) {
-        const auto spec = load_spec(word, arguments);
+        const Spec* const spec = load_spec(word, arguments);
         if (!spec) {
             code = static_cast<int>(ExitCode::Usage);
             continue;

@@ -4,8 +4,10 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
+#include "boot/specs.h"
 #include "launch/state.h"
 
+#include <cerrno>
 #include <cstring>
 #include <poll.h>
 #include <sys/un.h>
@@ -54,7 +56,7 @@ Result<std::size_t> hear_more(const Fd& socket, Text name, char* to, std::size_t
         return Error("it does not answer"_p, "ask PID 1 of"_p, name).advise("`vial stop` ends it all the same"_p);
     const std::size_t got = TRY(os::read(socket.get(), to, room).as("hear PID 1 of"_p, name));
     if (got == 0)
-        return Error("it closed the connection"_p, "ask PID 1 of"_p, name);
+        return Error(ECONNRESET, "ask PID 1 of"_p, name).because("it closed the connection"_p);
     return got;
 }
 
@@ -71,7 +73,9 @@ Result<bool> ends_answer(std::string_view line, Text name)
 
 }  // namespace
 
-Result<Text> ask(Text name, std::string_view request)
+namespace {
+
+Result<Text> ask_once(Text name, std::string_view request)
 {
     const Fd socket = TRY(begin(name, request));
     Builder answer;
@@ -89,6 +93,24 @@ Result<Text> ask(Text name, std::string_view request)
                 return Text(answer);
             }
         }
+    }
+}
+
+}  // namespace
+
+Result<Text> ask(Text name, std::string_view request)
+{
+    const std::int64_t deadline = os::boottime_ms() + patience;
+    for (;;) {
+        auto answer = ask_once(name, request);
+        // The host's supervisor has nobody listening for a moment while it becomes another one.
+        const int number = answer.number();
+        const bool nobody = number == ENOENT || number == ECONNREFUSED || number == ECONNRESET || number == EPIPE;
+        if (!nobody || name != boot_name || os::boottime_ms() >= deadline)
+            return answer;
+        if (const auto record = read_record(name); !record.ok() || record.value()->phase != Phase::Running)
+            return answer;
+        (void)TRY(os::poll({}, retry_interval));
     }
 }
 

@@ -46,17 +46,19 @@ constexpr Phrase option_lines =
     "    --log=PATH[,size=SIZE]\tkeep the output in PATH.0 and PATH.1, bounded (64K each)\n"
     "    --spec=FILE\trun the services of a spec, in place of a command\n"
     "    --pause\trun nothing: reap until TERM or INT\n"
+    "    --ensure\tgo on with one that runs and is as the spec says; start it anew if it is not\n"
+    "    --reexec\thave the one that runs put this program in its place, and read its specs anew\n"
     "-h, --help\tshow this help\n"_p;
 
 /// Bits of Options.
-using Options = std::uint32_t;
-static_assert(static_cast<unsigned>(Option::Count) <= 32);
+using Options = std::uint64_t;
+static_assert(static_cast<unsigned>(Option::Count) <= 64);
 
 template <typename... Each>
 constexpr Options options(Each... each)
 {
     return static_cast<Options>(
-        ((1U << static_cast<unsigned>(each)) | ... | (1U << static_cast<unsigned>(Option::Help))));
+        ((Options{1} << static_cast<unsigned>(each)) | ... | (Options{1} << static_cast<unsigned>(Option::Help))));
 }
 
 struct Command {
@@ -83,6 +85,8 @@ struct Command {
 constexpr std::uint8_t any = 255;
 constexpr Phrase which_container = "which container? see `vial list`"_p;
 
+constexpr Phrase takes_no_words = "takes no words"_p;
+
 constexpr Command to_come(Phrase help, bool takes_payload = false)
 {
     return {help, nullptr, options(), takes_payload, 0, any, nullptr};
@@ -90,7 +94,7 @@ constexpr Command to_come(Phrase help, bool takes_payload = false)
 
 constexpr Command commands[] = {
     {"start [OPTIONS] SPEC\tstart a container in the background"_p, start,
-     options(Option::Wait, Option::Timeout, Option::Set, Option::Service), false, 1, 1,
+     options(Option::Wait, Option::Timeout, Option::Set, Option::Service, Option::Ensure), false, 1, 1,
      "which spec? `vial start FILE`, or the name of one in /etc/vial"_p},
     {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground"_p, run,
      options(Option::Root, Option::Name, Option::NoTty, Option::Set), true, 0, any, nullptr},
@@ -98,8 +102,8 @@ constexpr Command commands[] = {
      options(Option::Timeout, Option::Service), false, 1, any, which_container},
     {"restart [OPTIONS] NAME\tstop a container and start it with the same spec"_p, restart,
      options(Option::Timeout, Option::Service), false, 1, 1, which_container},
-    {"reload [OPTIONS] NAME...\thave services read their configuration again"_p, reload, options(Option::Service),
-     false, 1, any, which_container},
+    {"reload [OPTIONS] [NAME...]\thave services read their configuration again, or boot its specs"_p, reload,
+     options(Option::Service), false, 0, any, which_container},
     {"kill [OPTIONS] NAME...\tsend a signal to a container's services"_p, kill,
      options(Option::Signal, Option::Service), false, 1, any, which_container},
     {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container"_p, exec,
@@ -128,12 +132,16 @@ constexpr Command commands[] = {
              Option::CleanSignals, Option::Grace, Option::NoGrace, Option::Verbose, Option::Control, Option::ControlFd,
              Option::Log, Option::Spec, Option::Pause),
      true, 0, any, nullptr},
+    {"boot [DIR]\tstart and keep all specs of a directory"_p, boot, options(Option::Reexec), false, 0, 1,
+     "takes one directory"_p},
+    {"poweroff\tstop all services and switch the machine off"_p, power, options(), false, 0, 0, takes_no_words},
+    {"reboot\tstop all services and start the machine again"_p, power, options(), false, 0, 0, takes_no_words},
+    {"halt\tstop all services and the machine, and leave it on"_p, power, options(), false, 0, 0, takes_no_words},
     to_come("attach NAME\tconnect to a container's terminal"_p),
     to_come("pause NAME\tfreeze a container's services"_p),
     to_come("resume NAME\tthaw them"_p),
     to_come("top\twatch all containers live"_p),
     to_come("update NAME KEY=VALUE...\tchange limits of a running container"_p),
-    to_come("boot [DIR]\tstart and keep all specs of a directory"_p),
 };
 
 /// `run` and `exec` give the payload's codes: their own failures have one that is none of those.
@@ -197,7 +205,7 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
         });
         if (option == Option::Count)
             return compose(is_long ? "unknown option --%" : "unknown option -%", name);
-        arguments.given |= 1U << static_cast<unsigned>(option);
+        arguments.given |= Options{1} << static_cast<unsigned>(option);
         if (line.value.empty()) {
             if (attached)
                 return compose("option --% takes no value"_p, line.name);
@@ -339,6 +347,11 @@ int run_words(const char* program, std::span<char* const> words)
 Error misused(const Arguments& arguments, std::string_view message)
 {
     return Error("", "", compose("%: %", arguments.command, message)).exits(ExitCode::Usage);
+}
+
+bool is_command(std::string_view name)
+{
+    return find_command(name) != nullptr;
 }
 
 int run_command_line(const char* program, std::span<char* const> words)

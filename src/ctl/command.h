@@ -49,6 +49,8 @@ enum class Option : std::uint8_t {
     Log,
     Spec,
     Pause,
+    Ensure,
+    Reexec,
     Help,
     Count
 };
@@ -56,7 +58,7 @@ enum class Option : std::uint8_t {
 /// The words of a command line, taken apart.
 struct Arguments {
     std::string_view command;  ///< its name
-    std::uint32_t given = 0;   ///< a bit for each Option
+    std::uint64_t given = 0;   ///< a bit for each Option
     std::string_view values[static_cast<std::size_t>(Option::Count)];
     List<std::string_view> settings;  ///< the values of all `--set`, or `--remap`
     List<std::string_view> rewrites;  ///< the same of `--rewrite`
@@ -76,10 +78,18 @@ inline constexpr int payload_not_reached = 125;
 /// Runs `words`, which come after the program's own name. Returns the exit code.
 int run_command_line(const char* program, std::span<char* const> words);
 
+/// Whether there is such a command.
+bool is_command(std::string_view name);
+
+/// The machine's first process: `vial boot` with all that is needed before and after it. Does not return.
+[[noreturn]] void run_first();
+
 /// A command line that makes no sense: `COMMAND: MESSAGE`.
 Error misused(const Arguments& arguments, std::string_view message);
 
 // The commands, in the other files of this folder. Each returns the exit code, or why it failed.
+Result<int> boot(const Arguments& arguments);
+Result<int> power(const Arguments& arguments);
 Result<int> start(const Arguments& arguments);
 Result<int> run(const Arguments& arguments);
 Result<int> stop(const Arguments& arguments);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/containers.h"
 
+#include "boot/specs.h"
+
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
@@ -43,6 +45,54 @@ Result<void> require_root(const Arguments& arguments)
         .advise("run it as root; containers of ordinary users are not supported yet"_p);
 }
 
+Text absolute_path(std::string_view path)
+{
+    if (!path.empty() && path.front() == '/')
+        return Text(path);
+    char here[4096];
+    const auto directory = os::getcwd(here);
+    return directory.ok() ? compose("%/%", directory.value(), path) : Text(path);
+}
+
+Result<bool> tell_boot(std::string_view verb, Text name)
+{
+    const auto record = read_record(boot_name);
+    if (!record.ok() || record.value()->phase != Phase::Running || name == boot_name)
+        return false;
+    const auto told = ask(boot_name, compose("% %", verb, name));
+    if (told.ok())
+        return true;
+    if (std::string_view(told.error()->object).starts_with("no such service"))
+        return false;
+    return told.error();
+}
+
+Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout)
+{
+    constexpr std::int64_t interval = 20;  // milliseconds
+    const std::int64_t deadline = timeout < 0 ? INT64_MAX : os::boottime_ms() + timeout;
+    for (;;) {
+        const Text answer = TRY(ask(boot_name, "status"));
+        std::string_view rest = answer;
+        while (!rest.empty()) {
+            const std::string_view line = take_until(rest, '\n');
+            if (json::string(json::member(line, "service")).value_or(Text()) != name)
+                continue;
+            const Text state = json::string(json::member(line, "state")).value_or(Text());
+            const bool failed = state == "failed";
+            if (state == "stopped" || (awaited == Awaited::Ready ? state == "ready" : failed))
+                return {};
+            if (awaited == Awaited::Ready && (failed || state == "backoff"))
+                return Error("", "",
+                             compose("it %: %; see `vial logs boot`"_p, failed ? "has failed" : "will be tried again",
+                                     json::string(json::member(line, "reason")).value_or("it ended")));
+        }
+        if (os::boottime_ms() >= deadline)
+            return Error("", "", awaited == Awaited::Ready ? "it is not ready yet" : "it has not ended yet");
+        (void)TRY(os::poll({}, interval));
+    }
+}
+
 Result<std::int64_t> timeout_of(const Arguments& arguments)
 {
     if (!arguments.has(Option::Timeout))
@@ -61,6 +111,7 @@ const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments,
 
     const Text path = file_or_name.empty() ? Text() : spec_path(file_or_name);
     Text text;
+    List<DropIn> drop_ins;
     if (!path.empty()) {
         auto loaded = load_spec_file(path.c_str());
         if (!loaded.ok()) {
@@ -68,8 +119,14 @@ const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments,
             return nullptr;
         }
         text = loaded.take();
+        auto beside = load_drop_ins(path);
+        if (!beside.ok()) {
+            print_error({}, beside.error());
+            return nullptr;
+        }
+        drop_ins = beside.take();
     }
-    Reading reading = read_spec(text, path, settings);
+    Reading reading = read_spec(text, path, settings, SpecKind::Container, drop_ins);
     if (reading.problems.empty())
         return &reading.spec;
     for (const Diagnostic& problem : reading.problems)
@@ -205,7 +262,9 @@ Result<void> stop_container(const Record& record, std::int64_t timeout)
                 stop_signal = spec.services.front().policy.stop_signal;
         }
         const bool asked = record.has_init ? ask(record.name, "shutdown").ok() : signal_init(record, stop_signal).ok();
-        const std::int64_t patience = timeout >= 0 ? timeout : grace + (record.has_init ? stop_margin : 0);
+        std::int64_t patience = timeout >= 0 ? timeout : grace + (record.has_init ? stop_margin : 0);
+        if (asked && timeout < 0 && record.name == boot_name)
+            patience = -1;  // whom it stops has all the time that its own spec gives it
         if (!asked || !TRY(wait_for_end(record, patience))) {
             TRY(signal_init(record, SIGKILL));
             TRY(wait_for_end(record, -1));

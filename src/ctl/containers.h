@@ -21,6 +21,14 @@ inline constexpr const char* spec_directory = "/etc/vial";
 
 /// All of vial's commands but check and show touch root's things.
 Result<void> require_root(const Arguments& arguments);
+/// From the root on.
+Text absolute_path(std::string_view path);
+/// Has the host's supervisor do `verb` (start, stop, restart) to a container. False: there is none, or it is none of its.
+Result<bool> tell_boot(std::string_view verb, Text name);
+/// Until what the host's supervisor was told to start or stop is ready, or at rest. An Error where it is not going to be, or
+/// is not after `timeout` milliseconds; -1 waits for ever.
+enum class Awaited : std::uint8_t { Ready, Rest };
+Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout);
 /// What --timeout says, in ms; -1 where it was not given.
 Result<std::int64_t> timeout_of(const Arguments& arguments);
 

@@ -11,15 +11,12 @@
 #include "ctl/containers.h"
 #include "ctl/output.h"
 #include "init/peers.h"
-#include "launch/environment.h"
 #include "launch/prepare.h"
-#include "spec/plan.h"
+#include "launch/services_plan.h"
 #include "spec/read.h"
 
 #include <cstdlib>
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vial {
@@ -180,51 +177,10 @@ Fd plan_of(const Entry& entry, Text path)
     if (!reading.problems.empty() || !reading.spec.not_yet.empty())
         return {};
 
-    // Nothing is taken from who init is.
-    reading.spec.security = {~std::uint64_t{0}, false, SeccompChoice::Off};
-    List<List<Text>> environments;
-    for (const ServiceSpec& service : reading.spec.services) {
-        List<Text> environment;
-        for (char** variable = ::environ; *variable != nullptr; ++variable)
-            environment.push_back(*variable);
-        if (auto added = add_environment(environment, service); !added.ok()) {
-            print_error(service.name, added.error());
-            return {};
-        }
-        environments.push_back(std::move(environment));
-    }
-    PlanDescriptors descriptors;
-    for (int at = 0; at < 3; ++at)
-        descriptors.standard[at] = at;
-    for (std::int32_t& stat : descriptors.stat)
-        stat = -1;
-    Opened plan =
-        make_plan(reading.spec, PlanInside | (entry.log[0] < 0 ? PlanForeground : 0U), descriptors, environments);
+    Opened plan = plan_services(reading.spec, entry.log[0] < 0);
     if (!plan.ok())
         print_error({}, plan.error());
     return plan.ok() ? plan.take() : Fd();
-}
-
-/// A child reads the spec and leaves the plan under the number of `place`: what that took of memory goes with the child, and
-/// neither stays with PID 1 nor is copied by every fork. False: the child has said why there is none.
-Result<bool> make_plan_aside(const Entry& entry, Text path, const Fd& place)
-{
-    (void)os::set_ignored(SIGCHLD, false);  // or there is no exit code
-    os::CloneArguments sharing;
-    sharing.flags = CLONE_FILES;
-    const auto read = [&] {
-        const Fd plan = plan_of(entry, path);
-        return plan && os::duplicate_to(plan.get(), place.get()).ok() && os::close_on_exec(place.get()).ok();
-    };
-    const auto child = os::clone(sharing);
-    if (!child.ok())
-        return read();  // there is room for no other process, so for a large PID 1 rather than for none
-    if (child.value() == 0)
-        ::_exit(!read());
-    const os::Exited ended = TRY(os::wait(child.value(), WEXITED));
-    if (ended.code != CLD_EXITED)
-        return Error("who read it was killed", "read the spec"_p, path);
-    return ended.status == 0;
 }
 
 }  // namespace
@@ -247,8 +203,10 @@ Result<int> init(const Arguments& arguments)
         return refuse(wrong);
     if (spec) {
         (void)os::block_signals();  // what comes while the spec is read waits for the loop
-        Fd plan = TRY(os::memfd("vial-plan"));
-        if (!TRY(make_plan_aside(entry, arguments.value(Option::Spec), plan)))
+        const Text path = arguments.value(Option::Spec);
+        const auto read = [&] { return plan_of(entry, path); };
+        Fd plan = TRY(make_plan_aside(path, read));
+        if (!plan)
             return payload_not_reached;
         entry.plan = plan.release();
     } else if (!pause) {

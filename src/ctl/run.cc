@@ -30,16 +30,6 @@ Text command_setting(std::span<const char* const> words)
     return setting;
 }
 
-/// A path as the spec wants it: from the root on.
-Text absolute(std::string_view path)
-{
-    if (!path.empty() && path.front() == '/')
-        return Text(path);
-    char here[4096];
-    const auto directory = os::getcwd(here);
-    return directory.ok() ? compose("%/%", directory.value(), path) : Text(path);
-}
-
 /// What the command line says beside the spec file, which `file` becomes.
 Result<List<Text>> settings_of(const Arguments& arguments, std::string_view& file)
 {
@@ -48,7 +38,7 @@ Result<List<Text>> settings_of(const Arguments& arguments, std::string_view& fil
     if (arguments.has(Option::Root)) {
         if (words.empty())
             return misused(arguments, "--root needs a command: `vial run --root DIR -- COMMAND`"_p);
-        settings.push_back(compose("root=%", toml_string(absolute(arguments.value(Option::Root)))));
+        settings.push_back(compose("root=%", toml_string(absolute_path(arguments.value(Option::Root)))));
         if (!arguments.has(Option::Name))
             settings.push_back(compose("name=\"run-%\""_p, ::getpid()));
     } else {
@@ -86,7 +76,7 @@ Result<int> run(const Arguments& arguments)
 {
     std::string_view file;
     const List<Text> settings = TRY(settings_of(arguments, file));
-    const auto spec = load_spec(file, arguments, settings);
+    const Spec* const spec = load_spec(file, arguments, settings);
     if (!spec)
         return payload_not_reached;
     TRY(require_root(arguments));

@@ -9,6 +9,14 @@
 #include "ctl/containers.h"
 #include "ctl/output.h"
 #include "launch/launch.h"
+#include "spec/show.h"
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace vial {
 
@@ -43,22 +51,95 @@ Result<void> await_ready(Text name, std::int64_t timeout)
     return Error("", "", compose("it ended before it was ready: %"_p, outcome.words()));
 }
 
+/// Tells whoever asked for it, see sd_notify(3). Nobody is waited for.
+void notify(std::string_view text)
+{
+    const char* path = ::getenv("NOTIFY_SOCKET");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path == nullptr || std::strlen(path) >= sizeof address.sun_path)
+        return;
+    std::memcpy(address.sun_path, path, std::strlen(path));
+    const socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+    if (address.sun_path[0] == '@')  // a name that is no file's
+        address.sun_path[0] = '\0';
+    const Opened socket = os::socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (socket.ok() && os::connect(socket.value().get(), reinterpret_cast<const sockaddr*>(&address), size, path).ok())
+        (void)os::send(socket.value().get(), text.data(), text.size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/// A container that runs and is as `spec` says; 0: there is none. One that is not so is stopped.
+Result<pid_t> ensured(const Spec& spec)
+{
+    constexpr std::int64_t interval = 20, patience = 10000;  // milliseconds
+    const std::int64_t deadline = os::boottime_ms() + patience;
+    for (;;) {
+        const auto record = read_record(spec.name);
+        if (!record.ok() || record.value()->phase == Phase::Ended)
+            return 0;
+        if (record.value()->phase == Phase::Running) {
+            const auto as_started = os::read_file(AT_FDCWD, state_path(spec.name, "spec").c_str());
+            if (as_started.ok() && as_started.value() == show_spec(spec))
+                return record.value()->init.pid;
+            TRY(stop_container(*record.value(), -1));
+            return 0;
+        }
+        // Somebody else is starting it.
+        if (os::boottime_ms() >= deadline)
+            return 0;
+        (void)TRY(os::poll({}, interval));
+    }
+}
+
+/// Whether it is one that the host's supervisor keeps, and starts now.
+Result<bool> is_for_boot(Text word, const Arguments& arguments)
+{
+    if (word.find('/') != word.npos || arguments.has(Option::Ensure) || !arguments.settings.empty() ||
+        !has_admin_capability() || os::lstat(AT_FDCWD, word.c_str()).ok())
+        return false;
+    const auto record = read_record(word);
+    // One that runs cannot be started: let that be said by who says it always.
+    if (record.ok() && record.value()->phase != Phase::Ended)
+        return false;
+    return tell_boot("start", word);
+}
+
 }  // namespace
 
 Result<int> start(const Arguments& arguments)
 {
     if (arguments.has(Option::Service))
         return ask_service(arguments);
-    const auto spec = load_spec(arguments.words.front(), arguments);
+    const std::int64_t timeout = TRY(timeout_of(arguments));
+    const Text word = arguments.words.front();
+    if (TRY(is_for_boot(word, arguments))) {
+        const auto told = await_boot(word, Awaited::Ready, timeout);
+        return told.ok() ? 0 : failure(word, told.error());
+    }
+    const Spec* const spec = load_spec(word, arguments);
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
     TRY(require_root(arguments));
-    const std::int64_t timeout = TRY(timeout_of(arguments));
     const auto started = [&]() -> Result<void> {
-        (void)TRY(launch(*spec, {}));
-        return arguments.has(Option::Wait) && spec->init ? await_ready(spec->name, timeout) : Result<void>();
+        const bool ensure = arguments.has(Option::Ensure);
+        pid_t pid = ensure ? TRY(ensured(*spec)) : 0;
+        LaunchOptions options;
+        options.by_boot = ensure && ::getenv("NOTIFY_SOCKET") != nullptr;
+        if (pid == 0)
+            pid = TRY(launch(*spec, options)).pid;
+        // Whoever wants to know when it is ready, waits for that.
+        const bool asked = ::getenv("NOTIFY_SOCKET") != nullptr;
+        notify(compose("MAINPID=%", pid));
+        if ((asked || arguments.has(Option::Wait)) && spec->init)
+            TRY(await_ready(spec->name, timeout));
+        notify("READY=1");
+        return {};
     }();
-    return started.ok() ? 0 : failure(spec->name, started.error());
+    if (started.ok())
+        return 0;
+    char words[description_capacity];
+    notify(compose("STATUS=%", describe(started.error(), words, sizeof words)));
+    return failure(spec->name, started.error());
 }
 
 Result<int> restart(const Arguments& arguments)
@@ -69,6 +150,8 @@ Result<int> restart(const Arguments& arguments)
     const std::int64_t timeout = TRY(timeout_of(arguments));
     TRY(require_root(arguments));
     const auto again = [&]() -> Result<void> {
+        if (TRY(tell_boot("restart", name)))
+            return await_boot(name, Awaited::Ready, timeout);
         const Record& record = *TRY(find_container(name));
         const Spec& spec = *TRY(load_started_spec(name));
         if (record.foreground)

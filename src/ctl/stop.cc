@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "boot/specs.h"
 #include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
@@ -44,7 +45,12 @@ Result<int> ask_service(const Arguments& arguments)
 
 Result<int> reload(const Arguments& arguments)
 {
-    return ask_service(arguments);
+    if (!arguments.words.empty())
+        return ask_service(arguments);
+    TRY(require_root(arguments));
+    (void)TRY(find_answering(boot_name));
+    (void)TRY(ask(boot_name, "reload"));
+    return 0;
 }
 
 Result<int> stop(const Arguments& arguments)
@@ -53,7 +59,11 @@ Result<int> stop(const Arguments& arguments)
         return ask_service(arguments);
     const std::int64_t timeout = TRY(timeout_of(arguments));
     return for_each_name(arguments, [timeout](Text name) -> Result<void> {
-        return stop_container(*TRY(find_container(name)), timeout);
+        const bool kept = TRY(tell_boot("stop", name));  // or it would be started again
+        const auto record = find_container(name);
+        if (record.ok())
+            return stop_container(*record.value(), timeout);
+        return kept ? await_boot(name, Awaited::Rest, timeout) : record.error();
     });
 }
 

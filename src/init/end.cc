@@ -35,6 +35,9 @@ bool Pid1::begin_end()
 {
     ending_ = true;
 
+    end_deadline_ = now + look_interval;
+    if (is_host())  // what has become of one of its services is not its own end
+        return end_of_main();
     const Service* outcome = supervisor.outcome();
     Ending last = outcome != nullptr ? outcome->last : Ending{};
     end_code_ = last.code;
@@ -59,7 +62,6 @@ bool Pid1::begin_end()
     if (foreground())
         say(static_cast<char>(ChannelLetter::Ended), Decimal(end_code_));
 
-    end_deadline_ = now + look_interval;
     if (entry != nullptr)
         return end_of_main();
     end_kill_ = now + orphan_grace;

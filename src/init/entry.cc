@@ -4,6 +4,7 @@
 #include "base/events.h"
 #include "base/os.h"
 #include "base/text.h"
+#include "init/fatal.h"
 #include "init/init.h"
 #include "init/peers.h"
 #include "init/pid1.h"
@@ -167,6 +168,8 @@ int run_entry(Entry& entry)
     // What init ignores, a service would: the command's alone is as it was.
     if (entry.command == nullptr)
         os::reset_signal_actions();
+    if (entry.host != nullptr && entry.host->first)
+        survive_faults();
     const SmallPlan small = small_plan(entry);
     const Plan* plan = &small.plan;
     if (entry.plan >= 0) {
@@ -188,6 +191,7 @@ int run_entry(Entry& entry)
     return own_failure;
 }
 
+// NOLINTNEXTLINE(cert-dcl50-cpp)
 void tell_values(const Entry& entry, Level level, const char* pattern, values::Kinds kinds, ...)
 {
     if (level > entry.level)

@@ -28,6 +28,26 @@ enum class Standing : std::uint8_t {
 enum class Level : std::uint8_t { Fatal, Warning, Info, Debug };
 
 struct Peer;
+struct Service;
+enum class ServiceState : std::uint8_t;
+
+/// What the machine's first process is to end in; also what `run_entry` returns for it.
+enum Power : int { NoPower = 0, Reboot = 257, Halt, PowerOff };
+
+/// What the host's supervisor (`vial boot`) does beside supervising.
+struct HostDuties {
+    int state = -1;  ///< the directory where it is kept which of its services run, for whoever comes after it
+    /// A service's state is no longer `before`. `took`: ms since its start began; `why` is not empty where it is bad.
+    void (*changed)(std::string_view name, const Service& service, ServiceState before, Milliseconds took,
+                    std::string_view why);
+    /// A container has ended. Called in a process of its own, which may take memory and time.
+    void (*ended)();
+
+    bool first = false;  ///< this is the machine's first process; the last service is then the emergency shell
+    int watchdog = -1;   ///< the open device, to be fed each `feed_interval` milliseconds; -1: there is none
+    std::int64_t feed_interval = 0;
+    std::int64_t stop_timeout = -1;  ///< milliseconds for all services to stop at the end; negative: their own
+};
 
 struct Entry {
     const Peer* peer;                 ///< whose habits; see peers.h
@@ -43,6 +63,7 @@ struct Entry {
     int parent_death = 0;       ///< the signal init gets when its parent dies; 0: none
     Level level = Level::Warning;
     Standing standing = Standing::OwnGroup;
+    const HostDuties* host = nullptr;
     bool group = false;  ///< signals go to the main process's group
     bool subreaper = false;
     bool clean_signals = false;  ///< the command starts with no signal blocked or ignored
@@ -61,7 +82,10 @@ struct Entry {
     bool paused() const { return command == nullptr && plan < 0; }
 };
 
-/// Runs until the command, or the services, have ended. Returns the exit code. Descriptors from 3 on that are open and not
+/// What `run_entry` returns where a host's supervisor was asked to read its specs anew, and has left all running for that.
+inline constexpr int to_go_again = 256;
+
+/// Runs until the command, or the services, have ended. Returns the exit code, or of the first process a Power. Descriptors from 3 on that are open and not
 /// close-on-exec are the command's.
 int run_entry(Entry& entry);
 

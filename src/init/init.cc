@@ -203,29 +203,41 @@ Result<void> Pid1::open_outputs()
 {
     // Of us nobody shares them yet, and none is that high: this does nothing.
     may_share_ = os::own_descriptors(INT_MAX).ok();
-    for (ServiceIndex index = 0; index < plan.service_count; index++) {
-        if (policy(index).ready == Ready::Notify)
-            TRY(open_notify_socket(index));
-        const PlanService& service = plan.all_services()[index];
-        if (foreground() || service.terminal >= 0)
-            continue;
-        os::Pipe output = TRY(os::pipe());
-        TRY(os::set_nonblocking(output.read.get()));
-        // Opening /dev/stdout opens the pipe anew, which takes the right to it. Without CAP_CHOWN that stays root's.
-        if (service.user != 0 || service.group != 0)
-            (void)os::fchown(output.write.get(), service.user, service.group);
-        // The lowest numbers are for what is lent to a service that is being started.
-        Fd read = TRY(keep(output.read.get()));
-        TRY(os::watch(epoll, read.get(), EPOLLIN, event_token(Source::Output, index)));
-        runtimes[index].output_read = read.release();
-        runtimes[index].output_write = TRY(keep(output.write.get())).release();
-    }
+    // A host has more specs than it starts: of each its own are opened when it is.
+    for (ServiceIndex index = 0; index < plan.service_count && !is_host(); index++)
+        TRY(open_output(index));
+    return {};
+}
+
+/// Does nothing where that was done before.
+Result<void> Pid1::open_output(ServiceIndex index)
+{
+    ServiceRuntime& runtime = runtimes[index];
+    if (policy(index).ready == Ready::Notify && runtime.readiness < 0)
+        TRY(open_notify_socket(index));
+    const PlanService& service = plan.all_services()[index];
+    if (foreground() || service.terminal >= 0 || service.is_container || runtime.output_read >= 0)
+        return {};
+    os::Pipe output = TRY(is_host() ? open_lasting(index) : os::pipe());
+    TRY(os::set_nonblocking(output.read.get()));
+    // Opening /dev/stdout opens the pipe anew, which takes the right to it. Without CAP_CHOWN that stays root's.
+    if (service.user != 0 || service.group != 0)
+        (void)os::fchown(output.write.get(), service.user, service.group);
+    // The lowest numbers are for what is lent to a service that is being started.
+    Fd read = TRY(keep(output.read.get()));
+    Fd write = TRY(keep(output.write.get()));
+    TRY(os::watch(epoll, read.get(), EPOLLIN, event_token(Source::Output, index)));
+    runtime.output_read = read.release();
+    runtime.output_write = write.release();
     return {};
 }
 
 VIAL_AT_REST int Pid1::run()
 {
-    supervisor.start_all(now);
+    if (is_host())
+        begin_host();
+    else
+        supervisor.start_all(now);
     for (;;) {
         // First what has ended, then what follows from that: so no signal goes to a pid that is no longer its
         // service's, and a service that crashed is started again in the same turn.
@@ -234,7 +246,7 @@ VIAL_AT_REST int Pid1::run()
         bool more = reap_again_;
         if (!ending_) {
             // A oneshot that is done may have an on_stop to run.
-            if (supervisor.finished() && !supervisor.closing())
+            if (supervisor.finished() && !supervisor.closing() && !is_host())
                 supervisor.stop_all(now);
             const bool waiting = is_crowded() || supervisor.advance(now);
             if (!told_ && !waiting && reports_ == 0)
@@ -242,9 +254,21 @@ VIAL_AT_REST int Pid1::run()
             more |= waiting;
         }
         control.attend(*this);
+        if (next_look_ <= now)
+            look_at_strangers();
+        feed_watchdog();
+        more |= needs_emergency();
+        if (power_ != NoPower && (supervisor.finished() || power_deadline_ <= now)) {
+            log.commit();
+            control.take_leave(*this);
+            return power_;
+        }
         if (quit_ >= 0)
             return quit_;
-        if (plan.service_count != 0 && supervisor.finished() && (ending_ ? end_is_over() : begin_end())) {
+        if (again_ != os::never && may_go_again())
+            return to_go_again;
+        if (supervisor.finished() && (is_host() ? supervisor.closing() : plan.service_count != 0) &&
+            (ending_ ? end_is_over() : begin_end())) {
             drain_outputs();
             log.commit();
             control.take_leave(*this);
@@ -259,7 +283,8 @@ VIAL_AT_REST int Pid1::run()
 /// Waits for what comes next, and deals with it. `more`: there is something to do already.
 VIAL_AT_REST void Pid1::listen(bool more)
 {
-    const std::int64_t deadline = std::min({supervisor.deadline(), control.deadline(), end_deadline_});
+    const std::int64_t deadline =
+        std::min({supervisor.deadline(), control.deadline(), end_deadline_, next_look_, next_feed_, power_deadline_});
     if (deadline != armed_) {
         (void)os::arm(timer_, deadline);
         armed_ = deadline;
@@ -318,6 +343,9 @@ void Pid1::dispatch(std::uint64_t token)
     case Source::Readiness:
         hear_readiness(index);
         break;
+    case Source::Process:
+        hear_stranger(index);
+        break;
     case Source::Output:
         (void)hear_output(index);
         break;
@@ -349,6 +377,7 @@ void Pid1::drain_outputs()
     }
 }
 
+// NOLINTNEXTLINE(cert-dcl50-cpp)
 void Pid1::note_values(ServiceIndex index, const char* pattern, values::Kinds kinds, ...)
 {
     char buffer[1024];

@@ -38,6 +38,15 @@ void kill_group(pid_t pid);
 /// The command's is again as init's was.
 void restore_oom_score(const Entry& entry);
 
+/// Who waits for a process's end, and whose it is. Nobody's: there is no such process.
+struct Kinship {
+    std::int64_t parent = 0;
+    std::int64_t start_time = 0;  ///< clock ticks since boot
+    uid_t user = 0;
+};
+/// `proc`: an open /proc. Nobody may have put anything in its files' place that has to be waited for.
+Kinship kinship_of(int proc, pid_t pid);
+
 /// A service's descriptors, all -1 or owned by the table, which lives as long as the process.
 struct ServiceRuntime {
     int output_read = -1;  ///< what the service writes; kept over restarts, so nothing said at the end is lost
@@ -48,10 +57,13 @@ struct ServiceRuntime {
     pid_t next_main = 0;          ///< who takes over when its main process ends; 0: nobody
     int refusal = 0;              ///< the errno with which the kernel refused its last start
     std::uint32_t oom_kills = 0;  ///< of its leaf, as far as they were seen
+    std::uint32_t begun = 0;      ///< when its last start was; the lower 32 bits of milliseconds
+    int process = -1;             ///< host: a pidfd of a main process that is no child of ours
+    bool was_running = false;     ///< host: the main process that was there before us has been taken over
 };
 
 /// Who an event is from: the upper half of its token; the lower is a service or a client.
-enum class Source : std::uint32_t { Signals, Timer, Channel, Listener, Client, ExecReport, Output, Readiness };
+enum class Source : std::uint32_t { Signals, Timer, Channel, Listener, Client, ExecReport, Output, Readiness, Process };
 
 constexpr std::uint64_t event_token(Source source, std::uint32_t index = 0)
 {
@@ -104,6 +116,28 @@ public:
     bool forward(int signal) const;
     bool forward(int signal, ServiceIndex index) const;
 
+    // adopt.cc: what runs already where a host's supervisor begins.
+    void begin_host();
+    Result<pid_t> take_over(ServiceIndex index);
+    void taken_over(ServiceIndex index);
+    void remember(ServiceIndex index, pid_t pid) const;
+    bool watch_stranger(ServiceIndex index, pid_t pid);
+    void hear_stranger(ServiceIndex index);
+    void stranger_ended(ServiceIndex index, pid_t pid);
+    void look_at_strangers();
+    void clear_container() const;
+    /// Asks for another one of us, which begins with what the specs say by then.
+    void ask_again();
+    bool may_go_again() const;
+
+    // power.cc: the machine's first process.
+    bool is_first() const;
+    /// Stops everything, so that `run` returns `power`. The first that is asked for counts.
+    void end_machine(int power);
+    void feed_watchdog();
+    /// True: its start is wished for.
+    bool needs_emergency();
+
     // end.cc
     /// Somebody wishes it to end.
     void shut_down();
@@ -133,6 +167,7 @@ public:
 
     std::string_view service_name(ServiceIndex index) const { return plan.text(plan.all_services()[index].name); }
     /// Services' output is not kept.
+    bool is_host() const;
     bool foreground() const { return (plan.flags & PlanForeground) != 0; }
     /// Remarks on a service, for its log: what `compose` would make.
     template <typename... Values>
@@ -147,12 +182,17 @@ private:
     Result<void> open_entry(char* pages);
     Result<void> open_events();
     Result<void> open_outputs();
+    Result<void> open_output(ServiceIndex index);
+    Result<os::Pipe> open_lasting(ServiceIndex index) const;
     void dispatch(std::uint64_t token);
     bool hear_output(ServiceIndex index);
     void drain_outputs();
     void take_back(ServiceIndex index);
     /// So many are on their way to their exec that the next ones wait for them; for a while, since one may hang there.
-    bool is_crowded() const { return reports_ >= Supervisor::start_batch && now < last_start_ + most_patience; }
+    bool is_crowded() const
+    {
+        return reports_ + launchers_ >= Supervisor::start_batch && now < last_start_ + most_patience;
+    }
     void settle(ServiceIndex index, int code, std::string_view failure);
     void note_values(ServiceIndex index, const char* pattern, values::Kinds kinds, ...);
     void say(char letter, std::string_view text) const;
@@ -190,12 +230,19 @@ private:
     rlimit file_size_{}, descriptors_{};  ///< what services get back
     std::int64_t armed_ = os::never;
     std::int64_t last_start_ = 0;
-    std::uint32_t reports_ = 0;  ///< execs that are still to be heard of
-    bool may_share_ = false;     ///< a child of ours can get descriptors of its own
-    bool told_ = false;          ///< the launcher knows that the services run
-    std::uint64_t held_ = 0;     ///< signals that came before the main process's exec
-    pid_t main_group_ = 0;       ///< whose leader the main process was; 0: it has not been started yet
-    int quit_ = -1;              ///< the exit code, where PID 1 shall end at once and everything with it
+    std::uint32_t reports_ = 0;           ///< execs that are still to be heard of
+    std::uint32_t launchers_ = 0;         ///< host: containers that are being started
+    std::uint32_t strangers_ = 0;         ///< host: main processes whose end nobody tells us
+    std::int64_t next_look_ = os::never;  ///< at those
+    int power_ = 0;                       ///< what the first process is to end in
+    std::int64_t power_deadline_ = os::never;
+    std::int64_t next_feed_ = 0;      ///< of the watchdog
+    std::int64_t again_ = os::never;  ///< when it was asked for
+    bool may_share_ = false;          ///< a child of ours can get descriptors of its own
+    bool told_ = false;               ///< the launcher knows that the services run
+    std::uint64_t held_ = 0;          ///< signals that came before the main process's exec
+    pid_t main_group_ = 0;            ///< whose leader the main process was; 0: it has not been started yet
+    int quit_ = -1;                   ///< the exit code, where PID 1 shall end at once and everything with it
     bool reap_again_ = true;
     bool watches_signals_alone_ = false;
     bool many_pages_ = false;  ///< of code that is not needed now have come in

@@ -28,13 +28,8 @@ namespace {
 
 constexpr const char* notify_name = notify_directory.data() + std::string_view("/dev/").size();
 
-/// Who waits for a process's end, and whose it is. Nobody's: there is no such process.
-struct Kinship {
-    std::int64_t parent = 0;
-    uid_t user = 0;
-};
+}  // namespace
 
-/// `proc`: an open /proc. Nobody may have put anything in its files' place that has to be waited for.
 Kinship kinship_of(int proc, pid_t pid)
 {
     Kinship found;
@@ -54,11 +49,12 @@ Kinship kinship_of(int proc, pid_t pid)
     rest.remove_prefix(std::min(rest.rfind(')') + 1, rest.size()));
     (void)take_word(rest);
     found.parent = parse_number(take_word(rest)).value_or(0);
+    for (int field = 5; field < 22; field++)
+        (void)take_word(rest);
+    found.start_time = parse_number(take_word(rest)).value_or(0);
     found.user = status.value().st_uid;
     return found;
 }
-
-}  // namespace
 
 /// Before anything of the container runs: so nobody is there to put something else in its place.
 Result<void> Pid1::open_notify_socket(ServiceIndex index)
@@ -103,7 +99,8 @@ void Pid1::clear_away() const
     if (notify_ < 0)
         return;
     for (ServiceIndex index = 0; index < plan.service_count; index++) {
-        if (runtimes[index].readiness >= 0 && policy(index).ready == Ready::Notify)
+        // A host's may be of a life before.
+        if ((runtimes[index].readiness >= 0 || is_host()) && policy(index).ready == Ready::Notify)
             (void)os::unlinkat(notify_, plan.text(plan.all_services()[index].name));
     }
     if (made_notify_)
@@ -254,10 +251,14 @@ void Pid1::hear_main(ServiceIndex index, std::int64_t number)
     const Kinship kinship = kinship_of(proc_, pid);
     if (user != 0 && kinship.user != user)
         return;
-    if (kinship.parent == ::getpid())
-        supervisor.adopt(index, pid);
-    else if (kinship.parent == service.pid)
+    if (kinship.parent == service.pid)
         runtimes[index].next_main = pid;
+    else if (kinship.parent == ::getpid() ||
+             // Its launcher, which is ours, has found it running.
+             (kinship.parent != 0 && plan.all_services()[index].is_container && watch_stranger(index, pid))) {
+        supervisor.adopt(index, pid);
+        remember(index, pid);
+    }
 }
 
 /// Its main process has ended; but it had named another, which has become our child by that.
@@ -272,6 +273,7 @@ bool Pid1::goes_on(ServiceIndex index)
     if (kinship.parent != ::getpid() || (user != 0 && kinship.user != user))
         return false;
     supervisor.adopt(index, pid);
+    remember(index, pid);
     return true;
 }
 

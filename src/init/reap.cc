@@ -51,12 +51,23 @@ void Pid1::hear_end(const os::Exited& exited)
         return task_exited(index, exited.exit_code());
     // How its exec went comes first, even if the end was noticed before it.
     hear_exec_report(index, true);
+    // So does what it said last: maybe who goes on in its place, or that it is ready.
+    if (policy(index).ready == Ready::Notify) {
+        hear_readiness(index);
+        if (!supervisor.find(exited.pid).found)
+            return;
+    }
     if (goes_on(index) || (exited.exit_code() == 0 && supervisor.left(index)))
         return;
+    const bool stranger = runtimes[index].process >= 0;
+    Fd(runtimes[index].process).reset();
+    runtimes[index].process = -1;
     const Ending ending = ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status);
     events.ended(index, supervisor.service(index), ending);
     supervisor.exited(index, ending, now);
-    if (entry != nullptr && !supervisor.closing() && !supervisor.finished())
+    if (is_host() && plan.all_services()[index].is_container)
+        clear_container();
+    else if (entry != nullptr && !stranger && !supervisor.closing() && !supervisor.finished())
         kill_group(exited.pid);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "init/control.h"
+#include "init/entry.h"
 #include "init/object.h"
 #include "init/pid1.h"
 #include "init/stats.h"
@@ -32,7 +33,10 @@ enum class Verb : std::uint8_t {
     Signal,
     Events,
     Ready,
-    Logs
+    Logs,
+    Reboot,
+    Halt,
+    PowerOff
 };
 enum class Named : std::uint8_t { None, Maybe, One };
 
@@ -43,12 +47,14 @@ struct Request {
 };
 
 constexpr Request requests[] = {
-    {"status", Verb::Status, Named::None},  {"stats", Verb::Stats, Named::None},
-    {"ping", Verb::Ping, Named::None},      {"shutdown", Verb::Shutdown, Named::None},
-    {"stop", Verb::Stop, Named::Maybe},     {"start", Verb::Start, Named::One},
-    {"restart", Verb::Restart, Named::One}, {"signal", Verb::Signal, Named::Maybe},
-    {"events", Verb::Events, Named::None},  {"reload", Verb::Reload, Named::Maybe},
-    {"logs", Verb::Logs, Named::Maybe},     {"ready", Verb::Ready, Named::None},
+    {"status", Verb::Status, Named::None},     {"stats", Verb::Stats, Named::None},
+    {"ping", Verb::Ping, Named::None},         {"shutdown", Verb::Shutdown, Named::None},
+    {"stop", Verb::Stop, Named::Maybe},        {"start", Verb::Start, Named::One},
+    {"restart", Verb::Restart, Named::One},    {"signal", Verb::Signal, Named::Maybe},
+    {"events", Verb::Events, Named::None},     {"reload", Verb::Reload, Named::Maybe},
+    {"logs", Verb::Logs, Named::Maybe},        {"ready", Verb::Ready, Named::None},
+    {"reboot", Verb::Reboot, Named::None},     {"halt", Verb::Halt, Named::None},
+    {"poweroff", Verb::PowerOff, Named::None},
 };
 
 constexpr ServiceIndex none = UINT32_MAX;
@@ -60,6 +66,20 @@ ServiceIndex find_service(const Pid1& init, std::string_view name)
             return index;
     }
     return none;
+}
+
+/// One, or without it all that can. False: nobody could be told. The host's supervisor itself has its specs to read.
+bool reload(Pid1& init, ServiceIndex index)
+{
+    if (index == none && init.is_host()) {
+        init.ask_again();
+        return true;
+    }
+    bool any = false;
+    const ServiceIndex end = index == none ? init.plan.service_count : index + 1;
+    for (ServiceIndex each = index == none ? 0 : index; each < end; each++)
+        any |= init.supervisor.reload(each, init.now);
+    return any;
 }
 
 }  // namespace
@@ -227,7 +247,17 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         }
         [[fallthrough]];
     case Verb::Shutdown:
-        init.shut_down();
+        if (!init.is_first()) {
+            init.shut_down();
+            break;
+        }
+        [[fallthrough]];
+    case Verb::PowerOff:
+    case Verb::Halt:
+    case Verb::Reboot:
+        if (!init.is_first())
+            return put_refusal(reply, "this is not the machine's first process"_p);
+        init.end_machine(request->verb == Verb::Reboot ? Reboot : request->verb == Verb::Halt ? Halt : PowerOff);
         break;
     case Verb::Start:
         possible = init.supervisor.start(index, init.now);
@@ -239,16 +269,10 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         if (!(index == none ? init.forward(signal) : init.forward(signal, index)))
             return put_refusal(reply, "nothing is running"_p);
         break;
-    case Verb::Reload: {
-        // Without a name: all that can.
-        bool any = false;
-        const ServiceIndex count = index == none ? init.plan.service_count : index + 1;
-        for (ServiceIndex each = index == none ? 0 : index; each < count; each++)
-            any |= init.supervisor.reload(each, init.now);
-        if (!any)
+    case Verb::Reload:
+        if (!reload(init, index))
             return put_refusal(reply, "it is not ready: "_p, name);
         break;
-    }
     case Verb::Events:
     case Verb::Ready:
         if (&client != &clients_[places] && !may_follow())

@@ -15,6 +15,20 @@
 
 namespace vial {
 
+namespace {
+
+/// What the first process is told by a signal, as those of sysvinit and BusyBox are: INT is Ctrl-Alt-Del, PWR a power button
+/// or a battery that is running out.
+constexpr int power_of(int signal)
+{
+    return signal == SIGTERM || signal == SIGINT   ? Reboot
+           : signal == SIGUSR1                     ? Halt
+           : signal == SIGUSR2 || signal == SIGPWR ? PowerOff
+                                                   : NoPower;
+}
+
+}  // namespace
+
 void Pid1::hear_signals()
 {
     // A few at a time; epoll says so if there are more.
@@ -50,11 +64,15 @@ void Pid1::hear_signal(int number, int code, pid_t sender)
         return;  // nobody sent it: one of our pipes has no reader any more
     if (entry != nullptr && entry->command != nullptr)
         pass_on(number, code, sender);
-    else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0)
+    else if (is_first() && power_of(number) != NoPower)
+        end_machine(power_of(number));
+    else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0 && !is_host())
         quit_ = 0;
     else if (number == SIGTERM || number == SIGINT)
         shut_down();
-    else if (code <= 0 && forward(number))
+    else if (number == SIGHUP && is_host())
+        ask_again();
+    else if (code <= 0 && !is_host() && forward(number))
         forwarded++;
 }
 

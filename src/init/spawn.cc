@@ -106,8 +106,18 @@ Result<pid_t> Pid1::start(ServiceIndex index)
 {
     const bool main = entry != nullptr && entry->command != nullptr;
     ServiceRuntime& runtime = runtimes[index];
+    if (is_host()) {
+        if (auto opened = open_output(index); opened.failed()) {
+            char buffer[description_capacity];
+            note(index, "%; trying again"_p, describe(opened.error(), buffer, sizeof buffer));
+            return opened.error();
+        }
+    }
+    if (plan.all_services()[index].running != 0 && !runtime.was_running)
+        return take_over(index);
     const bool shared = runtime.output_write >= 0 && !main && may_share_;
     last_start_ = now;
+    runtime.begun = static_cast<std::uint32_t>(now);
     auto attempt = [&]() -> Result<pid_t> {
         os::Pipe report = TRY(os::pipe());
         TRY(os::set_nonblocking(report.read.get()));
@@ -128,6 +138,7 @@ Result<pid_t> Pid1::start(ServiceIndex index)
             main ? become_main(runtime.lent[0]) : become(index);
         runtime.exec_report = report.read.release();
         reports_++;
+        remember(index, pid);
         if (!shared)
             take_back(index);
         if (main)
@@ -165,7 +176,7 @@ Error Pid1::execute(ServiceIndex index, const ServiceProgram& program, int outpu
     (void)os::setrlimit(RLIMIT_NOFILE, descriptors_);
     const PlanService& service = plan.all_services()[index];
     std::int32_t standard[3] = {null_, output, output};
-    for (std::size_t i = is_task ? 1 : 0; i < 3 && foreground(); i++)
+    for (std::size_t i = is_task ? 1 : 0; i < 3 && (foreground() || service.is_container); i++)
         standard[i] = service.terminal >= 0 ? service.terminal : plan.standard[i];
     return become_service(plan, service, program, standard);
 }
@@ -238,8 +249,10 @@ void Pid1::hear_exec_report(ServiceIndex index, bool gone)
 
     if (said.size() < 2) {
         // Of one that has ended already, its end says all; its pid may be another's by now.
-        if (!gone)
+        if (!gone) {
             supervisor.started(index, now);
+            taken_over(index);
+        }
         settle(index, 0, {});
         if (gone)
             held_ = 0;
@@ -367,6 +380,10 @@ void Pid1::changed(ServiceIndex index, ServiceState before)
 {
     const Service& service = supervisor.service(index);
     events.changed(index, service, before);
+    if (is_host() && plan.all_services()[index].is_container) {
+        launchers_ += service.state == ServiceState::Starting ? 1U : 0U;
+        launchers_ -= before == ServiceState::Starting ? 1U : 0U;
+    }
     const bool failed = service.state == ServiceState::Failed;
     const bool again = service.state == ServiceState::Backoff || service.state == ServiceState::Waiting;
     const bool ran = before == ServiceState::Starting || before == ServiceState::Ready ||
@@ -375,6 +392,14 @@ void Pid1::changed(ServiceIndex index, ServiceState before)
     char text[128];
     Writer why(text, sizeof text);
     put_reason(*this, index, why);
+    // Who could not start for another's sake may when that one can.
+    if ((service.state == ServiceState::Stopped || failed) && service.reason != Reason::Requirement)
+        remember(index, 0);
+    else if (service.state == ServiceState::Ready && before == ServiceState::Starting)
+        remember(index, service.pid != 0 ? service.pid : done_before);
+    if (is_host())
+        entry->host->changed(service_name(index), service, before,
+                             static_cast<std::uint32_t>(now) - runtimes[index].begun, why.text());
     if (!ran || service.pid != 0 || (!again && !failed)) {
         if (failed)
             note(index, "", why.text());

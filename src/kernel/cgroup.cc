@@ -4,6 +4,7 @@
 #include "base/directory.h"
 #include "base/os.h"
 #include "base/text.h"
+#include "kernel/mounts.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -17,7 +18,6 @@ namespace {
 
 constexpr const char* controller_names[] = {"memory", "pids", "cpu", "cpuacct", "io"};  // by bit of Controller
 constexpr const char* usual_place = "/sys/fs/cgroup";
-constexpr std::size_t mountinfo_limit = 4U << 20;
 constexpr std::int64_t cpu_period = 100000;  // microseconds, the kernel's own default
 
 bool has_word(std::string_view words, std::string_view word, char separator)
@@ -45,25 +45,15 @@ unsigned unified_controllers(Text root)
 /// Wherever the mounts of /proc/self/mountinfo say.
 Result<List<Hierarchy>> search_mounts()
 {
-    const Text info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
+    const List<MountPoint> mounts = TRY(list_mounts());
     List<Hierarchy> found;
     unsigned known = 0;
-    std::string_view rest = info;
-    while (!rest.empty()) {
-        std::string_view line = take_until(rest, '\n');
-        const std::size_t dash = line.find(" - ");
-        if (dash == std::string_view::npos)
+    for (const MountPoint& mount : mounts) {
+        if (mount.type != "cgroup" && mount.type != "cgroup2")
             continue;
-        std::string_view super = slice(line, dash + 3);
-        const std::string_view type = take_word(super);
-        if (type != "cgroup" && type != "cgroup2")
-            continue;
-        take_word(super);
-        for (int field = 0; field < 4; ++field)
-            take_word(line);
-        Hierarchy one{Text(take_word(line)), type == "cgroup2", 0};
+        Hierarchy one{mount.path, mount.type == "cgroup2", 0};
         one.controllers =
-            (one.unified ? unified_controllers(one.root) : controllers_among(take_word(super), ',')) & ~known;
+            (one.unified ? unified_controllers(one.root) : controllers_among(mount.options, ',')) & ~known;
         known |= one.controllers;
         if (one.controllers != 0)
             found.push_back(std::move(one));

@@ -302,4 +302,25 @@ Result<void> enter_root(const Fd& root, HostRoot host)
     return Error(ELOOP, "let go of"_p, "the host's root");
 }
 
+Result<List<MountPoint>> list_mounts()
+{
+    const Text info = TRY(os::read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo_limit));
+    List<MountPoint> found;
+    std::string_view rest = info;
+    while (!rest.empty()) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        const std::size_t dash = line.find(" - ");
+        const auto known = take_mount_line(rest);
+        if (!known || dash == line.npos)
+            continue;
+        std::string_view super = line.substr(dash + 3);
+        MountPoint& mount = found.emplace_back();
+        mount.path = unescape(known->point);
+        mount.type = take_word(super);
+        take_word(super);  // its source
+        mount.options = take_word(super);
+    }
+    return found;
+}
+
 }  // namespace vial

@@ -14,6 +14,7 @@
 /// its flags: older kernels bind only what belongs to the caller's namespace.
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/result.h"
 #include "base/text.h"
 
@@ -78,6 +79,14 @@ Result<void> bind(const Fd& source, const Fd& target, unsigned flags, std::strin
 /// A new filesystem of `type` on `target`; `data` are its options, see mount(2).
 Result<void> mount_filesystem(const char* type, const Fd& target, unsigned flags, const char* data,
                               std::string_view name);
+
+/// A mount of this mount namespace that lies below our root.
+struct MountPoint {
+    Text path, type;
+    Text options;  ///< of the filesystem
+};
+/// In the order of their making.
+Result<List<MountPoint>> list_mounts();
 
 /// Stops mounts and unmounts from travelling between this mount namespace and the one it was copied from.
 Result<void> make_private();

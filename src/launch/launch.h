@@ -19,6 +19,7 @@
 namespace vial {
 
 struct LaunchOptions {
+    bool by_boot = false;            ///< the host's supervisor has it started
     bool foreground = false;         ///< the container dies with the caller, and what its services write is not logged
     bool terminal = false;           ///< the first service gets a terminal, whose master the caller gets
     int standard[3] = {-1, -1, -1};  ///< Foreground without a terminal: what the services get as 0-2

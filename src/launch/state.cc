@@ -100,6 +100,8 @@ void read_line(Record& record, std::string_view line)
         record.started_boot = parse_number(line).value_or(0);
     else if (word == "foreground")
         record.foreground = true;
+    else if (word == "by-boot")
+        record.by_boot = true;
     else if (word == "no-init")
         record.has_init = false;
     else if (word == "running")

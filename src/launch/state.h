@@ -59,6 +59,7 @@ struct Record {
     ProcessId init;
     bool running = false;  ///< it got as far as running
     bool foreground = false;
+    bool by_boot = false;           ///< the host's supervisor has started it
     bool has_init = true;           ///< vial is its PID 1
     bool cleared = false;           ///< nothing of it is left but this record
     std::int64_t started_at = 0;    ///< CLOCK_REALTIME, ms

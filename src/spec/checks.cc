@@ -13,6 +13,9 @@ using toml::Index;
 
 namespace {
 
+/// What one line of a message has room for.
+constexpr std::size_t longest_cycle = 24;
+
 /// Goes through a Spec that was read without a syntax error. Keys that were refused are absent in it or have their
 /// defaults; the checks look at the document first, so as not to report a key as missing that was merely wrong.
 class Checker {
@@ -118,56 +121,16 @@ void Checker::supervision(const ServiceSpec& service, Index node)
                                               "'ready' and 'oneshot'"_p);
 }
 
-/// Takes away, again and again, whoever depends on nobody that is left. Who cannot be taken away leads into a cycle.
 void Checker::cycles()
 {
-    const std::size_t count = spec_.services.size();
-    List<bool> left;
-    List<List<std::uint32_t>> needs;
-    for (const ServiceSpec& service : spec_.services) {
-        left.push_back(true);
-        List<std::uint32_t>& row = needs.emplace_back();
-        for (const List<Text>* names : {&service.after, &service.required}) {
-            for (Text name : *names)
-                row.push_back(name == service.name ? static_cast<std::uint32_t>(count) : service_named(spec_, name));
-        }
-    }
-    // The first of those left that it waits for, the number of services where there is none.
-    const auto awaited = [&](std::size_t index) {
-        for (const std::uint32_t other : needs[index]) {
-            if (other < count && left[other])
-                return std::size_t{other};
-        }
-        return count;
-    };
-    std::size_t first = count;
-    for (bool changed = true; changed;) {
-        changed = false;
-        first = count;
-        for (std::size_t index = count; index-- > 0;) {
-            if (!left[index])
-                continue;
-            if (awaited(index) == count) {
-                left[index] = false;
-                changed = true;
-            } else {
-                first = index;
-            }
-        }
-    }
-    if (first == count)
+    const List<std::uint32_t> cycle = find_cycle(spec_);
+    if (cycle.empty())
         return;
-    // So many steps further on we are surely in the cycle itself.
-    for (std::size_t step = 0; step < count; ++step)
-        first = awaited(first);
-    Builder names(spec_.services[first].name);
-    std::size_t next = first;
-    do {
-        next = awaited(next);
-        names.compose(" -> %", spec_.services[next].name);
-    } while (next != first && names.size() < 400);
-    say(document_.find(at("service"), spec_.services[first].name),
-        compose("the services wait for each other: %"_p, names));
+    Builder names;
+    for (const std::uint32_t each : cycle)
+        names.compose("% -> ", spec_.services[each].name);
+    const Text first = spec_.services[cycle.front()].name;
+    say(document_.find(at("service"), first), compose("the services wait for each other: %%"_p, names, first));
 }
 
 void Checker::id_map(const List<IdRange>& map, const char* key)
@@ -273,6 +236,57 @@ void Checker::whole(SpecKind kind)
 }
 
 }  // namespace
+
+/// Takes away, again and again, whoever depends on nobody that is left. Who cannot be taken away leads into a cycle.
+List<std::uint32_t> find_cycle(const Spec& spec)
+{
+    const std::size_t count = spec.services.size();
+    List<bool> left;
+    List<List<std::uint32_t>> needs;
+    for (const ServiceSpec& service : spec.services) {
+        left.push_back(true);
+        List<std::uint32_t>& row = needs.emplace_back();
+        for (const List<Text>* names : {&service.after, &service.required}) {
+            for (Text name : *names)
+                row.push_back(name == service.name ? static_cast<std::uint32_t>(count) : service_named(spec, name));
+        }
+    }
+    // The first of those left that it waits for, the number of services where there is none.
+    const auto awaited = [&](std::size_t index) {
+        for (const std::uint32_t other : needs[index]) {
+            if (other < count && left[other])
+                return std::size_t{other};
+        }
+        return count;
+    };
+    std::size_t first = count;
+    for (bool changed = true; changed;) {
+        changed = false;
+        first = count;
+        for (std::size_t index = count; index-- > 0;) {
+            if (!left[index])
+                continue;
+            if (awaited(index) == count) {
+                left[index] = false;
+                changed = true;
+            } else {
+                first = index;
+            }
+        }
+    }
+    List<std::uint32_t> cycle;
+    if (first == count)
+        return cycle;
+    // So many steps further on we are surely in the cycle itself.
+    for (std::size_t step = 0; step < count; ++step)
+        first = awaited(first);
+    std::size_t next = first;
+    do {
+        cycle.push_back(static_cast<std::uint32_t>(next));
+        next = awaited(next);
+    } while (next != first && cycle.size() < longest_cycle);
+    return cycle;
+}
 
 std::uint32_t service_named(const Spec& spec, std::string_view name)
 {

@@ -22,4 +22,12 @@ void Problems::add(int line, int column, Text message)
     *place = {line, column, message};
 }
 
+void Problems::add(Text message)
+{
+    if (list_.size() < limit)
+        list_.push_back({0, 0, message, true});
+    else
+        add(0, 0, message);
+}
+
 }  // namespace vial

@@ -13,6 +13,7 @@ namespace vial {
 struct Diagnostic {
     int line = 0, column = 0;  ///< from 1, columns in characters; line 0: about the whole, or about a `--set`
     Text message;
+    bool names_place = false;  ///< the message does: a drop-in, or a `--set`
 };
 
 /// Collects diagnostics, sorted by place. Past `limit` only the fact that there are more is kept: a file that
@@ -22,6 +23,8 @@ public:
     static constexpr std::size_t limit = 20;
 
     void add(int line, int column, Text message);
+    /// Of one whose message says where that is; it comes after those of the file.
+    void add(Text message);
     bool none() const { return list_.empty(); }
     /// Nothing more will be kept: going on costs time for nothing, and a hostile file could make it much.
     bool full() const { return list_.size() > limit; }

@@ -12,7 +12,7 @@ namespace vial {
 namespace {
 
 constexpr int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-constexpr std::size_t plan_limit = 4U << 20;  // environments from files can be long, but not that long
+constexpr std::size_t plan_limit = 64U << 20;  // environments from files can be long, and a host's specs many
 
 /// Builds the plan front to back; offsets stay good while the buffer grows.
 class PlanWriter {
@@ -69,7 +69,8 @@ public:
     bool whole() const
     {
         // The last byte being NUL, every text that begins inside also ends inside.
-        if (*plan_.text(plan_.size - 1) != '\0' || !text(plan_.container) || plan_.service_count == 0 ||
+        if (*plan_.text(plan_.size - 1) != '\0' || !text(plan_.container) ||
+            (plan_.service_count == 0 && (plan_.flags & PlanInside) == 0) ||
             !array(plan_.services, plan_.service_count, sizeof(PlanService)))
             return false;
         for (const PlanService& service : plan_.all_services()) {
@@ -249,6 +250,11 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.group_count = static_cast<std::uint32_t>(from.groups.size());
         to.user = from.user;
         to.group = from.group;
+        to.is_container = from.is_container;
+        to.on_demand = from.on_demand;
+        to.renewed = from.renewed;
+        to.running = from.running;
+        to.fingerprint = from.fingerprint;
         ServicePolicy policy = from.policy;
         if (!from.pid_file.empty()) {
             policy.ready = Ready::PidFile;

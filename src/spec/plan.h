@@ -42,6 +42,9 @@ struct PlanService {
     std::int32_t leaf_cpu;     ///< cpu.stat / cpuacct.usage of the leaf, or -1
     std::int32_t
         leaf_events;  ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
+    bool is_container, on_demand, renewed;  ///< these and the next as in ServiceSpec
+    std::int32_t running;
+    std::uint32_t fingerprint;
     std::int32_t terminal;  ///< slave of the pty this service gets as 0-2 and controlling terminal, or -1
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "spec/read.h"
 
+#include "base/directory.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "spec/address.h"
@@ -10,6 +11,7 @@
 #include "spec/toml.h"
 #include "spec/values.h"
 
+#include <algorithm>
 #include <fcntl.h>
 
 namespace vial {
@@ -22,8 +24,8 @@ namespace {
 /// Walks the document along the schema: each key to its row, each row to its member.
 class Reader {
 public:
-    Reader(ReadContext& context, Spec& spec, SpecKind kind)
-        : context_(context), document_(context.document), spec_(spec), kind_(kind)
+    Reader(ReadContext& context, Spec& spec, SpecKind kind, bool at_boot)
+        : context_(context), document_(context.document), spec_(spec), kind_(kind), at_boot_(at_boot)
     {
     }
 
@@ -62,6 +64,7 @@ private:
     const toml::Document& document_;
     Spec& spec_;
     SpecKind kind_;
+    bool at_boot_;
     ServiceSpec* main_ = nullptr;  ///< what the keys of the only service fill in, at the top
     Index main_key_ = 0;           ///< the first of them
 };
@@ -80,7 +83,9 @@ void Reader::table(Index node, Group group, void* base)
             }
         }
         const bool of_container = group == Group::Top && to == base && key != nullptr && key->group != Group::Service;
-        if (of_container && kind_ == SpecKind::Services && member.key != "name")
+        const bool of_boot =
+            at_boot_ && (member.key == "autostart" || member.key == "after" || member.key == "requires");
+        if (of_container && kind_ == SpecKind::Services && member.key != "name" && !of_boot)
             document_.report(context_.problems, child,
                              concat("'", member.key, "' takes a launcher: here there are only services"));
         else if (key != nullptr)
@@ -182,11 +187,13 @@ std::string_view stem(std::string_view file)
 }  // namespace
 
 Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings,
-                  SpecKind kind)
+                  SpecKind kind, std::span<const DropIn> drop_ins)
 {
     Reading reading;
     Problems problems;
     std::size_t capacity = text.size();
+    for (const DropIn& each : drop_ins)
+        capacity += each.text.size();
     for (const std::string_view setting : settings)
         capacity += setting.size();
     toml::Document document(capacity);
@@ -194,14 +201,19 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
         problems.add(0, 0, "larger than 1 MiB");
     else
         toml::read(document, text, problems);
+    for (const DropIn& each : drop_ins)
+        toml::lay_over(document, each.text, each.name, problems);
     const bool whole = problems.none();
     for (const std::string_view setting : settings)
         toml::set(document, setting, problems);
 
+    const bool at_boot = kind == SpecKind::Host;
+    if (at_boot)
+        kind = document.find(0, "root") != 0 ? SpecKind::Container : SpecKind::Services;
     Spec& spec = reading.spec;
     spec.file = file;
     ReadContext context{document, problems, spec.not_yet};
-    Reader(context, spec, kind).whole();
+    Reader(context, spec, kind, at_boot).whole();
     if (document.find(0, "name") == 0)
         spec.name = stem(file);
     if (document.find(0, "hostname") == 0)
@@ -250,9 +262,36 @@ Result<Text> load_spec_file(const char* path)
     return Text(text);
 }
 
+List<Text> spec_files(const List<Text>& all)
+{
+    constexpr std::string_view suffix = ".conf";
+    List<Text> files;
+    for (Text name : all) {
+        const std::string_view view = name;
+        if (view.size() > suffix.size() && view.ends_with(suffix) && view.front() != '.')
+            files.push_back(name);
+    }
+    std::sort(files.begin(), files.end(), [](const Text& a, const Text& b) { return std::string_view(a) < b; });
+    return files;
+}
+
+Result<List<DropIn>> load_drop_ins(Text path)
+{
+    List<DropIn> found;
+    const Text directory = compose("%.d", path);
+    auto names = list_directory(directory);
+    if (names.number() == ENOENT || names.number() == ENOTDIR)
+        return found;
+    for (Text name : spec_files(TRY(std::move(names)))) {
+        const Text file = compose("%/%", directory, name);
+        found.push_back({file, TRY(load_spec_file(file.c_str()))});
+    }
+    return found;
+}
+
 Text format(const Diagnostic& diagnostic, std::string_view file)
 {
-    if (diagnostic.line == 0 && (file.empty() || slice(std::string_view(diagnostic.message), 0, 6) == "--set "))
+    if (diagnostic.line == 0 && (diagnostic.names_place || file.empty()))
         return diagnostic.message;
     if (diagnostic.line == 0)
         return compose("%: %", file, diagnostic.message);

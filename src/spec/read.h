@@ -23,6 +23,13 @@ inline constexpr std::size_t spec_size_limit = 1U << 20;
 enum class SpecKind : std::uint8_t {
     Container,
     Services,  ///< of a container that is there already: there is no root, and no key that takes a launcher
+    Host,      ///< of a device: a container where there is a root, and services of the host itself where there is none
+};
+
+/// A file that is laid over another.
+struct DropIn {
+    Text name;  ///< in messages
+    Text text;
 };
 
 struct Reading {
@@ -32,13 +39,19 @@ struct Reading {
 
 /// Reads and checks a spec. `file` names it in messages, and its stem names the container; empty: no file.
 /// `settings`: `KEY=VALUE` from --set: dotted key, value TOML, or taken as a string where it is not TOML; they
-/// override the file.
+/// override the file, and `drop_ins`, which do so one after the other.
 Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings = {},
-                  SpecKind kind = SpecKind::Container);
+                  SpecKind kind = SpecKind::Container, std::span<const DropIn> drop_ins = {});
 
 /// The text of a spec file. Whatever cannot be one (missing, a directory or device, too large, binary) is an
 /// Error that exits with Usage.
 Result<Text> load_spec_file(const char* path);
+
+/// The files `*.conf` in the directory `PATH.d`, in their names' order; none where there is no such directory.
+Result<List<DropIn>> load_drop_ins(Text path);
+
+/// Those of `all` names that end in `.conf` and are not hidden, sorted.
+List<Text> spec_files(const List<Text>& all);
 
 /// `file:line:column: message`, or what of it is known.
 Text format(const Diagnostic& diagnostic, std::string_view file);

@@ -227,7 +227,7 @@ private:
     void open(std::string_view name, std::string_view within = {}, bool list = false);
     void close(char bracket = '}');
     void comma();
-    void keys(Group group, const void* base);
+    void keys(Group group, const void* base, bool at_top = false);
     void health(const ServiceSpec& service, std::string_view within);
 
     Builder text_;
@@ -259,10 +259,11 @@ void Printer::close(char bracket)
         text_ += bracket;
 }
 
-void Printer::keys(Group group, const void* base)
+void Printer::keys(Group group, const void* base, bool at_top)
 {
     for (const SchemaKey& key : schema_keys(group)) {
-        if (key.later || key.type <= Type::FreeTable)
+        // At the top `after` and `requires` are the spec's own; a lone service has nobody to wait for.
+        if (key.later || key.type <= Type::FreeTable || (at_top && key.type == Type::Names))
             continue;
         const Text value = value_text(key, static_cast<const char*>(base) + key.offset);
         if (value.empty())
@@ -288,7 +289,7 @@ Text Printer::whole(const Spec& spec)
     text_ += json_ ? "{" : "";
     keys(Group::Top, &spec);
     if (lone)
-        keys(Group::Service, spec.services.data());
+        keys(Group::Service, spec.services.data(), true);
     if (lone)
         health(spec.services[0], {});
     for (const SchemaKey& key : schema_keys(Group::Top)) {

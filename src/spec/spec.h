@@ -64,6 +64,9 @@ constexpr std::uint8_t task_bit(Task task)
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(task));
 }
 
+/// In place of the process of a oneshot that has done its work already.
+inline constexpr std::int32_t done_before = -1;
+
 struct ServiceSpec {
     Text name;           ///< `main` for the keys at the top of a spec
     List<Text> command;  ///< never empty in a checked spec
@@ -77,6 +80,13 @@ struct ServiceSpec {
     ServicePolicy policy;
     List<Text> after, required;              ///< names of other services
     List<Text> task_command[task_commands];  ///< health, on_start, on_stop, on_failure; empty: none
+
+    // At the host's boot.
+    bool is_container = false;      ///< the command is a launcher, whose container is the service
+    bool on_demand = false;         ///< it is only started where it is asked for, or required
+    bool renewed = false;           ///< what runs of it is not what its spec says by now
+    std::int32_t running = 0;       ///< the main process that runs already; `done_before`; 0: none
+    std::uint32_t fingerprint = 0;  ///< of its spec
 };
 
 /// One end of a dependency. Bit 0 says whether it is `requires`; the rest is the service at the other end.
@@ -175,6 +185,8 @@ struct Spec {
     OverlaySpec overlay;
     Text hostname;  ///< the name, unless said otherwise
     bool init = true;
+    bool autostart = false;      ///< `vial boot` starts it
+    List<Text> after, required;  ///< names of other specs, for `vial boot`
     List<ServiceSpec> services;  ///< at least one in a checked spec
     List<MountSpec> mounts;
     List<Text> mask;             ///< paths inside, beside the built-in ones

@@ -72,15 +72,22 @@ struct Document {
     Text path(Index node) const;
     /// Reports a problem where `node` stands.
     void report(Problems& problems, Index node, std::string_view message) const;
+    /// It is no file.
+    bool is_setting(std::uint16_t source) const { return source > names.size(); }
     void report_at(Problems& problems, std::uint16_t source, std::size_t at, std::string_view message) const;
 
     List<Node> nodes;
-    List<std::string_view> sources;  ///< 0 is the file, the others are `--set` arguments
+    List<std::string_view> sources;  ///< 0 is the file, the others are drop-ins and then `--set` arguments
+    List<std::string_view> names;    ///< of the files behind 0; drop-ins alone have one
     Builder decoded;  ///< texts of strings; never longer than its first reservation, so views into it stay good
 };
 
 /// Reads a file's text into an empty document as its source 0.
 void read(Document& document, std::string_view text, Problems& problems);
+
+/// Lays another file's text over a document that was read: its tables, also in braces, add to those that are there,
+/// everything else, so all the `[[tables]]` of a name too, takes the place of what has its name. `name` is what its problems are reported under.
+void lay_over(Document& document, std::string_view text, std::string_view name, Problems& problems);
 
 /// Puts one `KEY=VALUE` into the document, in place of what may be there: KEY is a TOML key, VALUE a TOML value
 /// or, where it is not that and does not begin like one that has an end (`"`, `'`, `[`, `{`), a plain string.

@@ -36,8 +36,14 @@ struct Key {
 /// reported why. Depth is bounded where nodes are made (`add`).
 class Parser {
 public:
-    Parser(Document& document, std::uint16_t source, Problems* problems)
-        : document_(document), text_(document.sources[source]), source_(source), problems_(problems)
+    /// `root`: the table that a file's keys and headers belong in.
+    Parser(Document& document, std::uint16_t source, Problems* problems, Index root = 0)
+        : document_(document),
+          text_(document.sources[source]),
+          source_(source),
+          problems_(problems),
+          root_(root),
+          table_(root)
     {
     }
 
@@ -74,7 +80,8 @@ private:
     std::uint16_t source_;
     Problems* problems_;  ///< null: a failure is only an answer
     std::size_t at_ = 0;
-    Index table_ = 0;            ///< what the last header opened
+    Index root_;
+    Index table_;                ///< what the last header opened
     std::uint32_t section_ = 0;  ///< that of `table_`
     std::uint32_t sections_ = 0;
     unsigned brackets_ = 0;  ///< how many arrays are open

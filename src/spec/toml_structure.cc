@@ -134,7 +134,7 @@ bool Parser::header()
         return fail_here(list ? "']]' after the table's name" : "']' after the table's name");
     at_ += list ? 2 : 1;
 
-    Index table = 0;
+    Index table = root_;
     for (std::size_t index = 0; index + 1 < key.count; ++index) {
         Index child = document_.find(table, key.part[index]);
         if (child == 0) {

@@ -134,7 +134,7 @@ void ReadContext::complain(Index node, std::string_view message) const
     Index named = node;
     while (document[named].key.empty() && named != 0)
         named = document[named].parent;
-    const bool told = document[node].source != 0 || named == 0;  // a setting names its key already
+    const bool told = document.is_setting(document[node].source) || named == 0;  // a setting names its key already
     document.report(problems, node, told ? message : compose("%: %", document[named].key, message));
 }
 

@@ -73,6 +73,11 @@ bool Supervisor::start(ServiceIndex index, std::int64_t now)
     return true;
 }
 
+void Supervisor::resume(ServiceIndex index, std::int64_t now)
+{
+    launch(index, now);
+}
+
 bool Supervisor::restart(ServiceIndex index, std::int64_t now)
 {
     const ServiceState state = services_[index].state;

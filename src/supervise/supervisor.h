@@ -62,6 +62,8 @@ public:
 
     // Wishes. They never wait; `advance` carries them out. False: not possible, because everything is being stopped.
     bool start(ServiceIndex index, std::int64_t now);
+    /// Starts one at once that runs already, whatever it depends on. It must never have been started.
+    void resume(ServiceIndex index, std::int64_t now);
     bool restart(ServiceIndex index, std::int64_t now);
     void stop(ServiceIndex index, std::int64_t now);
     /// False: it is not ready, so there is nobody to tell.

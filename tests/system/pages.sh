@@ -123,7 +123,7 @@ provoke_exit_codes()
     expect 2 2 "$vial" start "$work/none.conf"
     expect 2 2 "$vial" check "$work/wrong.conf"
     expect 2 2 "$vial" start "$work/wrong.conf"
-    expect 2 2 "$vial" start --set name=other --set autostart=true "$work/pages.conf"
+    expect 2 2 "$vial" start --set name=other --set tty=true "$work/pages.conf"
     for command in status stats logs wait stop kill restart; do
         expect 3 3 "$vial" "$command" nobody
     done

@@ -342,9 +342,9 @@ TEST_CASE("namespaces and maps")
 
 TEST_CASE("keys whose facility is to come are read, checked and remembered")
 {
-    CHECK(not_yet("autostart = true") == "autostart\n");
-    CHECK(not_yet("autostart = false\nafter = []\n[namespaces]\npid = true") == "");
-    CHECK(not_yet("after = ['db']\npod = 'x'") == "after\npod\n");
+    CHECK(not_yet("tty = true") == "tty\n");
+    CHECK(not_yet("tty = false\ndns = []\n[namespaces]\npid = true") == "");
+    CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
     CHECK(not_yet("user = 'www'\ngroups = [1, 'adm']") == "user by name\ngroups by name\n");
     CHECK(not_yet("[network.eth0]\ntype = 'macvlan'\nroutes = ['10.0.0.0/8 via 10.0.3.1']") ==
           "network.eth0.type\nnetwork.eth0.routes\n");

@@ -2,6 +2,7 @@
 #include "spec/schema.h"
 
 #include "base/text.h"
+#include "boot/host_conf.h"
 #include "spec/read.h"
 
 #include <cstdlib>
@@ -116,8 +117,69 @@ TEST_CASE("the rows of the schema are sound")
         }
     }
     // A key must not mean one thing at the top and another as the only service's.
+    // What a spec waits for are other specs, what a service waits for others of its own.
     for (const SchemaKey& key : schema_keys(Group::Service)) {
         const SchemaKey* top = find_key(Group::Top, key.name());
-        CHECK_MESSAGE((top == nullptr || top->later), key.name());
+        CHECK_MESSAGE((top == nullptr || top->later || top->type == Type::Names), key.name());
+    }
+}
+
+TEST_CASE("vial-host.conf(5) has every key, and no other")
+{
+    const char* source = std::getenv("SOURCE");
+    if (source == nullptr) {
+        MESSAGE("SOURCE does not name the source tree");
+        return;
+    }
+    const auto page = load_spec_file((std::string(source) + "/config/man/vial-host.conf.5").c_str());
+    REQUIRE(page.ok());
+    std::string text;
+    for (std::string_view rest = page.value(); !rest.empty();) {
+        std::string_view line = take_until(rest, '\n');
+        if (line.substr(0, 7) != ".It Ic ")
+            continue;
+        const std::string name(line.substr(7));
+        // Each is known, with another value than it may have; and what is near to none is not.
+        List<Text> complaints;
+        const bool in_network = name == "address" || name == "gateway";
+        (void)read_host_conf((in_network ? "[network.eth0]\n" : "") + name + " = true\n", "host.conf", complaints);
+        REQUIRE(complaints.size() == 1);
+        CHECK(complaints[0].find("expected") != std::string_view::npos);
+        text += name + " ";
+    }
+    CHECK(text == "hostname modules sysctl mounts network address gateway console emergency watchdog watchdog_device "
+                  "stop_timeout ");
+}
+
+TEST_CASE("what is wrong in host.conf is told with its place and left out, and the rest counts")
+{
+    List<Text> complaints;
+    const HostConf conf =
+        read_host_conf("hostname = \"-no\"\nwatchdog = \"10s\"\nstop_timeout = \"soon\"\nmodules = 3\n"
+                       "this is no line\nmounts = [\"a b c\"]\nconsole = \"/bin/sh\"\n"
+                       "[sysctl]\nnet.a = 1\n\"net/b.c\" = \"x\"\nd = true\n"
+                       "[network.eth0]\naddress = [\"10.0.0.1\"]\ngateway = \"10.0.0.2\"\n",
+                       "host.conf", complaints);
+    CHECK(conf.hostname.empty());
+    CHECK(conf.watchdog == 10000);
+    CHECK(conf.stop_timeout == 60000);
+    CHECK(conf.modules.empty());
+    CHECK(conf.mounts.size() == 1);
+    CHECK(conf.console == List<Text>{"/bin/sh"});
+    CHECK(conf.emergency == List<Text>{"/bin/sh"});
+    REQUIRE(conf.sysctls.size() == 2);
+    CHECK(conf.sysctls[0].path == "net/a");
+    CHECK(conf.sysctls[0].value == "1");
+    CHECK(conf.sysctls[1].path == "net/b.c");
+    REQUIRE(conf.networks.size() == 1);
+    CHECK(conf.networks[0].addresses.empty());
+    CHECK(conf.networks[0].gateways.size() == 1);
+    REQUIRE(complaints.size() == 6);
+    for (const char* place :
+         {"host.conf:1:1:", "host.conf:3:1:", "host.conf:4:1:", "host.conf:5:", "host.conf:11:1:", "host.conf:13:"}) {
+        bool found = false;
+        for (Text complaint : complaints)
+            found |= complaint.starts_with(place);
+        CHECK_MESSAGE(found, place);
     }
 }

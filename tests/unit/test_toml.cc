@@ -226,3 +226,79 @@ TEST_CASE("all errors come in one go, in the order of the file")
     CHECK(answer.find("f:21:") == std::string::npos);
     CHECK(answer.find("more problems") != std::string::npos);
 }
+
+TEST_CASE("a drop-in lies over the file")
+{
+    const auto over = [](std::string_view text, std::initializer_list<std::string_view> more) {
+        std::size_t size = text.size();
+        for (const std::string_view each : more)
+            size += each.size();
+        toml::Document document(size);
+        Problems problems;
+        toml::read(document, text, problems);
+        int count = 0;
+        std::string names[4];
+        for (const std::string_view each : more) {
+            names[count] = concat("d", Decimal(count));
+            toml::lay_over(document, each, names[count++], problems);
+        }
+        std::string answer;
+        if (problems.none())
+            write(document, 0, answer);
+        for (const Diagnostic& problem : problems.take())
+            answer += concat(format(problem, "f"), "\n");
+        return answer;
+    };
+    CHECK(over("a = 1\nb = 2", {}) == "{a:1,b:2}");
+    CHECK(over("a = 1\nb = 2", {""}) == "{a:1,b:2}");
+    CHECK(over("", {"a = 1"}) == "{a:1}");
+
+    SUBCASE("tables add to each other, however they are written")
+    {
+        CHECK(over("[a]\nb = 1\nc = 2", {"[a]\nc = 3\nd = 4"}) == "{a:{b:1,c:3,d:4}}");
+        CHECK(over("[a]\nb = 1", {"a.c = 2"}) == "{a:{b:1,c:2}}");
+        CHECK(over("a.b.c = 1", {"[a.b]\nd = 2\n[a.e]\nf = 3"}) == "{a:{b:{c:1,d:2},e:{f:3}}}");
+        CHECK(over("a = { b = 1, c = 2 }", {"[a]\nc = 3"}) == "{a:{b:1,c:3}}");
+        CHECK(over("[a]\nb = 1", {"a = { c = 2 }"}) == "{a:{b:1,c:2}}");
+        CHECK(over("[a.b.c]\nd = 1", {"a.b.c.d = 2\na.b.c.e = 3\nz = 4"}) == "{a:{b:{c:{d:2,e:3}}},z:4}");
+    }
+    SUBCASE("everything else is replaced, in its place")
+    {
+        CHECK(over("a = 1\nb = 2\nc = 3", {"b = 'x'"}) == "{a:1,b:\"x\",c:3}");
+        CHECK(over("a = [1, 2]\nb = 1", {"a = [3]"}) == "{a:[3],b:1}");
+        CHECK(over("[[a]]\nb = 1\n[[a]]\nb = 2\n[c]", {"[[a]]\nb = 3"}) == "{a:[{b:3}],c:{}}");
+        CHECK(over("a = 1\nb = 2", {"[a]\nc = 3"}) == "{a:{c:3},b:2}");
+        CHECK(over("[a]\nc = 3\n[b]", {"a = 1"}) == "{a:1,b:{}}");
+        CHECK(over("[[a]]\nb = 1", {"a = 'x'"}) == "{a:\"x\"}");
+        CHECK(over("a = 1", {"[[a]]\nb = 2\n[a.c]\nd = 3"}) == "{a:[{b:2,c:{d:3}}]}");
+    }
+    SUBCASE("the later one wins")
+    {
+        CHECK(over("a = 1\n[b]\nc = 1", {"a = 2\nb.c = 2\nb.d = 2", "a = 3\nb.d = 3"}) == "{a:3,b:{c:2,d:3}}");
+        CHECK(over("a = 1", {"a = { b = 1 }", "a.c = 2", "a = 4\nz = 5"}) == "{a:4,z:5}");
+        CHECK(over("a.b = 1", {"a = 2", "a.c = 3\nd = 4"}) == "{a:{c:3},d:4}");
+    }
+    SUBCASE("a setting comes last")
+    {
+        toml::Document document(100);
+        Problems problems;
+        toml::read(document, "a = 1", problems);
+        toml::lay_over(document, "b.c = 2", "d", problems);
+        toml::set(document, "b.c=3", problems);
+        toml::set(document, "b.d=4", problems);
+        std::string answer;
+        write(document, 0, answer);
+        CHECK(answer == "{a:1,b:{c:3,d:4}}");
+        toml::set(document, "b.c=[", problems);
+        const List<Diagnostic> found = problems.take();
+        CHECK(found.size() == 1);
+        CHECK(format(found[0], "f").substr(0, 6) == "--set ");
+    }
+    SUBCASE("what is wrong with one is said of it, after what is wrong with the file")
+    {
+        CHECK(over("a = 1", {"\nb c\n", "d = 1\nd = 2"}) ==
+              "d0:2:3: expected '=' after the key, found 'c'\nd1:2:1: 'd' is defined already\n");
+        CHECK(over("a b", {"c d"}) == "f:1:3: expected '=' after the key, found 'b'\n"
+                                      "d0:1:3: expected '=' after the key, found 'd'\n");
+    }
+}

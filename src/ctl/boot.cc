@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+
+/// `vial boot`: the host's supervisor. It starts the specs of a directory and keeps them, and is itself found among the
+/// containers under the name `boot`: its control socket, its log and its record lie where theirs do.
+///
+/// Being started again, after a crash, for a new program (`--reexec`) or to read the specs anew (SIGHUP, `vial reload
+/// boot`), is one and the same: what runs is taken over (init/adopt.cc), what is not as its spec says is started anew, and
+/// what has no spec any more is stopped.
+
+#include "base/directory.h"
+#include "base/events.h"
+#include "base/os.h"
+#include "base/text.h"
+#include "boot/console.h"
+#include "boot/first.h"
+#include "boot/power.h"
+#include "boot/specs.h"
+#include "ctl/command.h"
+#include "ctl/containers.h"
+#include "ctl/output.h"
+#include "init/entry.h"
+#include "init/fatal.h"
+#include "init/peers.h"
+#include "launch/prepare.h"
+#include "launch/services_plan.h"
+#include "launch/state.h"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <iterator>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <utility>
+
+namespace vial {
+
+namespace {
+
+/// Who held the place before may have crashed: what its directory knows is still good.
+Result<void> take_place()
+{
+    const StateLock lock = TRY(StateLock::take());
+    const auto before = read_record(boot_name);
+    const bool running = before.ok() && before.value()->phase == Phase::Running;
+    if (running && before.value()->init.pid == ::getpid())
+        return {};  // nobody who looks while we become another one may take us for ended
+    if (running)
+        return Error("it is running already", "start", boot_name).advise("`vial status boot`; `vial reload boot`");
+    const auto made = os::mkdirat(AT_FDCWD, state_path(boot_name).c_str(), 0700);
+    if (!made.ok() && made.number() != EEXIST)
+        return made.error();
+    const ProcessId own = TRY(identify(::getpid()));
+    const Fd journal =
+        TRY(os::open(state_path(boot_name, "journal").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+    return os::write_all(journal.get(), compose("started %\nstarted-boot %\ninit % %\nrunning now\n", os::realtime_ms(),
+                                                os::boottime_ms(), own.pid, own.start_time));
+}
+
+Result<void> open_state(Entry& entry, HostDuties& duties)
+{
+    duties.state = TRY(os::open(state_path(boot_name).c_str(), O_PATH | O_DIRECTORY)).release();
+    for (int at = 0; at < 2; ++at)
+        entry.log[at] =
+            TRY(open_log_segment(state_path(boot_name, at == 0 ? "log.0" : "log.1"), entry.log_size, 0)).release();
+    // What is there is of the one before us.
+    const Text control = state_path(boot_name, "control");
+    (void)os::unlinkat(AT_FDCWD, control.c_str());
+    entry.control = TRY(make_control_socket(control)).release();
+    return {};
+}
+
+/// Ends what an earlier reading of the specs has started, and this one does not know any more. May take a while.
+void stop_the_forgotten(const HostSpecs& found)
+{
+    const auto known = [&](std::string_view name, bool is_container) {
+        return std::any_of(found.spec.services.begin(), found.spec.services.end(),
+                           [&](const ServiceSpec& each) {
+                               return each.name == name && (!is_container || each.is_container);
+                           }) ||
+               std::any_of(found.kept.begin(), found.kept.end(), [&](std::string_view kept) {
+                   return name.starts_with(kept) && (name.size() == kept.size() || name[kept.size()] == '.');
+               });
+    };
+    for (const Record* record : read_records().value_or({}))
+        if (record->by_boot && record->phase == Phase::Running && !known(record->name, true))
+            (void)stop_container(*record, -1);
+    for (Text file : list_directory(state_path(boot_name)).value_or({})) {
+        std::string_view rest = file;
+        if (take_until(rest, '.') != "run" || known(rest, false))
+            continue;
+        const Text path = state_path(boot_name, file);
+        const Text text = os::read_file(AT_FDCWD, path.c_str()).value_or({});
+        std::string_view words = text;
+        Record record;
+        record.init.pid = static_cast<pid_t>(parse_number(take_word(words)).value_or(0));
+        record.init.start_time = parse_number(take_word(words)).value_or(0);
+        constexpr std::int64_t grace = 10000;  // milliseconds
+        for (const int signal : {SIGTERM, SIGKILL})
+            if (is_alive(record.init) && signal_init(record, signal).ok())
+                (void)wait_for_end(record, grace);
+        (void)os::unlinkat(AT_FDCWD, path.c_str());
+    }
+}
+
+/// In a process of its own.
+void stop_the_forgotten_aside(const HostSpecs& found)
+{
+    const auto child = os::clone({});
+    if (!child.ok() || child.value() != 0)
+        return;
+    os::restore_signals();
+    stop_the_forgotten(found);
+    ::_exit(0);
+}
+
+Text host_conf_path(Text directory)
+{
+    return compose("%/%", directory, host_conf_name);
+}
+
+Fd plan_of_host(Text directory, const HostDuties& duties)
+{
+    auto found = read_host_specs(directory, duties.state);
+    const bool known = found.ok();
+    if (!known) {
+        // Who boots from here needs a supervisor even so: the directory may be mended, and read again.
+        print_error(boot_name, found.error());
+        found = HostSpecs();
+        found.value().spec.name = boot_name;
+    }
+    if (duties.first)
+        add_console_services(host_conf_path(directory), duties.state, found.value().spec);
+    if (known)
+        stop_the_forgotten_aside(found.value());
+    for (Text line : found.value().complaints)
+        print_error(line);
+    Opened plan = plan_services(found.value().spec, false);
+    if (!plan.ok())
+        print_error(boot_name, plan.error());
+    return plan.ok() ? plan.take() : Fd();
+}
+
+/// Puts the program that lies where ours came from in our place. Returns only where there is none that can be executed.
+Error go_again(Text directory, bool first)
+{
+    constexpr const char* own_program = "/proc/self/exe";
+    constexpr std::string_view replaced = " (deleted)";
+    Text path = os::readlinkat(AT_FDCWD, own_program).value_or(Text());
+    if (path.ends_with(replaced))
+        path = path.substr(0, path.size() - replaced.size());
+    char* const words[] = {const_cast<char*>(first ? "init" : "vial"), first ? nullptr : const_cast<char*>("boot"),
+                           const_cast<char*>(directory.c_str()), nullptr};
+    (void)os::execute(path.c_str(), words, ::environ);
+    return os::execute(own_program, words, ::environ);
+}
+
+/// Containers that have ended.
+void clear_ended()
+{
+    (void)look_around();
+}
+
+Result<int> reexecute()
+{
+    const Record& record = *TRY(find_running(boot_name));
+    TRY(signal_init(record, SIGHUP));
+    return 0;
+}
+
+/// The exit code, or a Power. `duties`: what is known of them, to be filled in.
+Result<int> keep_host(Text directory, HostDuties& duties)
+{
+    static Entry entry;
+    duties.changed = tell_console;
+    duties.ended = clear_ended;
+    os::occupy_standard();
+    (void)os::block_signals();  // what comes while the specs are read waits for the loop
+    entry.peer = &own_name;
+    entry.subreaper = ::getpid() != 1;
+    entry.host = &duties;
+    TRY(take_place());
+    TRY(open_state(entry, duties));
+    // Before anything is made that has to find its way to us.
+    if (entry.subreaper)
+        (void)os::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, "become a subreaper"_p);
+    const auto read = [&] { return plan_of_host(directory, duties); };
+    Fd plan = TRY(make_plan_aside(directory, read));
+    if (!plan)
+        return static_cast<int>(ExitCode::Failed);
+    entry.plan = plan.release();
+    const int code = run_entry(entry);
+    if (code == to_go_again)
+        return go_again(directory, duties.first);
+    if (!duties.first)
+        stop_the_forgotten({});
+    return code;
+}
+
+/// The kernel gives its first process none, and services get what we have.
+void set_search_path()
+{
+    static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    static char* variables[64];
+    std::size_t count = 0;
+    if (find_variable(::environ, "PATH") != nullptr)
+        return;
+    for (; ::environ[count] != nullptr && count < std::size(variables) - 2; ++count)
+        variables[count] = ::environ[count];
+    variables[count] = path;
+    ::environ = variables;
+}
+
+}  // namespace
+
+Result<int> boot(const Arguments& arguments)
+{
+    TRY(require_root(arguments));
+    if (arguments.has(Option::Reexec))
+        return reexecute();
+    static HostDuties duties;
+    const Text directory = absolute_path(arguments.words.empty() ? spec_directory : arguments.words.front());
+    const int code = TRY(keep_host(directory, duties));
+    const StateLock lock = TRY(StateLock::take());
+    TRY(remove(*TRY(read_record(boot_name)), lock));
+    return code;
+}
+
+void run_first()
+{
+    (void)os::block_signals();
+    survive_faults();
+    mount_essentials();
+    set_search_path();
+    static HostDuties duties;
+    duties.first = true;
+    Duties found =
+        set_up_machine(host_conf_path(spec_directory), os::lstat(AT_FDCWD, state_path(boot_name).c_str()).ok());
+    duties.watchdog = found.watchdog.release();
+    duties.feed_interval = found.feed_interval;
+    duties.stop_timeout = found.stop_timeout;
+    (void)os::reboot(LINUX_REBOOT_CMD_CAD_OFF);  // Ctrl-Alt-Del is a signal from now on
+    for (;;) {
+        const auto ended = keep_host(spec_directory, duties);
+        if (ended.ok() && ended.value() >= Reboot)
+            power_down(ended.value(), duties.watchdog);
+        if (!ended.ok())
+            print_error(boot_name, ended.error());
+        // Nobody feeds it from here on.
+        if (Fd watchdog(std::exchange(duties.watchdog, -1)); watchdog)
+            (void)os::write(watchdog.get(), "V", 1);
+        run_emergency_shell();
+    }
+}
+
+}  // namespace vial

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: MIT
+//
+// `vial boot` where it was before: after a crash, for a new program, or because its specs have changed. What runs and is as
+// its spec says goes on.
+
+#include "boot.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+using namespace vial;
+using namespace vial::test;
+
+namespace {
+
+const std::string at_once = "restart = \"always\"\nrestart_delay = \"0s\"\n";
+
+std::string program_of(pid_t pid)
+{
+    char path[4096] = {};
+    (void)!::readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), path, sizeof path - 1);
+    return path;
+}
+
+/// Puts the pid before it in `state`, from which it takes its services over.
+void fake(const std::string& service, const std::string& text)
+{
+    write_text("/run/vial/boot/run." + service, text);
+}
+
+}  // namespace
+
+TEST_CASE("boot: a reload starts what is new, stops what is gone, and begins anew only what has changed")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    for (const char* name : {"c-same", "c-changed", "c-gone", "c-stopped"})
+        boot.container(name);
+    for (const char* name : {"d-same", "d-changed", "d-gone", "d-stopped"})
+        boot.daemon(name);
+    boot.daemon("once", "oneshot = true\ncommand = " + shell("echo run >>" + data() + "/once") + "\n");
+    boot.daemon("c-to-d");
+    boot.container("d-to-c");
+    boot.start();
+    for (const char* name : {"c-same", "c-changed", "c-gone", "c-stopped", "d-same", "d-changed", "d-gone", "d-stopped",
+                             "once", "c-to-d", "d-to-c"})
+        CHECK(is(name, "ready"));
+    (void)done({"stop", "c-stopped", "d-stopped"});
+    const auto pid = [](const char* name) { return pid_at_boot(name); };
+    const std::string same_c = pid("c-same"), same_d = pid("d-same"), changed_c = pid("c-changed"),
+                      changed_d = pid("d-changed"), gone_c = pid("c-gone"), gone_d = pid("d-gone"),
+                      to_c = pid("d-to-c"), to_d = pid("c-to-d");
+
+    boot.container("c-changed", "environment = { A = \"1\" }\n");
+    boot.put("d-changed.conf.d/more.conf", "environment = { A = \"1\" }\n");
+    boot.container("c-to-d");
+    boot.daemon("d-to-c");
+    boot.container("c-new");
+    boot.daemon("d-new");
+    ::unlink(boot.path("c-gone.conf").c_str());
+    ::unlink(boot.path("d-gone.conf").c_str());
+    (void)done({"reload", "boot"});
+    CHECK(is("c-new", "ready"));
+    CHECK(is("d-new", "ready"));
+    CHECK(anew("c-changed", changed_c));
+    CHECK(anew("d-changed", changed_d));
+    CHECK(anew("c-to-d", to_d));
+    CHECK(anew("d-to-c", to_c));
+    for (const std::string& ended : {changed_c, changed_d, gone_c, gone_d, to_c, to_d})
+        CHECK(eventually([&] { return !lives(ended); }));
+    CHECK(is("c-same", "ready"));
+    CHECK(pid_at_boot("c-same") == same_c);
+    CHECK(pid_at_boot("d-same") == same_d);
+    CHECK(of("boot", "c-stopped", "state") == "\"stopped\"");
+    CHECK(of("boot", "d-stopped", "state") == "\"stopped\"");
+    CHECK(of("boot", "c-gone", "state") == "");
+    CHECK(written("once") == "run\n");
+    CHECK(state("d-to-c") != "\"running\"");
+
+    // Changed, what is at rest is started.
+    boot.daemon("d-stopped", "environment = { A = \"1\" }\n");
+    boot.process().kill(SIGHUP);
+    CHECK(is("d-stopped", "ready"));
+    CHECK(of("boot", "c-stopped", "state") == "\"stopped\"");
+}
+
+TEST_CASE("boot: what runs of a spec with which something is wrong by now is left alone; what could not start for "
+          "another's sake can")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.container("web");
+    boot.daemon("db");
+    boot.daemon("bad", "command = [\"/bin/false\"]\n");
+    boot.daemon("needy", "requires = [\"bad\"]\n");
+    boot.start();
+    CHECK(is("web", "ready"));
+    CHECK(is("db", "ready"));
+    CHECK(is("needy", "failed"));
+    const std::string web = pid_at_boot("web"), db = pid_at_boot("db");
+    for (const char* file : {"web.conf", "db.conf"})
+        write_text(boot.path(file), read_text(boot.path(file)) + "wrong = wrong\n");
+    boot.daemon("bad");
+    (void)done({"reload", "boot"});
+    CHECK(is("bad", "ready"));
+    CHECK(is("needy", "ready"));
+    CHECK(boot.says("web.conf:"));
+    CHECK(lives(web));
+    CHECK(lives(db));
+    boot.container("web");
+    boot.daemon("db");
+    (void)done({"reload", "boot"});
+    CHECK(is("web", "ready"));
+    CHECK(is("db", "ready"));
+    CHECK(pid_at_boot("web") == web);
+    CHECK(pid_at_boot("db") == db);
+    write_text(boot.path("web.conf"), "wrong");
+    (void)done({"reload", "boot"});
+    CHECK(eventually([] { return of("boot", "db", "state") == "\"ready\"" && of("boot", "web", "state") == ""; }));
+    CHECK(boot.stop() == 0);
+    CHECK_FALSE(lives(web));
+}
+
+TEST_CASE("boot: after a crash all go on as they were, and are watched as before")
+{
+    const NothingLeft nothing_left;
+    for (const bool old : {false, true}) {
+        CAPTURE(old);
+        const OnOldKernel kernel(old ? Words{"--kernel", "4.19"} : Words{});
+        Boot boot;
+        boot.container("web", at_once);
+        boot.container("well", "restart = \"on-failure\"\ncommand = " +
+                                   shell("trap 'exit 0' USR1; while :; do sleep 0.05; done") + "\n");
+        boot.daemon("db", at_once);
+        boot.daemon("stopped");
+        boot.daemon("app", "requires = [\"web\", \"db\"]\n");
+        boot.daemon("forker", "pid_file = \"" + data() + "/pid\"\ncommand = " +
+                                  shell("rm -f " + data() + "/pid; (setsid sleep 1000 & echo $! >" + data() + "/pid)") +
+                                  "\n");
+        boot.daemon("renamer",
+                    "ready = \"notify\"\ncommand = [\"" + payload("notify") + "\", \"daemon\", \"=READY=1\"]\n");
+        boot.start();
+        for (const char* name : {"web", "well", "db", "stopped", "app", "forker", "renamer"})
+            CHECK(is(name, "ready"));
+        (void)done({"stop", "stopped"});
+        std::vector<std::string> pids;
+        const char* const names[] = {"web", "well", "db", "app", "forker", "renamer"};
+        for (const char* name : names)
+            pids.push_back(pid_at_boot(name));
+        boot.crash();
+        for (const std::string& pid : pids)
+            CHECK(lives(pid));
+        boot.start();
+        for (std::size_t at = 0; at < pids.size(); at++) {
+            CAPTURE(names[at]);
+            CHECK(is(names[at], "ready"));
+            CHECK(pid_at_boot(names[at]) == pids[at]);
+        }
+        CHECK(of("boot", "stopped", "state") == "\"stopped\"");
+
+        kill_at_boot("web");
+        CHECK(anew("web", pids[0]));
+        kill_at_boot("db");
+        CHECK(anew("db", pids[2]));
+        (void)done({"kill", "--signal", "USR1", "well"});
+        CHECK(is("well", "stopped"));
+        // And the next one after a crash takes over these.
+        const std::string web = pid_at_boot("web"), db = pid_at_boot("db");
+        boot.crash();
+        boot.start();
+        CHECK(is("db", "ready"));
+        CHECK(is("web", "ready"));
+        CHECK(pid_at_boot("web") == web);
+        CHECK(pid_at_boot("db") == db);
+        CHECK(of("boot", "well", "state") == "\"stopped\"");
+        CHECK(boot.stop() == 0);
+        for (const std::string& pid : pids)
+            CHECK_FALSE(lives(pid));
+    }
+}
+
+TEST_CASE("boot: what the host's services write is kept over a crash and a reload; while nobody reads it, they wait")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.daemon("talker", "command = " +
+                              shell("echo first; while ! [ -e " + data() +
+                                    "/go1 ]; do sleep 0.02; done; "
+                                    "dd if=/dev/zero bs=1k count=200 2>/dev/null | tr '\\\\0' x; echo; echo second; "
+                                    ": >" +
+                                    data() + "/done; while ! [ -e " + data() +
+                                    "/go2 ]; do sleep 0.02; done; echo third; exec sleep 1000") +
+                              "\n");
+    boot.start();
+    CHECK(is("talker", "ready"));
+    const auto logged = [](const std::string& text) {
+        return eventually([&] { return contains(ctl({"logs", "boot"}).out, text); });
+    };
+    CHECK(logged("first"));
+    const std::string pid = pid_at_boot("talker");
+    boot.crash();
+    write_text(data() + "/go1", "");
+    CHECK_FALSE(eventually([] { return exists(data() + "/done"); }, 300));
+    CHECK(lives(pid));
+    boot.start();
+    CHECK(eventually([] { return exists(data() + "/done"); }));
+    CHECK(logged("second"));
+    (void)done({"reload", "boot"});
+    write_text(data() + "/go2", "");
+    CHECK(logged("third"));
+    CHECK(pid_at_boot("talker") == pid);
+}
+
+TEST_CASE("boot: --reexec goes on as the program that was put in the place of its own")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    const std::string program = work() + "/the-vial";
+    const auto copy = [&](const std::string& to) { CHECK(run({"cp", ::getenv("VIAL"), to}).code == 0); };
+    copy(program);
+    boot.container("web");
+    boot.daemon("db");
+    Process old({program, "boot", boot.directory()});
+    CHECK(is("web", "ready"));
+    CHECK(is("db", "ready"));
+    const std::string web = pid_at_boot("web"), db = pid_at_boot("db");
+    struct stat before {
+    }, after{};
+    const std::string exe = "/proc/" + std::to_string(old.pid()) + "/exe";
+    CHECK(::stat(exe.c_str(), &before) == 0);
+    copy(program + ".new");
+    CHECK(::rename((program + ".new").c_str(), program.c_str()) == 0);
+    CHECK(contains(program_of(old.pid()), "(deleted)"));
+    (void)done({"boot", "--reexec"});
+    CHECK(eventually([&] { return program_of(old.pid()) == program; }));
+    CHECK(::stat(exe.c_str(), &after) == 0);
+    CHECK(before.st_ino != after.st_ino);
+    CHECK(is("web", "ready"));
+    CHECK(is("db", "ready"));
+    CHECK(pid_at_boot("web") == web);
+    CHECK(pid_at_boot("db") == db);
+
+    // One that is no program is not run.
+    write_text(program + ".new", "\x7f");
+    ::chmod((program + ".new").c_str(), 0755);
+    CHECK(::rename((program + ".new").c_str(), program.c_str()) == 0);
+    (void)done({"boot", "--reexec"});
+    for (int turn = 0; turn < 20; turn++)
+        CHECK(ctl({"status", "boot"}).code == 0);
+    CHECK(pid_at_boot("db") == db);
+    old.kill(SIGTERM);
+    CHECK(old.wait() == 0);
+}
+
+TEST_CASE("boot: one who says what to do while it becomes another one is heard")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.daemon("db", at_once);
+    boot.container("web", at_once);
+    boot.start();
+    CHECK(is("db", "ready"));
+    CHECK(is("web", "ready"));
+    for (int turn = 0; turn < 30; turn++) {
+        boot.process().kill(SIGHUP);
+        (void)done({turn % 2 == 0 ? "restart" : "start", "db"});
+    }
+    CHECK(is("db", "ready"));
+    CHECK(is("web", "ready"));
+}
+
+TEST_CASE("boot: a stop of it takes as long as what it stops may take")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.container("slow", "stop_timeout = \"30s\"\ncommand = " +
+                               shell("trap 'sleep 7; exit 0' TERM; while :; do sleep 0.05; done") + "\n");
+    boot.start();
+    CHECK(is("slow", "ready"));
+    (void)done({"stop", "boot"});
+    CHECK(boot.process().wait() == 0);
+    CHECK(contains(ctl({"list"}).out, "exited with 0"));
+}
+
+TEST_CASE("boot: what lies in its directory names nobody but whom it has started")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    Process innocent({"sleep", "1000"});
+    const std::string pid = std::to_string(innocent.pid());
+    ::usleep(100000);  // when it was started is known by hundredths of a second
+    for (const char* name : {"a", "b", "c", "d", "e", "f"})
+        boot.daemon(name);
+    boot.start();
+    CHECK(is("f", "ready"));
+    std::vector<std::string> before;
+    for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+        CHECK(is(name, "ready"));
+        before.push_back(pid_at_boot(name));
+    }
+    const std::string of_a = read_text("/run/vial/boot/run.a");
+    boot.crash();
+    // Its own number with another's beginning, numbers that are none, what is no file.
+    fake("a", pid + of_a.substr(of_a.find(' ')));
+    fake("b", "-1 0 0\n");
+    fake("c", std::string(100000, 'x'));
+    fake("d", "99999999999999999999 1 1\n");
+    (void)run({"rm", "/run/vial/boot/run.e", "/run/vial/boot/run.f"});
+    ::symlink((data() + "/target").c_str(), "/run/vial/boot/run.e");
+    ::mkdir("/run/vial/boot/run.f", 0755);
+    fake("gone", pid + of_a.substr(of_a.find(' ')));
+    fake("gone2", "1 0 0\n");
+    fake("gone3", "");
+    boot.start();
+    for (const char* name : {"a", "b", "c", "d", "e", "f"})
+        CHECK(is(name, "ready"));
+    CHECK(pid_at_boot("a") != pid);
+    CHECK_FALSE(exists(data() + "/target"));
+    CHECK(eventually([] { return !exists("/run/vial/boot/run.gone3"); }));
+    ::rmdir("/run/vial/boot/run.f");
+    CHECK(boot.stop() == 0);
+    CHECK_FALSE(innocent.has_ended());
+    // Those that it could not know any more are ours to end.
+    for (const std::string& each : before)
+        ::kill(static_cast<pid_t>(std::atol(each.c_str())), SIGKILL);
+}
+
+TEST_CASE("boot: it is asked again and again to read its specs while all start, fail and stop")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    for (int number = 0; number < 5; number++) {
+        boot.container("c" + std::to_string(number));
+        boot.container("flapping" + std::to_string(number),
+                       "restart = \"always\"\nrestart_delay = \"1ms\"\ncommand = [\"/bin/false\"]\n");
+        boot.daemon("d" + std::to_string(number));
+    }
+    boot.start();
+    CHECK(is("d4", "ready"));
+    for (int turn = 0; turn < 100; turn++) {
+        boot.process().kill(SIGHUP);
+        ::usleep(3000);
+    }
+    // That those flap does not keep it from it.
+    boot.daemon("late");
+    boot.process().kill(SIGHUP);
+    CHECK(is("late", "ready"));
+    for (int number = 0; number < 5; number++)
+        for (const char* kind : {"c", "d"})
+            CHECK(is(kind + std::to_string(number), "ready"));
+    const std::string slow =
+        "stop_timeout = \"20s\"\ncommand = " + shell("trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done") +
+        "\n";
+    boot.daemon("slow", slow);
+    boot.process().kill(SIGHUP);
+    CHECK(is("slow", "ready"));
+    const std::string pid = pid_at_boot("slow");
+    Process stop(ctl_words({"stop", "slow"}));
+    CHECK(is("slow", "stopping"));
+    boot.daemon("later");
+    boot.process().kill(SIGHUP);
+    CHECK(is("later", "ready"));
+    CHECK(stop.wait() == 0);
+    CHECK_FALSE(lives(pid));
+    CHECK(of("boot", "slow", "state") == "\"stopped\"");
+    CHECK(boot.stop() == 0);
+}
+
+TEST_CASE("boot: killed in the middle of its starts, it finds what has come of them")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    for (int number = 0; number < 12; number++)
+        boot.container("c" + std::to_string(number));
+    boot.daemon("d");
+    for (int turn = 0; turn < 8; turn++) {
+        boot.start();
+        ::usleep(static_cast<unsigned>(turn) * 4000);
+        boot.crash();
+    }
+    boot.start();
+    for (int number = 0; number < 12; number++)
+        CHECK(is("c" + std::to_string(number), "ready"));
+    CHECK(is("d", "ready"));
+    CHECK(boot.stop() == 0);
+}
+
+TEST_CASE("boot: thousands of specs, and few descriptors")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    for (int number = 0; number < 3000; number++)
+        write_text(boot.path("s" + std::to_string(number) + ".conf"), "command = [\"/bin/true\"]\n");
+    for (int number = 0; number < 1000; number++)
+        write_text(boot.path("t" + std::to_string(number) + ".conf"), "root = \"/\"\ncommand = [\"/bin/true\"]\n");
+    boot.daemon("one");
+    boot.container("two");
+    Birth birth;
+    birth.prepare = [] {
+        const rlimit few{1024, 1024};
+        (void)::setrlimit(RLIMIT_NOFILE, &few);
+    };
+    boot.start(birth);
+    CHECK(is("one", "ready"));
+    CHECK(is("two", "ready"));
+    CHECK(boot.said().find("cannot") == std::string::npos);
+    CHECK(boot.stop() == 0);
+}
