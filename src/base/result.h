@@ -38,7 +38,7 @@ class Fd;
 template <typename T>
 class Result;
 
-inline constexpr std::size_t errors_alive = 16;
+inline constexpr std::size_t errors_alive = 12;
 
 class [[nodiscard]] Error {
 public:

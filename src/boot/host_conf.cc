@@ -119,7 +119,7 @@ void ConfReader::sysctl(Index table, HostConf& conf)
             continue;
         }
         const std::string_view name = std::string_view(document_.path(node)).substr(std::size("sysctl"));
-        const bool has_slashes = name.find("/") != name.npos;
+        const bool has_slashes = name.find('/') != name.npos;
         Builder path;
         for (const char letter : name)
             path += letter == '.' && !has_slashes ? '/' : letter;
