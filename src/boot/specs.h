@@ -15,9 +15,6 @@
 
 namespace vial {
 
-/// The name of the host's supervisor among the containers, which none of them can have.
-inline constexpr const char* boot_name = "boot";
-
 struct HostSpecs {
     Spec spec;              ///< all services; `after` and `required` of each name others of them
     List<Text> complaints;  ///< a line each

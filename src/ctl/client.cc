@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
-#include "boot/specs.h"
 #include "launch/state.h"
 
 #include <cerrno>

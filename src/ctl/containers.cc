@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/containers.h"
 
-#include "boot/specs.h"
-
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"

@@ -2,7 +2,6 @@
 
 /// `vial poweroff`, `vial reboot` and `vial halt`: the end of the machine, where vial is its first process.
 
-#include "boot/specs.h"
 #include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"

@@ -4,7 +4,6 @@
 
 #include "base/os.h"
 #include "base/text.h"
-#include "boot/specs.h"
 #include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"

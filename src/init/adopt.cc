@@ -54,8 +54,6 @@ Result<pid_t> Pid1::take_over(ServiceIndex index)
     const pid_t pid = plan.all_services()[index].running;
     runtime.was_running = true;
     runtime.begun = static_cast<std::uint32_t>(now);
-    os::Pipe report = TRY(os::pipe());
-    TRY(os::set_nonblocking(report.read.get()));
     if (pid == done_before) {
         // One that has nothing to do any more ends well at once.
         const pid_t child = TRY(os::clone({}));
@@ -63,6 +61,8 @@ Result<pid_t> Pid1::take_over(ServiceIndex index)
             ::_exit(0);
         return child;
     }
+    os::Pipe report = TRY(os::pipe());
+    TRY(os::set_nonblocking(report.read.get()));
     if (kinship_of(proc_, pid).parent != ::getpid() && !watch_stranger(index, pid))
         return Error(ESRCH, "take over", service_name(index));
     TRY(os::watch(epoll, report.read.get(), EPOLLIN, event_token(Source::ExecReport, index)));
@@ -133,7 +133,6 @@ bool Pid1::watch_stranger(ServiceIndex index, pid_t pid)
         process = opened.value().release();
         return true;
     }
-    strangers_++;
     next_look_ = now + look_interval;
     return true;
 }

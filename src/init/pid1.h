@@ -232,7 +232,6 @@ private:
     std::int64_t last_start_ = 0;
     std::uint32_t reports_ = 0;           ///< execs that are still to be heard of
     std::uint32_t launchers_ = 0;         ///< host: containers that are being started
-    std::uint32_t strangers_ = 0;         ///< host: main processes whose end nobody tells us
     std::int64_t next_look_ = os::never;  ///< at those
     int power_ = 0;                       ///< what the first process is to end in
     std::int64_t power_deadline_ = os::never;

@@ -26,6 +26,8 @@
 namespace vial {
 
 inline constexpr const char* state_root = "/run/vial";
+/// The name of the host's supervisor (`vial boot`) among the containers, which none of them can have.
+inline constexpr const char* boot_name = "boot";
 
 /// Makes /run/vial if it is not there and holds its lock until it is destroyed.
 class StateLock {
