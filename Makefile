@@ -4,6 +4,8 @@
 #
 #   make            the program: build/vial
 #   make demo       a container from start to stop, on this machine, disturbing nothing
+#   make image      a device for QEMU: build/device/initramfs, with vial as its first process, and a kernel beside it
+#   make boot       that device, on this terminal; its page at http://127.0.0.1:8080/, or another PORT=
 #   make check      all tests (root runs them all)
 #   make bench      how large and how fast it is, beside its peers
 #   make install    DESTDIR= PREFIX=/usr/local
@@ -25,6 +27,7 @@
 PREFIX = /usr/local
 DESTDIR =
 OPTIONS =
+PORT = 8080
 BUILD = build
 SANITIZED = build-sanitize
 
@@ -37,7 +40,7 @@ run_tests = rm -f $(1)/meson-logs/testlog.*; meson test -C $(1) --print-errorlog
 machines = aarch64 armhf mipsel riscv64
 chosen = $(or $(ARCH),$(machines))
 
-.PHONY: cross check-cross all configured demo check check-vm check-pid1 check-peers bench install format check-format sanitize sanitize-configured tidy clean
+.PHONY: cross check-cross all configured demo image boot check check-vm check-pid1 check-peers bench install format check-format sanitize sanitize-configured tidy clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -50,6 +53,13 @@ configured:
 demo: all
 	$(packages) demo
 	images/demo.sh --vial $(BUILD)/vial
+
+image: all
+	$(packages) vm
+	images/device.sh --vial $(BUILD)/vial $(BUILD)/device
+
+boot: image
+	images/boot.sh --port $(PORT) $(BUILD)/device
 
 check: configured
 	$(packages) check

@@ -6,7 +6,8 @@
 # Makes the smallest root filesystem the demonstration needs: BusyBox with a name for each of its programs, two
 # accounts and a web page. OUTPUT is a directory, or a squashfs image when its name ends in .squashfs; the
 # same input gives the same image, byte for byte. BUSYBOX names another static busybox than the PATH's, EMULATOR the
-# program to run it by if it is another machine's. Needs no root.
+# program to run it by if it is another machine's. With MOUNTED_BUSYBOX=yes there is an empty file in its place, for a spec to
+# mount the host's. Needs no root.
 set -eu
 
 fail()
@@ -34,7 +35,11 @@ make_tree()
     done
     chmod 755 "$tree"
     chmod 1777 "$tree/tmp"
-    cp "$busybox" "$tree/bin/busybox"
+    if [ "${MOUNTED_BUSYBOX:-no}" = yes ]; then
+        : >"$tree/bin/busybox"
+    else
+        cp "$busybox" "$tree/bin/busybox"
+    fi
     chmod 755 "$tree/bin/busybox"
     for applet in $(${EMULATOR:-} "$busybox" --list); do
         [ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"

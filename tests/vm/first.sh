@@ -9,19 +9,10 @@
 # reads them.
 set -eu
 kernel=$1 version=$2 tree=$3 vial=$4
-limit=${VM_TIME_LIMIT:-120}
-work=$(mktemp -d)
-qemu=""
-finish()
-{
-    status=$?
-    [ -z "$qemu" ] || kill "$qemu" 2>/dev/null || :
-    rm -rf "$work"
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
-number=0
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/kernel.sh"
+. "$here/console.sh"
+machine_of x86_64
 
 # machine ROOT: a root filesystem with vial as /init and /sbin/vial, and the modules of this kernel that are named.
 machine()
@@ -32,16 +23,12 @@ machine()
     cp "$vial" "$1/sbin/vial"
     ln -sf ../sbin/vial "$1/bin/vial"
     cp -a "$tree/." "$1/srv/root/"
-    : >"$work/list"
-    for module in softdog veth bridge loop squashfs ext4 virtio_blk virtio_pci; do
-        modprobe -d "$kernel" -S "$version" --show-depends "$module" 2>/dev/null |
-            sed -n 's/^insmod \([^ ]*\).*/\1/p' >>"$work/list"
-    done
+    modules_of "$kernel" "$version" softdog veth bridge loop squashfs ext4 virtio_blk virtio_pci >"$work/list"
     modules=""
-    for file in $(awk '!seen[$0]++' "$work/list"); do
+    while read -r file; do
         cp "$file" "$1/modules/"
         modules="$modules\"/modules/$(basename "$file")\", "
-    done
+    done <"$work/list"
     cat >"$1/etc/vial/web.conf" <<'CONF'
 root = "/srv/root"
 autostart = true
@@ -58,52 +45,14 @@ command = ["/bin/sleep", "100000"]
 CONF
 }
 
-# boot NAME COMMAND-LINE [QEMU OPTIONS...]: `$work/NAME.in` is what is typed: a line once what stands before its tab was said.
+# boot NAME COMMAND-LINE [QEMU OPTIONS...]: see converse.
 boot()
 {
     name=$1 line=$2
     shift 2
-    rm -f "$work/pipe"
-    mkfifo "$work/pipe"
-    timeout --foreground "$limit" qemu-system-x86_64 -accel tcg -cpu max -m 256 -nodefaults -no-reboot -display none \
-        -serial stdio -kernel "$kernel/vmlinuz" -append "console=ttyS0 quiet panic=-1 $line" "$@" \
-        <"$work/pipe" >"$work/console" 2>"$work/errors" &
-    qemu=$!
-    exec 3>"$work/pipe"
-    while IFS="$(printf '\t')" read -r awaited typed; do
-        attempts=0
-        while ! tr -d '\r' <"$work/console" | grep -q "$awaited" && [ $attempts -lt $((limit * 5)) ] && kill -0 "$qemu" 2>/dev/null; do
-            attempts=$((attempts + 1))
-            sleep 0.2
-        done
-        echo "$typed" >&3
-    done <"$work/$name.in"
-    code=0
-    wait "$qemu" || code=$?
-    qemu=""
-    exec 3>&-
-    tr -d '\r' <"$work/console" >"$work/$name.out"
-    echo "# QEMU ended with $code" >>"$work/$name.out"
-}
-
-# said NAME DESCRIPTION PATTERN...: each is on the console of that boot, in this order.
-said()
-{
-    name=$1 description=$2
-    shift 2
-    number=$((number + 1))
-    from=1
-    for pattern in "$@"; do
-        at=$(tail -n "+$from" "$work/$name.out" | grep -n -e "$pattern" | head -n 1 | cut -d: -f1)
-        if [ -z "$at" ]; then
-            echo "not ok $number - $description"
-            echo "# not said from line $from on: $pattern"
-            tail -n 40 "$work/$name.out" | sed 's/^/# /'
-            return
-        fi
-        from=$((from + at))
-    done
-    echo "ok $number - $description"
+    # shellcheck disable=SC2086  # $machine is several words
+    converse "$name" $machine -m 256 -serial stdio -kernel "$kernel/vmlinuz" \
+        -append "console=ttyS0 quiet panic=-1 $line" "$@"
 }
 
 # ---- /init of an initramfs ------------------------------------------------------------------------------------------
@@ -164,7 +113,7 @@ mkdir -p "$work/early/modules" "$work/early/new"
 cp "$work/disk/modules/"* "$work/early/modules/"
 {
     printf '#!/bin/sh\nmount -t proc proc /proc; mount -t devtmpfs dev /dev\n'
-    for file in $(awk '!seen[$0]++' "$work/list"); do echo "insmod /modules/$(basename "$file")"; done
+    while read -r file; do echo "insmod /modules/$(basename "$file")"; done <"$work/list"
     printf 'until [ -e /dev/vda ]; do sleep 0.1; done\nmount -t ext4 /dev/vda /new\numount /proc\nmount --move /dev /new/dev\nexec switch_root /new /sbin/vial splash\n'
 } >"$work/early/init"
 chmod 755 "$work/early/init"
