@@ -2,6 +2,7 @@
 #include "kernel/image.h"
 
 #include "base/os.h"
+#include "base/sha256.h"
 #include "base/text.h"
 
 #include <cstring>
@@ -93,6 +94,15 @@ Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& node)
     return Error(EBUSY, "find a free loop device for"_p, name);
 }
 
+Result<void> check_hash(const Fd& image, Text path, std::string_view expected)
+{
+    const Text found = TRY(hash_image(image).as("read", path));
+    if (found == expected)
+        return {};
+    return Error("", "",
+                 compose("cannot use % as a root filesystem: its hash should be %, and is %"_p, path, expected, found));
+}
+
 /// The filesystem on `device` as a detached mount.
 Result<Fd> mount_detached(Text device, const char* type, bool read_only, unsigned flags)
 {
@@ -117,9 +127,16 @@ Result<const char*> image_type(const Fd& image)
     return static_cast<const char*>(nullptr);
 }
 
-Result<ImageRoot> open_image(Text path, bool read_only, unsigned flags)
+Result<Text> hash_image(const Fd& image)
+{
+    return concat("sha256:", TRY(sha256(image.get())));
+}
+
+Result<ImageRoot> open_image(Text path, std::string_view hash, bool read_only, unsigned flags)
 {
     const Fd image = TRY(os::open(path.c_str(), read_only ? O_RDONLY : O_RDWR));
+    if (!hash.empty())
+        TRY(check_hash(image, path, hash));
     const char* type = TRY(image_type(image));
     if (type == nullptr)
         return Error("no squashfs, erofs or ext4 image"_p, "use as a root filesystem"_p, path)

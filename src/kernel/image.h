@@ -21,7 +21,11 @@ struct ImageRoot {
 };
 
 /// Opens the image at `path` as a source for `attach`. From Linux 5.2 on it comes mounted and detached; before, the
-/// child mounts the device itself.
-Result<ImageRoot> open_image(Text path, bool read_only, unsigned flags);
+/// child mounts the device itself. `hash`: what `hash_image` must say of it; empty: whatever it says. What was hashed is what is
+/// mounted, the same open file; who may write to it meanwhile, which no container can, can still change it.
+Result<ImageRoot> open_image(Text path, std::string_view hash, bool read_only, unsigned flags);
+
+/// Reads the whole image: `sha256:` and its hash.
+Result<Text> hash_image(const Fd& image);
 
 }  // namespace vial

@@ -30,6 +30,9 @@ Result<void> open_root(Prepared& prepared)
         return Error(found.number(), "open the root filesystem"_p, spec.root);
     const struct stat what = TRY(os::fstat(found.value().get()));
     if (S_ISDIR(what.st_mode)) {
+        if (!spec.root_hash.empty())
+            return Error("a directory has no hash"_p, "check the root filesystem"_p, spec.root)
+                .advise("give an image, or leave out root_hash"_p);
         prepared.root = TRY(open_source(spec.root, flags | (read_only ? MountReadOnly : 0U), true));
         return {};
     }
@@ -38,7 +41,7 @@ Result<void> open_root(Prepared& prepared)
     if (spec.namespaces.user && !has_detached_mounts())
         return Error("in a user namespace it needs Linux 5.12"_p, "mount the image"_p, spec.root)
             .advise("unpack it into a directory"_p);
-    ImageRoot image = TRY(open_image(spec.root, read_only, flags));
+    ImageRoot image = TRY(open_image(spec.root, spec.root_hash, read_only, flags));
     prepared.root = std::move(image.tree);
     prepared.loop = std::move(image.loop);
     return {};

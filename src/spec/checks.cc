@@ -225,6 +225,10 @@ void Checker::whole(SpecKind kind)
     namespaces();
     if (spec_.read_only && spec_.overlay.kind != OverlayKind::None)
         say(at("read_only"), "read_only = true contradicts 'overlay', which is there to be written to"_p);
+    if (!spec_.root_hash.empty() && !spec_.read_only && spec_.overlay.kind == OverlayKind::None)
+        say(at("read_only"),
+            "read_only = false lets the container change its image, which would not have its root_hash "
+            "any more: set an 'overlay'"_p);
     if (spec_.limits.memory == unlimited && spec_.limits.swap != unlimited && at("limits", "memory") == 0)
         say(at("limits", "swap"), "swap: wants a limit of 'memory' as well"_p);
     if (!spec_.security.no_new_privileges && spec_.security.seccomp != SeccompChoice::Off)

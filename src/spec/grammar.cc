@@ -40,6 +40,12 @@ bool is_path(std::string_view path)
     return !path.empty() && path[0] == '/' && path.size() <= path_limit;
 }
 
+bool is_hash(std::string_view text)
+{
+    return take_until(text, ':') == "sha256" && text.size() == 64 &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 bool is_max(std::string_view text)
 {
     return text == "max" || text == "unlimited" || text == "infinity";

@@ -75,6 +75,7 @@ constexpr std::int32_t mebi = 1024;
 constexpr Row top_keys[] = {
     now("name", Type::Name, IN(name)),
     now("root", Type::Path, IN(root)),
+    now("root_hash", Type::Hash, IN(root_hash)),
     now("read_only", Type::Boolean, IN(read_only)),
     now("overlay", Type::Overlay, IN(overlay)),
     now("hostname", Type::Name, IN(hostname)),

@@ -29,6 +29,7 @@ enum class Type : std::uint8_t {
     Texts,        ///< List<Text>; one string may stand alone
     Command,      ///< List<Text>, not empty
     Path,         ///< Text, absolute
+    Hash,         ///< Text: `sha256:` and 64 hexadecimal digits in lower case
     PathsInside,  ///< List<Text>, absolute, without `..`, not `/`
     Size,         ///< Bytes, `low` KiB to `high` KiB
     Limit,        ///< Bytes, at least `low` of them, or `max`

@@ -122,6 +122,7 @@ Text value_text(const SchemaKey& key, const void* member)
         return as<bool>(member) ? "true" : "false";
     case Type::Text:
     case Type::Path:
+    case Type::Hash:
     case Type::Name:
     case Type::Interface: {
         const auto& text = as<Text>(member);

@@ -180,7 +180,8 @@ struct LogSpec {
 struct Spec {
     Text file;  ///< where it was read from; empty: made by `vial run --root`
     Text name;
-    Text root;  ///< an absolute host path: a directory or an image
+    Text root;       ///< an absolute host path: a directory or an image
+    Text root_hash;  ///< what the image's content must be, as `sha256:DIGITS`; empty: whatever it is
     bool read_only = true;
     OverlaySpec overlay;
     Text hostname;  ///< the name, unless said otherwise

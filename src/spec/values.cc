@@ -27,6 +27,7 @@ constexpr Phrase looks = "a table|"
                          "a string|"
                          "a string|"
                          "an absolute path|"
+                         "\"sha256:\" with 64 hexadecimal digits in lower case|"
                          "an absolute path without '..'|"
                          "a size like \"16M\"|"
                          "a size like \"16M\", or \"max\"|"
@@ -309,6 +310,8 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
     as<Text>(member) = text;
     if (key.type == Type::Path)
         return good_if(is_path(text));
+    if (key.type == Type::Hash)
+        return good_if(is_hash(text));
     if (key.type == Type::Interface)
         return good_if(is_interface_name(text));
     return good_unless(context, node, key.type == Type::Name ? name_fault(text) : nullptr);

@@ -237,6 +237,20 @@ TEST_CASE("values")
         CHECK(good("overlay = 'none'").read_only);
         CHECK(with("overlay = 'tmpfs'\nread_only = true").find("web.conf:4:1: read_only = true contradicts") == 0);
     }
+    SUBCASE("the hash of an image")
+    {
+        const std::string hash = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        CHECK(good("root_hash = '" + hash + "'").root_hash == hash);
+        CHECK(good("root_hash = '" + hash + "'\noverlay = 'tmpfs'").root_hash == hash);
+        CHECK(with("root_hash = 'sha256:0123'") ==
+              "web.conf:3:1: root_hash: expected \"sha256:\" with 64 hexadecimal digits in lower case, found "
+              "\"sha256:0123\"\n");
+        for (const std::string& wrong : {std::string(), hash + "0", hash.substr(0, 70), hash.substr(7),
+                                         "sha512" + hash.substr(6), hash.substr(0, 70) + "F", hash.substr(0, 70) + "g"})
+            CHECK(with("root_hash = '" + wrong + "'").find("web.conf:3:1: root_hash: expected") == 0);
+        CHECK(with("root_hash = 1").find("web.conf:3:1: root_hash: expected") == 0);
+        CHECK(with("root_hash = '" + hash + "'\nread_only = false").find("web.conf:4:1: read_only = false lets") == 0);
+    }
     SUBCASE("init = false")
     {
         CHECK_FALSE(good("init = false").init);

@@ -72,8 +72,8 @@ TEST_CASE("show fills in every default")
           "\"NET_BIND_SERVICE\"]"})
         CHECK(has(text, line));
     // Every key that is supported is shown, but for those that have no value where they are not set.
-    const std::set<std::string_view> unset = {"environment_file", "uid_map", "gid_map",    "restart_limit",
-                                              "on_start",         "on_stop", "on_failure", "pid_file"};
+    const std::set<std::string_view> unset = {"environment_file", "uid_map",    "gid_map",  "restart_limit", "on_start",
+                                              "on_stop",          "on_failure", "pid_file", "root_hash"};
     for (const Group group : {Group::Top, Group::Service, Group::Namespaces, Group::UserNamespace, Group::Limits,
                               Group::Security, Group::Log}) {
         for (const SchemaKey& key : schema_keys(group)) {
@@ -126,6 +126,10 @@ TEST_CASE("what was shown reads as the same spec")
                              "options = [\"rw\", \"noexec\", \"nodev\", \"nosuid\", \"size=4M\", \"mode=0700\"]",
                              "source = \"/e:f\""})
         CHECK(has(text, line));
+
+    const Text hash = "root_hash = \"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"\n";
+    CHECK(has(shown(concat("root = '/r'\ncommand = ['x']\n", hash)), slice(hash, 0, hash.size() - 1)));
+    CHECK(shown("root = '/r'\ncommand = ['x']\n").find("root_hash") == std::string::npos);
 
     const Text two = shown("root = '/r'\ninit = true\noverlay = '/var/o'\n[namespaces]\nuts = false\n"
                            "[limits]\ncpu = '150%'\n"
