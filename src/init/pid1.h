@@ -3,8 +3,9 @@
 
 /// What PID 1 is made of, and the rules it lives by. For the files of this folder only.
 ///
-/// One process, one wait. Everything that happens comes out of one epoll_wait; nothing else ever blocks, and while
-/// nothing happens nothing wakes it: there is one timer, armed for the next deadline or not at all. Each event is
+/// One process, one wait. Everything that happens comes out of one epoll_wait; nothing else ever blocks, but for the tenth
+/// of a millisecond in which a flood of orphans gathers; and while nothing happens nothing wakes it: there is one timer,
+/// armed for the next deadline or not at all. Each event is
 /// served in bounded steps, so that neither a flood of orphans, of output or of requests keeps the others waiting.
 ///
 /// All memory is taken before the first service starts (`Pid1::open`), the tables sized by the plan. The heap is not
@@ -242,6 +243,7 @@ private:
     std::uint64_t held_ = 0;          ///< signals that came before the main process's exec
     pid_t main_group_ = 0;            ///< whose leader the main process was; 0: it has not been started yet
     int quit_ = -1;                   ///< the exit code, where PID 1 shall end at once and everything with it
+    unsigned in_a_row_ = 0;  ///< looks that found nothing but orphans
     bool reap_again_ = true;
     bool watches_signals_alone_ = false;
     bool many_pages_ = false;  ///< of code that is not needed now have come in

@@ -4,6 +4,9 @@
 ///
 /// SIGCHLD only says "look": several ends may hide behind one, and one may come without any. So each look goes on
 /// until the kernel has nobody left, in bounded pieces. Stops and continuations of children are not asked for.
+///
+/// To be woken costs several times what the reaping does. So where look after look finds orphans, the next ones get a
+/// moment to gather: one wakeup for some of them.
 
 #include "base/os.h"
 #include "init/entry.h"
@@ -16,24 +19,36 @@ namespace vial {
 
 namespace {
 
-constexpr int reap_batch = 256;
+constexpr unsigned reap_batch = 256;
+constexpr unsigned flood = 8;          ///< looks in a row that found nothing but orphans
+constexpr long gather_time = 100'000;  ///< nanoseconds
 
 }  // namespace
 
 bool Pid1::reap()
 {
+    const std::uint64_t before = reaped;
     // Where a service has no control group, the number of its process group is all that holds it together: one that has
     // ended keeps it for us until we have heard of its end.
     const int keep = entry != nullptr && entry->command == nullptr && plan.service_count > 0 ? WNOWAIT : 0;
-    for (int count = 0; count < reap_batch; count++) {
+    unsigned count = 0;
+    for (; count < reap_batch; count++) {
         const auto waited = os::wait(0, WNOHANG | keep);
         if (!waited.ok() || waited.value().pid == 0)
-            return false;
+            break;
         hear_end(waited.value());
         if (keep != 0)
             (void)os::wait(waited.value().pid, WNOHANG);
     }
-    return true;
+    if (count == reap_batch)
+        return true;
+    // The look after a pause that has not gathered two ends the flood.
+    const bool flooded = in_a_row_ == flood;
+    if (reaped - before != count || count <= flooded)
+        in_a_row_ = 0;
+    else if (flooded || ++in_a_row_ == flood)
+        os::sleep(gather_time);
+    return false;
 }
 
 void Pid1::hear_end(const os::Exited& exited)
