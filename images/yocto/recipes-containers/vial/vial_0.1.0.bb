@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+SUMMARY = "Containers for small machines"
+DESCRIPTION = "A launcher of containers, their PID 1, and a supervisor for the whole device, in one static program."
+SECTION = "base"
+LICENSE = "MIT"
+LIC_FILES_CHKSUM = "file://LICENSE;md5=1507ab5b6fa59cc2ea65e9c5d5c14af1"
+
+# Where `make dist` has put it.
+SRC_URI = "file://${BP}.tar.xz"
+
+inherit meson update-alternatives
+
+# Static, and with musl alone: TCLIBC = "musl".
+COMPATIBLE_HOST:libc-glibc = "null"
+COMPATIBLE_HOST:libc-newlib = "null"
+
+EXTRA_OEMESON = "-Dtests=false"
+
+# mips16: a few MIPS processors lack these instructions.
+PACKAGECONFIG ??= "mips16"
+PACKAGECONFIG[mips16] = "-Dmips16=true,-Dmips16=false"
+PACKAGECONFIG[pie] = "-Dpie=true,-Dpie=false"
+
+# What a kernel has built in is no package.
+RRECOMMENDS:${PN} = "kernel-module-bridge kernel-module-loop kernel-module-overlay kernel-module-squashfs kernel-module-veth"
+
+# ctl is a name that others may want, too.
+do_install:append() {
+    mv ${D}${bindir}/ctl ${D}${bindir}/vial-ctl
+}
+ALTERNATIVE:${PN} = "ctl"
+ALTERNATIVE_LINK_NAME[ctl] = "${bindir}/ctl"
+ALTERNATIVE_TARGET[ctl] = "${bindir}/vial-ctl"
