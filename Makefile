@@ -9,12 +9,14 @@
 #   make check      all tests (root runs them all)
 #   make bench      how large and how fast it is, beside its peers
 #   make install    DESTDIR= PREFIX=/usr/local
+#   make dist       a release of the last commit, and packages of it for image builders: build/dist
 #   make format     lays out the sources; check-format only says what it would change
 #   make sanitize   the unit tests under ASan and UBSan
 #   make tidy       clang-tidy
 #   make check-vm   tests that need a kernel of their own; of another machine with ARCH=aarch64|armhf|mipsel
 #   make check-pid1 whether each test of a PID 1 fails where that does something wrong; some minutes
 #   make check-peers what tini and dumb-init are tested with themselves, which it fetches
+#   make check-packages  whether that release builds, and those packages; some minutes
 #   make cross      the program for another machine, ARCH=aarch64|armhf|mipsel|riscv64: build-ARCH/vial; all four without ARCH
 #   make check-cross  the unit tests of such a program, emulated
 #   make clean
@@ -40,7 +42,8 @@ run_tests = rm -f $(1)/meson-logs/testlog.*; meson test -C $(1) --print-errorlog
 machines = aarch64 armhf mipsel riscv64
 chosen = $(or $(ARCH),$(machines))
 
-.PHONY: cross check-cross all configured demo image boot check check-vm check-pid1 check-peers bench install format check-format sanitize sanitize-configured tidy clean
+.PHONY: all configured demo image boot bench install dist format clean cross sanitize sanitize-configured tidy \
+        check check-cross check-format check-packages check-peers check-pid1 check-vm
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -87,6 +90,10 @@ check-pid1: configured
 	    config/build/sandboxed.sh unshare --pid --fork --kill-child --mount-proc \
 	    tests/system/pid1_can_fail.sh $(BUILD)/tests $(BUILD)/tests/payload-naive
 
+check-packages:
+	$(packages) build toolchain check-packages
+	tests/packages/run
+
 cross: $(addprefix cross-,$(chosen))
 
 cross-%: configured-%
@@ -110,6 +117,10 @@ install: all
 	meson configure $(BUILD) --prefix=$(abspath $(PREFIX))
 	ninja -C $(BUILD) build.ninja >$(BUILD)/configure.log
 	DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild --strip --quiet
+
+dist:
+	$(packages) dist
+	config/build/dist.sh $(BUILD)/dist
 
 format:
 	$(sources) | xargs -0 clang-format-14 -i

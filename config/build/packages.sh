@@ -3,8 +3,9 @@
 #
 # Installs the Debian packages that a part of the work needs and that are not there yet, and says so.
 #
-#   packages.sh GROUP...     groups: build toolchain check peers demo bench ci vm, cross-ARCH (a toolchain for another
-#                            machine), check-cross (what its unit tests are run with) and vm-ARCH (that machine)
+#   packages.sh GROUP...     groups: build toolchain check peers demo bench ci vm dist check-packages, cross-ARCH
+#                            (a toolchain for another machine), check-cross (what its unit tests are run with) and
+#                            vm-ARCH (that machine)
 #
 # Quiet where nothing is missing. Without root or apt-get it names what is missing and fails; on a system
 # without dpkg it leaves it to each tool to be there or not.
@@ -31,6 +32,8 @@ packages() {
         demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;
         bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit
                    echo s6 runit finit ;;  # none of them becomes this machine's init
+        dist)      echo git xz-utils ;;
+        check-packages) echo git xz-utils python3 python3-kconfiglib binutils ;;
         ci)        echo g++ clang-format-14 clang-tidy-14 ;;
         vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools e2fsprogs ;;
         vm-x86_64) ;;
