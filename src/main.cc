@@ -2,10 +2,12 @@
 
 /// Which program am I? One binary: the tool, PID 1 inside every container, and whatever it is called in place of.
 
+#include "base/features.h"
 #include "base/text.h"
 #include "boot/console.h"
 #include "boot/power.h"
 #include "ctl/command.h"
+#include "ctl/output.h"
 #include "init/init.h"
 #include "init/peers.h"
 #include "launch/setup.h"
@@ -24,14 +26,18 @@ namespace {
 
 /// Called by the kernel, as `/init` or by `init=PATH`. The words of its command line that it does not know come as arguments
 /// then (`single`), and mean nothing. In a container PID 1 is somebody's whole program, unless it is called `init`.
-bool is_first_process(int count, char** words)
+bool is_first_process(std::string_view called, int count, char** words)
 {
     using namespace vial;
     if (::getpid() != 1 || (count > 1 && is_command(words[1])))
         return false;
-    std::string_view name = words[0];
-    name.remove_prefix(name.rfind('/') + 1);
-    return name == "init" || owns_machine();
+    return called == "init" || owns_machine();
+}
+
+int refuse(std::string_view what, vial::Feature feature)
+{
+    vial::print_error(vial::left_out(what, feature));
+    return static_cast<int>(vial::ExitCode::Usage);
 }
 
 }  // namespace
@@ -39,18 +45,32 @@ bool is_first_process(int count, char** words)
 int main(int count, char** words)
 {
     using namespace vial;
-    if (count == 2 && std::string_view(words[0]) == init_name) {
-        const auto plan = parse_number(words[1]);
-        return run_init(plan ? static_cast<int>(*plan) : -1);
+    if (count == 0)
+        return 2;
+    std::string_view called = words[0];
+    called.remove_prefix(called.rfind('/') + 1);
+    if constexpr (built_with(Feature::Launch)) {
+        if (count == 2 && called == init_name) {
+            const auto plan = parse_number(words[1]);
+            return run_init(plan ? static_cast<int>(*plan) : -1);
+        }
     }
-    if (count > 0 && std::string_view(words[0]) == power_name)
-        return go_on_powering_down(words);
-    if (const Peer* peer = count > 0 ? find_peer(words[0]) : nullptr; peer != nullptr)
-        return run_peer(*peer, words);
-    if (count > 0 && is_first_process(count, words))
-        run_first();
-    if (count > 2 && std::string_view(words[1]) == console_word)
-        return become_console(words + 2);
+    if constexpr (built_with(Feature::Peers)) {
+        if (const Peer* peer = find_peer(called); peer != nullptr)
+            return run_peer(*peer, words);
+    } else if (is_peer_name(called)) {
+        return refuse(called, Feature::Peers);
+    }
+    if constexpr (built_with(Feature::Boot)) {
+        if (called == power_name)
+            return go_on_powering_down(words);
+        if (is_first_process(called, count, words))
+            run_first();
+        if (count > 2 && std::string_view(words[1]) == console_word)
+            return become_console(words + 2);
+    } else if (is_first_process(called, count, words)) {
+        return refuse("boot", Feature::Boot);
+    }
     const auto all = std::span<char* const>(words, static_cast<std::size_t>(count));
-    return count == 0 ? 2 : run_command_line(all.front(), all.subspan(1));
+    return run_command_line(all.front(), all.subspan(1));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "boot/host_conf.h"
 
+#include "base/features.h"
 #include "spec/read.h"
 #include "spec/toml.h"
 #include "spec/values.h"
@@ -134,6 +135,8 @@ void ConfReader::sysctl(Index table, HostConf& conf)
 
 void ConfReader::network(Index node, HostConf& conf)
 {
+    if (!built_with(Feature::Network))
+        return complain(node, left_out("network", Feature::Network));
     NetworkSpec& network = conf.networks.emplace_back();
     network.name = document_[node].key;
     for (Index child = document_[node].first; child != 0; child = document_[child].next)

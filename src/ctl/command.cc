@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/command.h"
 
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "ctl/output.h"
@@ -61,13 +62,38 @@ constexpr Options options(Each... each)
         ((Options{1} << static_cast<unsigned>(each)) | ... | (Options{1} << static_cast<unsigned>(Option::Help))));
 }
 
+/// What carries a command out, and which feature it is of. Where that is left out, nothing refers to it.
+struct Action {
+    Result<int> (*run)(const Arguments&);
+    Feature feature = Feature::Always;
+};
+
+constexpr Action of(Feature feature, Result<int> (*run)(const Arguments&))
+{
+    return {built_with(feature) ? run : nullptr, feature};
+}
+
 struct Command {
     Phrase help;                           ///< `NAME USAGE`, a tab, and in one line what it does
-    Result<int> (*run)(const Arguments&);  ///< null: to come
+    Result<int> (*run)(const Arguments&);  ///< null: to come, or left out
     Options options;
+    Phrase wanted;             ///< what to say where the words are more or fewer
     bool takes_payload;        ///< after the first word, options are the payload's
     std::uint8_t least, most;  ///< how many words it wants
-    Phrase wanted;             ///< what to say where they are more or fewer
+    Feature feature;
+
+    constexpr Command(Phrase help_, Action action, Options options_, bool takes_payload_, std::uint8_t least_,
+                      std::uint8_t most_, Phrase wanted_)
+        : help(help_),
+          run(action.run),
+          options(options_),
+          wanted(wanted_),
+          takes_payload(takes_payload_),
+          least(least_),
+          most(most_),
+          feature(action.feature)
+    {
+    }
 
     /// `NAME USAGE`; `summary` is the rest, packed.
     std::string_view usage(std::string_view& summary) const
@@ -87,56 +113,60 @@ constexpr Phrase which_container = "which container? see `vial list`"_p;
 
 constexpr Phrase takes_no_words = "takes no words"_p;
 
-constexpr Command to_come(Phrase help, bool takes_payload = false)
+constexpr Command to_come(Phrase help)
 {
-    return {help, nullptr, options(), takes_payload, 0, any, nullptr};
+    return {help, {nullptr}, options(), false, 0, any, nullptr};
 }
 
 constexpr Command commands[] = {
-    {"start [OPTIONS] SPEC\tstart a container in the background"_p, start,
+    {"start [OPTIONS] SPEC\tstart a container in the background"_p, of(Feature::Launch, start),
      options(Option::Wait, Option::Timeout, Option::Set, Option::Service, Option::Ensure), false, 1, 1,
      "which spec? `vial start FILE`, or the name of one in /etc/vial"_p},
-    {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground"_p, run,
-     options(Option::Root, Option::Name, Option::NoTty, Option::Set), true, 0, any, nullptr},
-    {"stop [OPTIONS] NAME...\tstop containers and clear everything of theirs"_p, stop,
+    {"run [OPTIONS] SPEC [-- COMMAND] | --root PATH [OPTIONS] -- COMMAND\trun a container in the foreground"_p,
+     of(Feature::Foreground, run), options(Option::Root, Option::Name, Option::NoTty, Option::Set), true, 0, any,
+     nullptr},
+    {"stop [OPTIONS] NAME...\tstop containers and clear everything of theirs"_p, of(Feature::Launch, stop),
      options(Option::Timeout, Option::Service), false, 1, any, which_container},
-    {"restart [OPTIONS] NAME\tstop a container and start it with the same spec"_p, restart,
+    {"restart [OPTIONS] NAME\tstop a container and start it with the same spec"_p, of(Feature::Launch, restart),
      options(Option::Timeout, Option::Service), false, 1, 1, which_container},
-    {"reload [OPTIONS] [NAME...]\thave services read their configuration again, or boot its specs"_p, reload,
-     options(Option::Service), false, 0, any, which_container},
-    {"kill [OPTIONS] NAME...\tsend a signal to a container's services"_p, kill,
+    {"reload [OPTIONS] [NAME...]\thave services read their configuration again, or boot its specs"_p,
+     of(Feature::Launch, reload), options(Option::Service), false, 0, any, which_container},
+    {"kill [OPTIONS] NAME...\tsend a signal to a container's services"_p, of(Feature::Launch, kill),
      options(Option::Signal, Option::Service), false, 1, any, which_container},
-    {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container"_p, exec,
-     options(Option::Interactive, Option::Tty), true, 2, any,
+    {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container"_p,
+     of(Feature::Foreground, exec), options(Option::Interactive, Option::Tty), true, 2, any,
      "in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`"_p},
-    {"list [--json]\tlist all containers, also those that have ended"_p, list, options(Option::Json), false, 0, 0,
-     "takes no names; `vial status NAME` shows one"_p},
-    {"status [--json] NAME\tshow a container and its services"_p, status, options(Option::Json), false, 1, 1,
-     which_container},
-    {"stats [OPTIONS] NAME | --metrics [NAME]\tshow what a container uses"_p, stats,
+    {"list [--json]\tlist all containers, also those that have ended"_p, of(Feature::Launch, list),
+     options(Option::Json), false, 0, 0, "takes no names; `vial status NAME` shows one"_p},
+    {"status [--json] NAME\tshow a container and its services"_p, of(Feature::Launch, status), options(Option::Json),
+     false, 1, 1, which_container},
+    {"stats [OPTIONS] NAME | --metrics [NAME]\tshow what a container uses"_p, of(Feature::Stats, stats),
      options(Option::Json, Option::Metrics), false, 0, 1, which_container},
-    {"logs [OPTIONS] NAME|PATH\tshow what a container's services wrote", logs,
+    {"logs [OPTIONS] NAME|PATH\tshow what a container's services wrote", of(Feature::Logs, logs),
      options(Option::Json, Option::Service, Option::Follow, Option::Since, Option::Lines, Option::Prefix,
              Option::Timestamps),
      false, 1, 1, which_container},
-    {"events [--json] NAME\tfollow what happens to a container's services"_p, events, options(Option::Json), false, 1,
-     1, which_container},
-    {"wait NAME...\twait for containers to end and print their exit codes"_p, wait, options(), false, 1, any,
-     which_container},
-    {"check [OPTIONS] SPEC...\tsay everything that is wrong with a spec"_p, check, options(Option::Set), false, 1, any,
-     "which spec? `vial check FILE...`"_p},
-    {"show [OPTIONS] SPEC|NAME\tprint a spec with every default filled in"_p, show, options(Option::Json, Option::Set),
-     false, 1, 1, "which spec? `vial show FILE`, or the name of a container"_p},
-    {"init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container"_p, init,
+    {"events [--json] NAME\tfollow what happens to a container's services"_p, of(Feature::Launch, events),
+     options(Option::Json), false, 1, 1, which_container},
+    {"wait NAME...\twait for containers to end and print their exit codes"_p, of(Feature::Launch, wait), options(),
+     false, 1, any, which_container},
+    {"check [OPTIONS] SPEC...\tsay everything that is wrong with a spec"_p, of(Feature::Launch, check),
+     options(Option::Set), false, 1, any, "which spec? `vial check FILE...`"_p},
+    {"show [OPTIONS] SPEC|NAME\tprint a spec with every default filled in"_p, of(Feature::Launch, show),
+     options(Option::Json, Option::Set), false, 1, 1, "which spec? `vial show FILE`, or the name of a container"_p},
+    {"init [OPTIONS] -- COMMAND\tbe PID 1 in somebody else's container"_p, of(Feature::Init, init),
      options(Option::Group, Option::Rewrite, Option::Remap, Option::ParentDeath, Option::Subreaper,
              Option::CleanSignals, Option::Grace, Option::NoGrace, Option::Verbose, Option::Control, Option::ControlFd,
              Option::Log, Option::Spec, Option::Pause),
      true, 0, any, nullptr},
-    {"boot [DIR]\tstart and keep all specs of a directory"_p, boot, options(Option::Reexec), false, 0, 1,
-     "takes one directory"_p},
-    {"poweroff\tstop all services and switch the machine off"_p, power, options(), false, 0, 0, takes_no_words},
-    {"reboot\tstop all services and start the machine again"_p, power, options(), false, 0, 0, takes_no_words},
-    {"halt\tstop all services and the machine, and leave it on"_p, power, options(), false, 0, 0, takes_no_words},
+    {"boot [DIR]\tstart and keep all specs of a directory"_p, of(Feature::Boot, boot), options(Option::Reexec), false,
+     0, 1, "takes one directory"_p},
+    {"poweroff\tstop all services and switch the machine off"_p, of(Feature::Boot, power), options(), false, 0, 0,
+     takes_no_words},
+    {"reboot\tstop all services and start the machine again"_p, of(Feature::Boot, power), options(), false, 0, 0,
+     takes_no_words},
+    {"halt\tstop all services and the machine, and leave it on"_p, of(Feature::Boot, power), options(), false, 0, 0,
+     takes_no_words},
     to_come("attach NAME\tconnect to a container's terminal"_p),
     to_come("pause NAME\tfreeze a container's services"_p),
     to_come("resume NAME\tthaw them"_p),
@@ -147,7 +177,7 @@ constexpr Command commands[] = {
 /// `run` and `exec` give the payload's codes: their own failures have one that is none of those.
 int own_code(const Command* command, int code)
 {
-    return command != nullptr && command->takes_payload && command->run != nullptr ? payload_not_reached : code;
+    return command != nullptr && command->takes_payload ? payload_not_reached : code;
 }
 
 int usage_error(const Command* command, std::string_view message)
@@ -248,6 +278,13 @@ void show_help(const Command& command)
     print(text);
 }
 
+const char* note(const Command& command)
+{
+    if (!built_with(command.feature))
+        return "  (left out)";
+    return command.run == nullptr ? "  (not supported yet)" : "";
+}
+
 void show_overview()
 {
     Builder text;
@@ -255,9 +292,20 @@ void show_overview()
     for (const Command& command : commands) {
         std::string_view summary;
         (void)command.usage(summary);
-        add_line(text, command.name(), 10, summary, command.run == nullptr ? "  (not supported yet)" : "");
+        add_line(text, command.name(), 10, summary, note(command));
     }
     text.compose("\n`vial COMMAND --help` tells more; vial(1) and vial.conf(5) tell all.\n"_p);
+    print(text);
+}
+
+/// With a second line of what it can do.
+void show_version()
+{
+    Builder text("vial " VIAL_VERSION "\n");
+    std::string_view names = feature_names;
+    for (unsigned each = 0; !names.empty(); ++each)
+        text.compose("%%%", each > 0 ? " " : "", built_with(static_cast<Feature>(each)) ? "+" : "-", take_word(names));
+    text += '\n';
     print(text);
 }
 
@@ -306,13 +354,18 @@ int run_words(const char* program, std::span<char* const> words)
         return 0;
     }
     if (first == "--version") {
-        print("vial " VIAL_VERSION "\n");
+        show_version();
         return 0;
     }
     const Command* command = find_command(first);
     if (command == nullptr)
         return first.starts_with('-') ? usage_error(nullptr, compose("unknown option %"_p, first))
                                       : unknown_command(first);
+
+    if (!built_with(command->feature)) {
+        print_error(left_out(first, command->feature));
+        return own_code(command, static_cast<int>(ExitCode::Usage));
+    }
 
     Arguments arguments;
     arguments.command = command->name();

@@ -2,6 +2,7 @@
 
 /// `vial stop`, `vial kill` and `vial wait`: the ends of containers.
 
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "ctl/client.h"
@@ -46,6 +47,8 @@ Result<int> reload(const Arguments& arguments)
 {
     if (!arguments.words.empty())
         return ask_service(arguments);
+    if (!built_with(Feature::Boot))
+        return misused(arguments, "which container? see `vial list`"_p);
     TRY(require_root(arguments));
     (void)TRY(find_answering(boot_name));
     (void)TRY(ask(boot_name, "reload"));

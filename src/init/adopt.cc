@@ -11,6 +11,7 @@
 /// Children of ours are reaped as ever. Others are the machine's init's, and a pidfd tells of their end; before
 /// Linux 5.3 we look each second.
 
+#include "base/features.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
@@ -32,7 +33,7 @@ constexpr Milliseconds most_waited_for = 2000;
 
 bool Pid1::is_host() const
 {
-    return entry != nullptr && entry->host != nullptr;
+    return built_with(Feature::Boot) && entry != nullptr && entry->host != nullptr;
 }
 
 void Pid1::begin_host()

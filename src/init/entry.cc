@@ -2,6 +2,7 @@
 #include "init/entry.h"
 
 #include "base/events.h"
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "init/fatal.h"
@@ -168,7 +169,7 @@ int run_entry(Entry& entry)
     // What init ignores, a service would: the command's alone is as it was.
     if (entry.command == nullptr)
         os::reset_signal_actions();
-    if (entry.host != nullptr && entry.host->first)
+    if (built_with(Feature::Boot) && entry.host != nullptr && entry.host->first)
         survive_faults();
     const SmallPlan small = small_plan(entry);
     const Plan* plan = &small.plan;

@@ -141,10 +141,16 @@ constinit const PeerProgram peer_programs[] = {
      ""},
 };
 
+bool is_peer_name(std::string_view program)
+{
+    for (const std::string_view name : {"tini", "docker-init", "tini-static", "dumb-init", "catatonit", "pause"})
+        if (program == name)
+            return true;
+    return false;
+}
+
 const Peer* find_peer(std::string_view program)
 {
-    if (const std::size_t slash = program.rfind('/'); slash != program.npos)
-        program.remove_prefix(slash + 1);
     if (program == "docker-init" || program == "tini-static")
         program = "tini";
     for (const PeerProgram& each : peer_programs) {

@@ -29,7 +29,10 @@ struct Peer {
 /// vial itself.
 extern const Peer own_name;
 
-/// Whom `argv[0]` names; null: none of them.
+/// Whether a program that is called so is one of them.
+bool is_peer_name(std::string_view program);
+
+/// Which one; null: none of them.
 const Peer* find_peer(std::string_view program);
 
 /// Becomes the peer. `words` begin with the program's name and end with a null. Returns the exit code.

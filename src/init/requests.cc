@@ -2,6 +2,7 @@
 
 /// What is asked of PID 1, and the answers, line by line.
 
+#include "base/features.h"
 #include "base/text.h"
 #include "init/control.h"
 #include "init/entry.h"
@@ -119,7 +120,7 @@ void Control::fill(Pid1& init, Client& client, Writer& reply) const
 /// Of status and stats: the container's line, then the services'.
 void Control::put_next_line(Pid1& init, Client& client, Writer& reply)
 {
-    const bool status = client.answer == Answer::Status;
+    const bool status = !built_with(Feature::Stats) || client.answer == Answer::Status;
     const auto index = static_cast<ServiceIndex>(client.next++) - 1;
     if (index == none)
         (status ? put_container_status : put_container_stats)(init, reply);
@@ -238,6 +239,8 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         client.answer = Answer::Status;
         return;
     case Verb::Stats:
+        if (!built_with(Feature::Stats))
+            return put_refusal(reply, "stats: this vial was built without it (meson option 'stats')"_p);
         client.answer = Answer::Stats;
         return;
     case Verb::Stop:

@@ -2,6 +2,7 @@
 #include "launch/launch.h"
 
 #include "base/events.h"
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/bridge.h"
@@ -119,7 +120,7 @@ Result<Fd> await_network(const Fd& channel)
 /// from being removed as its last user leaves while we join it.
 Result<void> connect_networks(const Spec& spec, const Launched& launched, Journal& journal)
 {
-    if (!is_connected(spec))
+    if (!built_with(Feature::Network) || !is_connected(spec))
         return {};
     Fd inside;
     if (is_network_beside(spec.namespaces))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launch/prepare.h"
 
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/devices.h"
@@ -38,6 +39,9 @@ Result<void> open_root(Prepared& prepared)
     }
     if (!S_ISREG(what.st_mode))
         return Error("neither a directory nor an image"_p, "use as a root filesystem"_p, spec.root);
+    if (!built_with(Feature::Images))
+        return Error("", "", left_out(compose("an image as a root (%)"_p, spec.root), Feature::Images))
+            .exits(ExitCode::Usage);
     if (spec.namespaces.user && !has_detached_mounts())
         return Error("in a user namespace it needs Linux 5.12"_p, "mount the image"_p, spec.root)
             .advise("unpack it into a directory"_p);

@@ -2,6 +2,7 @@
 #include "launch/state.h"
 
 #include "base/directory.h"
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/bridge.h"
@@ -141,7 +142,7 @@ Result<void> undo(const Record& record)
 {
     for (Text cgroup : record.cgroups)
         TRY(remove_cgroup(cgroup));
-    return record.bridges.empty() ? Result<void>() : release_bridges(record);
+    return !built_with(Feature::Network) || record.bridges.empty() ? Result<void>() : release_bridges(record);
 }
 
 /// Removes a container's directory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "spec/checks.h"
 
+#include "base/features.h"
 #include "base/text.h"
 #include "spec/address.h"
 #include "spec/grammar.h"
@@ -37,6 +38,8 @@ private:
     /// Reports where `node` stands, or about the whole where it is 0.
     void say(Index node, std::string_view message);
     void say(Index node, Phrase message) { say(node, Text(message)); }
+    void features();
+    void left_out(Feature feature, bool wanted, const char* key);
     void name();
     void services();
     void supervision(const ServiceSpec& service, Index node);
@@ -57,6 +60,21 @@ void Checker::say(Index node, std::string_view message)
         document_.report(problems_, node, message);
     else
         problems_.add(0, 0, Text(message));
+}
+
+/// A build that lacks one refuses what is of no use without it.
+void Checker::features()
+{
+    left_out(Feature::Network, !spec_.networks.empty(), "network");
+    left_out(Feature::Boot, spec_.autostart, "autostart");
+    left_out(Feature::Boot, !spec_.after.empty(), "after");
+    left_out(Feature::Boot, !spec_.required.empty(), "requires");
+}
+
+void Checker::left_out(Feature feature, bool wanted, const char* key)
+{
+    if (!built_with(feature) && wanted)
+        say(at(key), vial::left_out(key, feature));
 }
 
 void Checker::name()
@@ -218,6 +236,7 @@ void Checker::network(const NetworkSpec& network, Index node)
 
 void Checker::whole(SpecKind kind)
 {
+    features();
     name();
     if (kind == SpecKind::Container && at("root") == 0)
         say(0, "'root' is missing: the directory or image that becomes the container's /"_p);
