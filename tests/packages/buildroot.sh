@@ -8,7 +8,7 @@ set -eu
 BR2_EXTERNAL_VIAL_PATH=$DIST/buildroot
 export BR2_EXTERNAL_VIAL_PATH
 
-configure() { /usr/bin/python3 "$HERE/buildroot/configure.py" "$@"; }
+configure() { CONFIG_="" /usr/bin/python3 "$HERE/configure.py" "$HERE/buildroot/Config.in" "$@"; }
 needs="BR2_USE_MMU=y BR2_INSTALL_LIBSTDCPP=y BR2_TOOLCHAIN_USES_MUSL=y BR2_TOOLCHAIN_GCC_AT_LEAST_11=y
     BR2_TOOLCHAIN_HEADERS_AT_LEAST_5_12=y"
 
@@ -26,6 +26,8 @@ expect "it is laid out as the manual says" /usr/bin/python3 "$HERE/buildroot/rul
     done
     expect "an option for another processor is not there" \
         not configure "$WORK/none" $needs BR2_PACKAGE_VIAL=y BR2_PACKAGE_VIAL_MIPS16=y
+    expect "something is left of the program" \
+        not configure "$WORK/none" $needs BR2_PACKAGE_VIAL=y BR2_PACKAGE_VIAL_LAUNCH=n BR2_PACKAGE_VIAL_INIT=n
     configure "$WORK/config" $needs BR2_PACKAGE_VIAL=y BR2_PACKAGE_VIAL_PIE=y
 }
 

@@ -2,6 +2,8 @@
 #
 # Stands for OpenWrt's rules.mk: what each package's Makefile begins with. To be given: WORK, an empty directory.
 
+include $(WORK)/.config
+
 INCLUDE_DIR = $(TOPDIR)/include
 BUILD_DIR = $(WORK)/build
 DL_DIR = $(WORK)/dl

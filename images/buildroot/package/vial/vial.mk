@@ -13,7 +13,7 @@ VIAL_LICENSE = MIT
 VIAL_LICENSE_FILES = LICENSE
 
 # The features that can be left out; each has an option of its name in Config.in.
-VIAL_FEATURES = mips16 pie
+VIAL_FEATURES = boot foreground images init launch logs mips16 network peers pie stats
 
 # Buildroot's release type would be -O3.
 VIAL_CONF_OPTS = \

@@ -16,10 +16,19 @@ COMPATIBLE_HOST:libc-newlib = "null"
 
 EXTRA_OEMESON = "-Dtests=false"
 
-# mips16: a few MIPS processors lack these instructions.
-PACKAGECONFIG ??= "mips16"
+# What each is stands in meson_options.txt. mips16: a few MIPS processors lack these instructions.
+PACKAGECONFIG ??= "boot foreground images init launch logs mips16 network peers stats"
+PACKAGECONFIG[boot] = "-Dboot=true,-Dboot=false"
+PACKAGECONFIG[foreground] = "-Dforeground=true,-Dforeground=false"
+PACKAGECONFIG[images] = "-Dimages=true,-Dimages=false"
+PACKAGECONFIG[init] = "-Dinit=true,-Dinit=false"
+PACKAGECONFIG[launch] = "-Dlaunch=true,-Dlaunch=false"
+PACKAGECONFIG[logs] = "-Dlogs=true,-Dlogs=false"
 PACKAGECONFIG[mips16] = "-Dmips16=true,-Dmips16=false"
+PACKAGECONFIG[network] = "-Dnetwork=true,-Dnetwork=false"
+PACKAGECONFIG[peers] = "-Dpeers=true,-Dpeers=false"
 PACKAGECONFIG[pie] = "-Dpie=true,-Dpie=false"
+PACKAGECONFIG[stats] = "-Dstats=true,-Dstats=false"
 
 # What a kernel has built in is no package.
 RRECOMMENDS:${PN} = "kernel-module-bridge kernel-module-loop kernel-module-overlay kernel-module-squashfs kernel-module-veth"
