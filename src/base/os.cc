@@ -334,7 +334,7 @@ bool is_terminal(int fd)
 
 namespace {
 
-std::int64_t milliseconds(clockid_t clock)
+timespec read_clock(clockid_t clock)
 {
     timespec now{};
     if constexpr (kernel_words) {
@@ -344,6 +344,12 @@ std::int64_t milliseconds(clockid_t clock)
     } else {
         ::clock_gettime(clock, &now);
     }
+    return now;
+}
+
+std::int64_t milliseconds(clockid_t clock)
+{
+    const timespec now = read_clock(clock);
     return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -357,6 +363,12 @@ std::int64_t boottime_ms()
 std::int64_t realtime_ms()
 {
     return milliseconds(CLOCK_REALTIME);
+}
+
+std::int64_t monotonic_us()
+{
+    const timespec now = read_clock(CLOCK_MONOTONIC);
+    return std::int64_t{now.tv_sec} * 1000000 + now.tv_nsec / 1000;
 }
 
 }  // namespace vial::os

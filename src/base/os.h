@@ -217,8 +217,9 @@ Result<std::size_t> peek_descriptors(int fd, std::span<int> passed);
 Result<int> poll(std::span<struct pollfd> entries, std::int64_t timeout);
 
 // Clocks.
-std::int64_t boottime_ms();  ///< CLOCK_BOOTTIME: what intervals count on
-std::int64_t realtime_ms();  ///< CLOCK_REALTIME: what people read
+std::int64_t boottime_ms();   ///< CLOCK_BOOTTIME: what intervals count on
+std::int64_t realtime_ms();   ///< CLOCK_REALTIME: what people read
+std::int64_t monotonic_us();  ///< CLOCK_MONOTONIC, microseconds: what systemd compares with its own
 /// For less than a second, or until a signal is heard.
 void sleep(long nanoseconds);
 

@@ -115,6 +115,20 @@ void stop_the_forgotten_aside(const HostSpecs& found)
     ::_exit(0);
 }
 
+/// By which the init that started us lets us tell how we are, see sd_notify(3) and sd_watchdog_enabled(3).
+constexpr std::string_view for_us_alone[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
+
+/// Half of the time after which that init takes us for hung, in milliseconds; 0: it does not watch us.
+std::int64_t feed_interval()
+{
+    const auto number = [](std::string_view variable) {
+        const char* value = find_variable(::environ, variable);
+        return parse_number(value != nullptr ? value : "");
+    };
+    const auto pid = number("WATCHDOG_PID");
+    return pid && *pid != ::getpid() ? 0 : number("WATCHDOG_USEC").value_or(0) / 2000;
+}
+
 Text host_conf_path(Text directory)
 {
     return compose("%/%", directory, host_conf_name);
@@ -136,7 +150,7 @@ Fd plan_of_host(Text directory, const HostDuties& duties)
         stop_the_forgotten_aside(found.value());
     for (Text line : found.value().complaints)
         print_error(line);
-    Opened plan = plan_services(found.value().spec, false);
+    Opened plan = plan_services(found.value().spec, false, for_us_alone);
     if (!plan.ok())
         print_error(boot_name, plan.error());
     return plan.ok() ? plan.take() : Fd();
@@ -220,6 +234,7 @@ Result<int> boot(const Arguments& arguments)
     if (arguments.has(Option::Reexec))
         return reexecute();
     static HostDuties duties;
+    duties.feed_interval = feed_interval();
     const Text directory = absolute_path(arguments.words.empty() ? spec_directory : arguments.words.front());
     const int code = TRY(keep_host(directory, duties));
     const StateLock lock = TRY(StateLock::take());
@@ -248,6 +263,7 @@ void run_first()
         if (!ended.ok())
             print_error(boot_name, ended.error());
         // Nobody feeds it from here on.
+        duties.feed_interval = 0;
         if (Fd watchdog(std::exchange(duties.watchdog, -1)); watchdog)
             (void)os::write(watchdog.get(), "V", 1);
         run_emergency_shell();

@@ -8,15 +8,12 @@
 #include "ctl/command.h"
 #include "ctl/containers.h"
 #include "ctl/output.h"
+#include "init/notify.h"
 #include "launch/launch.h"
 #include "spec/show.h"
 
-#include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 namespace vial {
 
@@ -49,23 +46,6 @@ Result<void> await_ready(Text name, std::int64_t timeout)
     if (outcome.known && outcome.code == 0)
         return {};
     return Error("", "", compose("it ended before it was ready: %"_p, outcome.words()));
-}
-
-/// Tells whoever asked for it, see sd_notify(3). Nobody is waited for.
-void notify(std::string_view text)
-{
-    const char* path = ::getenv("NOTIFY_SOCKET");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path == nullptr || std::strlen(path) >= sizeof address.sun_path)
-        return;
-    std::memcpy(address.sun_path, path, std::strlen(path));
-    const socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-    if (address.sun_path[0] == '@')  // a name that is no file's
-        address.sun_path[0] = '\0';
-    const Opened socket = os::socket(AF_UNIX, SOCK_DGRAM, 0);
-    if (socket.ok() && os::connect(socket.value().get(), reinterpret_cast<const sockaddr*>(&address), size, path).ok())
-        (void)os::send(socket.value().get(), text.data(), text.size(), -1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /// A container that runs and is as `spec` says; 0: there is none. One that is not so is stopped.
@@ -129,16 +109,16 @@ Result<int> start(const Arguments& arguments)
             pid = TRY(launch(*spec, options)).pid;
         // Whoever wants to know when it is ready, waits for that.
         const bool asked = ::getenv("NOTIFY_SOCKET") != nullptr;
-        notify(compose("MAINPID=%", pid));
+        (void)notify(compose("MAINPID=%", pid));
         if ((asked || arguments.has(Option::Wait)) && spec->init)
             TRY(await_ready(spec->name, timeout));
-        notify("READY=1");
+        (void)notify("READY=1");
         return {};
     }();
     if (started.ok())
         return 0;
     char words[description_capacity];
-    notify(compose("STATUS=%", describe(started.error(), words, sizeof words)));
+    (void)notify(compose("STATUS=%", describe(started.error(), words, sizeof words)));
     return failure(spec->name, started.error());
 }
 

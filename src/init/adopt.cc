@@ -16,6 +16,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "init/entry.h"
+#include "init/notify.h"
 #include "init/pid1.h"
 
 #include <fcntl.h>
@@ -184,6 +185,11 @@ void Pid1::clear_container() const
 
 void Pid1::ask_again()
 {
+    if (again_ == os::never) {
+        char text[64];
+        Writer message(text, sizeof text);
+        (void)notify(message.compose("RELOADING=1\nMONOTONIC_USEC=%", os::monotonic_us()).text());
+    }
     again_ = std::min(again_, now);
     next_look_ = std::min(next_look_, again_ + most_waited_for + 1);
 }

@@ -9,6 +9,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "init/entry.h"
+#include "init/notify.h"
 #include "init/object.h"
 #include "init/pid1.h"
 #include "init/stats.h"
@@ -28,6 +29,8 @@ constexpr Milliseconds look_interval = 50;
 void Pid1::shut_down()
 {
     shut = true;
+    if (is_host())
+        (void)notify("STOPPING=1");
     supervisor.stop_all(now);
 }
 

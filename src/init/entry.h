@@ -44,8 +44,8 @@ struct HostDuties {
     void (*ended)();
 
     bool first = false;  ///< this is the machine's first process; the last service is then the emergency shell
-    int watchdog = -1;   ///< the open device, to be fed each `feed_interval` milliseconds; -1: there is none
-    std::int64_t feed_interval = 0;
+    int watchdog = -1;   ///< the open device; -1: who shall hear of it is the init that started us
+    std::int64_t feed_interval = 0;  ///< milliseconds between two feedings of the watchdog; 0: there is none
     std::int64_t stop_timeout = -1;  ///< milliseconds for all services to stop at the end; negative: their own
 };
 

@@ -251,6 +251,8 @@ VIAL_AT_REST int Pid1::run()
             const bool waiting = is_crowded() || supervisor.advance(now);
             if (!told_ && !waiting && reports_ == 0)
                 tell_launcher();
+            if (is_host() && !waiting)
+                report();
             more |= waiting;
         }
         control.attend(*this);

@@ -131,6 +131,9 @@ public:
     void ask_again();
     bool may_go_again() const;
 
+    // notify.cc
+    void report();
+
     // power.cc: the machine's first process.
     bool is_first() const;
     /// Stops everything, so that `run` returns `power`. The first that is asked for counts.
@@ -238,6 +241,7 @@ private:
     std::int64_t power_deadline_ = os::never;
     std::int64_t next_feed_ = 0;      ///< of the watchdog
     std::int64_t again_ = os::never;  ///< when it was asked for
+    bool unreported_ = true;          ///< a service's state has changed since `report`
     bool may_share_ = false;          ///< a child of ours can get descriptors of its own
     bool told_ = false;               ///< the launcher knows that the services run
     std::uint64_t held_ = 0;          ///< signals that came before the main process's exec

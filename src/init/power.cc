@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 
 /// What the machine's first process does in its loop beside what every host's supervisor does: it feeds the hardware
-/// watchdog, which is the one thing that ever wakes it for nothing; it starts a shell where no service runs and one has
-/// failed; and it ends all in order, in a bounded time, when the machine is to be switched off. What follows that is
-/// boot/power.cc's.
+/// watchdog, which is the one thing that ever wakes it for nothing (under another init, that one's); it starts a shell where no
+/// service runs and one has failed; and it ends all in order, in a bounded time, when the machine is to be switched off.
+/// What follows that is boot/power.cc's.
 
 #include "base/os.h"
 #include "init/entry.h"
+#include "init/notify.h"
 #include "init/pid1.h"
 
 #include <algorithm>
@@ -24,6 +25,7 @@ void Pid1::end_machine(int power)
     if (power_ != NoPower)
         return;
     power_ = power;
+    (void)notify("STOPPING=1");
     if (entry->host->stop_timeout >= 0)
         power_deadline_ = now + entry->host->stop_timeout;
     supervisor.stop_all(now);
@@ -34,9 +36,12 @@ void Pid1::feed_watchdog()
     if (now < next_feed_)
         return;
     next_feed_ = os::never;
-    if (!is_host() || entry->host->watchdog < 0)
+    if (!is_host() || entry->host->feed_interval == 0)
         return;
-    (void)os::ioctl(entry->host->watchdog, WDIOC_KEEPALIVE, std::uint64_t{0}, "feed the watchdog");
+    if (entry->host->watchdog >= 0)
+        (void)os::ioctl(entry->host->watchdog, WDIOC_KEEPALIVE, std::uint64_t{0}, "feed the watchdog");
+    else
+        (void)notify("WATCHDOG=1");
     next_feed_ = now + entry->host->feed_interval;
 }
 

@@ -380,6 +380,7 @@ void Pid1::changed(ServiceIndex index, ServiceState before)
 {
     const Service& service = supervisor.service(index);
     events.changed(index, service, before);
+    unreported_ = true;
     if (is_host() && plan.all_services()[index].is_container) {
         launchers_ += service.state == ServiceState::Starting ? 1U : 0U;
         launchers_ -= before == ServiceState::Starting ? 1U : 0U;

@@ -6,6 +6,7 @@
 #include "launch/environment.h"
 #include "spec/plan.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/wait.h>
@@ -13,15 +14,19 @@
 
 namespace vial {
 
-Result<Fd> plan_services(Spec& spec, bool foreground)
+Result<Fd> plan_services(Spec& spec, bool foreground, std::span<const std::string_view> withheld)
 {
     // Nothing is taken from who init is.
     spec.security = {~std::uint64_t{0}, false, SeccompChoice::Off};
     List<List<Text>> environments;
     for (const ServiceSpec& service : spec.services) {
         List<Text>& environment = environments.emplace_back();
-        for (char** variable = ::environ; *variable != nullptr; ++variable)
-            environment.push_back(*variable);
+        for (char** variable = ::environ; *variable != nullptr; ++variable) {
+            std::string_view name = *variable;
+            name = take_until(name, '=');
+            if (std::find(withheld.begin(), withheld.end(), name) == withheld.end())
+                environment.push_back(*variable);
+        }
         TRY(add_environment(environment, service));
     }
     PlanDescriptors descriptors;

@@ -8,11 +8,14 @@
 #include "base/text.h"
 #include "spec/spec.h"
 
+#include <span>
+#include <string_view>
+
 namespace vial {
 
 /// Services get our environment and, beside what their keys say, all else that is ours. `foreground`: also our standard
-/// output, which else is kept in the log.
-Result<Fd> plan_services(Spec& spec, bool foreground);
+/// output, which else is kept in the log. `withheld`: variables that are for us alone.
+Result<Fd> plan_services(Spec& spec, bool foreground, std::span<const std::string_view> withheld = {});
 
 /// What `make` returns, made by a child: what that took of memory goes with the child, and neither stays with PID 1 nor is
 /// copied by every fork. Empty where that is what it returned; `object` names the spec in errors.
