@@ -36,7 +36,7 @@ packages() {
         dist)      echo git xz-utils ;;
         check-packages) echo git xz-utils python3 python3-kconfiglib binutils ;;
         ci)        echo g++ clang-format-14 clang-tidy-14 ;;
-        vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools e2fsprogs ;;
+        vm)        echo musl-tools busybox-static cpio gzip kmod qemu-system-x86 squashfs-tools e2fsprogs systemd ;;
         vm-x86_64) ;;
         vm-aarch64 | vm-armhf) echo qemu-system-arm qemu-user-static ;;
         vm-mipsel) echo qemu-system-mips qemu-user-static ;;
