@@ -247,7 +247,7 @@ private:
     std::uint64_t held_ = 0;          ///< signals that came before the main process's exec
     pid_t main_group_ = 0;            ///< whose leader the main process was; 0: it has not been started yet
     int quit_ = -1;                   ///< the exit code, where PID 1 shall end at once and everything with it
-    unsigned in_a_row_ = 0;  ///< looks that found nothing but orphans
+    unsigned in_a_row_ = 0;           ///< looks that found nothing but orphans
     bool reap_again_ = true;
     bool watches_signals_alone_ = false;
     bool many_pages_ = false;  ///< of code that is not needed now have come in

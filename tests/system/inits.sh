@@ -66,7 +66,7 @@ check_installed()
     installed "PREFIX/share/doc/vial/inittab 644
 etc/init.d/S50vial 755
 etc/init.d/vial 755
-lib/unit/vial.service 644" -Dinit=systemd,sysvinit,busybox
+lib/unit/vial.service 644" -Dinits=systemd,sysvinit,busybox
     check_script "$work/root/etc/init.d/vial"
     cmp "$work/root/etc/init.d/vial" "$work/root/etc/init.d/S50vial"
     grep -q "^::respawn:$prefix/bin/vial boot" "$work/root$prefix/share/doc/vial/inittab" ||
@@ -74,7 +74,7 @@ lib/unit/vial.service 644" -Dinit=systemd,sysvinit,busybox
     systemd-analyze verify --man=no "$work/root/lib/unit/vial.service" >"$work/said" 2>&1 || fail "$(cat "$work/said")"
     equal "" "$(cat "$work/said")" "what systemd-analyze says"
 
-    installed "etc/init.d/vial 755" -Dinit=procd
+    installed "etc/init.d/vial 755" -Dinits=procd
     check_script "$work/root/etc/init.d/vial"
 }
 
