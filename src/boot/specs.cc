@@ -2,10 +2,10 @@
 #include "boot/specs.h"
 
 #include "base/directory.h"
+#include "base/name_table.h"
 #include "base/os.h"
 #include "boot/host_conf.h"
 #include "launch/state.h"
-#include "spec/checks.h"
 #include "spec/read.h"
 #include "spec/show.h"
 
@@ -19,15 +19,6 @@ namespace {
 /// The container's services have their own patience: it is only killed when that must be over.
 constexpr Milliseconds margin = 5000;
 
-/// FNV-1a.
-std::uint32_t fingerprint_of(std::string_view text)
-{
-    std::uint32_t hash = 2166136261U;
-    for (const char letter : text)
-        hash = (hash ^ static_cast<unsigned char>(letter)) * 16777619U;
-    return hash;
-}
-
 class HostReader {
 public:
     HostReader(Text directory, int state, HostSpecs& found) : directory_(directory), state_(state), found_(found) {}
@@ -37,36 +28,35 @@ public:
     void settle();
 
 private:
+    enum class Stage : std::uint8_t { Unseen, OnTheWay, Settled };
+
     /// One file, as what it became.
     struct Member {
         Text name;
-        List<Text> services;
-        List<Text> after, required;  ///< names of members
+        List<Text> awaited;                 ///< names of members: those it requires, then those that it is only after
+        std::uint32_t required = 0;         ///< how many of them it requires
+        std::uint32_t looked_at = 0;        ///< and how many have been seen to
+        std::uint32_t first = 0, size = 0;  ///< its services
+        Stage stage = Stage::Unseen;
         bool left_out = false;
     };
 
     void complain(Text line) { found_.complaints.push_back(line); }
-    bool has_service(std::string_view name) const;
     void keep(Text name) { found_.kept.push_back(name); }
     void add_container(const Spec& spec, Text path);
     void add_services(Spec& spec);
     Member* member(std::string_view name);
     void leave_out(Member& member);
-    bool leave_out_unmet();
-    bool leave_out_cycle();
+    void settle(Member& member);
+    void leave_out_circle(List<Member*>& way, const Member& begin);
+    void connect(const Member& member);
 
     Text directory_;
     int state_;
     HostSpecs& found_;
     List<Member> members_;
-    List<std::uint32_t> owners_;  ///< of each service its member
+    NameTable names_;  ///< of members and services, each with its member's number
 };
-
-bool HostReader::has_service(std::string_view name) const
-{
-    return std::any_of(found_.spec.services.begin(), found_.spec.services.end(),
-                       [&](const ServiceSpec& each) { return each.name == name; });
-}
 
 Text host_name(const Spec& spec, Text service)
 {
@@ -74,12 +64,11 @@ Text host_name(const Spec& spec, Text service)
     return spec.root.empty() && several ? compose("%.%", spec.name, service) : spec.name;
 }
 
+/// Null: there is no such spec.
 HostReader::Member* HostReader::member(std::string_view name)
 {
-    for (Member& each : members_)
-        if (each.name == name && !each.left_out)
-            return &each;
-    return nullptr;
+    const std::uint32_t index = names_.find(name);
+    return index != NameTable::none && members_[index].name == name ? &members_[index] : nullptr;
 }
 
 void HostReader::read(Text file)
@@ -110,9 +99,9 @@ void HostReader::read(Text file)
     }
     if (spec.name == boot_name)
         return complain(compose("%: 'boot' is the name of what starts it; choose another"_p, path));
-    bool taken = member(spec.name) != nullptr;
+    bool taken = names_.find(spec.name) != NameTable::none;
     for (const ServiceSpec& service : spec.services)
-        taken = taken || has_service(host_name(spec, service.name));
+        taken = taken || names_.find(host_name(spec, service.name)) != NameTable::none;
     if (taken)
         return complain(compose("%: there is another spec named '%'"_p, path, spec.name));
     for (const List<Text>* names : {&spec.after, &spec.required}) {
@@ -121,16 +110,21 @@ void HostReader::read(Text file)
         complain(compose("%: it waits for itself: not started"_p, path));
         return keep(spec.name);
     }
+    const auto number = static_cast<std::uint32_t>(members_.size());
     Member& member = members_.emplace_back();
     member.name = spec.name;
-    member.after = spec.after;
-    member.required = spec.required;
+    member.awaited = spec.required;
+    member.required = static_cast<std::uint32_t>(spec.required.size());
+    member.awaited.append(spec.after.data(), spec.after.size());
+    member.first = static_cast<std::uint32_t>(found_.spec.services.size());
     if (spec.root.empty())
         add_services(spec);
     else
         add_container(spec, path);
-    while (owners_.size() < found_.spec.services.size())
-        owners_.push_back(static_cast<std::uint32_t>(members_.size() - 1));
+    member.size = static_cast<std::uint32_t>(found_.spec.services.size()) - member.first;
+    (void)names_.add(spec.name, number);
+    for (std::uint32_t at = member.first; at < found_.spec.services.size(); ++at)
+        (void)names_.add(found_.spec.services[at].name, number);
 }
 
 void HostReader::add_container(const Spec& spec, Text path)
@@ -157,18 +151,17 @@ void HostReader::add_container(const Spec& spec, Text path)
     policy.start_timeout += policy.start_timeout < 0 ? 0 : margin;
     if (!spec.init)
         policy.stop_signal = spec.services.front().policy.stop_signal;
-    service.fingerprint = fingerprint_of(show_spec(spec));
+    service.fingerprint = hash_of(show_spec(spec));
     recognise(service, state_);
     // One that was started by hand is kept from then on.
     if (const auto record = read_record(spec.name);
         record.ok() && record.value()->by_boot && record.value()->phase == Phase::Running)
         service.on_demand = false;
-    members_.back().services.push_back(service.name);
 }
 
 void HostReader::add_services(Spec& spec)
 {
-    const std::uint32_t fingerprint = fingerprint_of(show_spec(spec));
+    const std::uint32_t fingerprint = hash_of(show_spec(spec));
     List<Text> names;
     for (const ServiceSpec& service : spec.services)
         names.push_back(host_name(spec, service.name));
@@ -184,7 +177,6 @@ void HostReader::add_services(Spec& spec)
         service.on_demand = !spec.autostart;
         service.fingerprint = fingerprint;
         recognise(service, state_);
-        members_.back().services.push_back(service.name);
         found_.spec.services.push_back(std::move(service));
     }
 }
@@ -192,77 +184,80 @@ void HostReader::add_services(Spec& spec)
 void HostReader::leave_out(Member& member)
 {
     member.left_out = true;
+    member.stage = Stage::Settled;
     keep(member.name);
-    List<ServiceSpec> kept;
-    List<std::uint32_t> owners;
-    for (std::size_t at = 0; at < owners_.size(); at++) {
-        if (members_[owners_[at]].left_out)
-            continue;
-        kept.push_back(std::move(found_.spec.services[at]));
-        owners.push_back(owners_[at]);
-    }
-    found_.spec.services = std::move(kept);
-    owners_ = std::move(owners);
 }
 
-/// True: there was one, and others may miss it now.
-bool HostReader::leave_out_unmet()
+/// Those on the way from `begin` on wait for each other, the last for the first.
+void HostReader::leave_out_circle(List<Member*>& way, const Member& begin)
 {
-    bool any = false;
-    for (Member& each : members_) {
-        for (Text name : each.required) {
-            if (each.left_out || member(name) != nullptr)
-                continue;
-            complain(compose("%: requires '%', which is not there: not started"_p, each.name, name));
-            leave_out(each);
-            any = true;
+    constexpr std::size_t most_names = 24;
+    std::size_t at = way.size();
+    while (way[--at] != &begin) {
+    }
+    Builder names;
+    for (std::size_t each = at; each < way.size() && each < at + most_names; ++each)
+        names.compose("% -> ", way[each]->name);
+    complain(compose("%%: they wait for each other: not started"_p, names, begin.name));
+    for (; way.size() > at; way.pop_back())
+        leave_out(*way.back());
+}
+
+/// Looks at whom it waits for, and at those before them, each once: whoever is met while still on the way there stands in a
+/// circle. Who requires one that is not there, or was left out, is left out as well.
+void HostReader::settle(Member& start)
+{
+    List<Member*> way{&start};
+    while (!way.empty()) {
+        Member& last = *way.back();
+        last.stage = Stage::OnTheWay;
+        if (last.looked_at == last.awaited.size()) {
+            last.stage = Stage::Settled;
+            way.pop_back();
+            continue;
+        }
+        const Text name = last.awaited[last.looked_at];
+        Member* const other = member(name);
+        if (other != nullptr && other->stage == Stage::Unseen) {
+            way.push_back(other);
+        } else if (other != nullptr && other->stage == Stage::OnTheWay) {
+            leave_out_circle(way, *other);
+        } else if (last.looked_at < last.required && (other == nullptr || other->left_out)) {
+            complain(compose("%: requires '%', which is not there: not started"_p, last.name, name));
+            leave_out(last);
+            way.pop_back();
+        } else {
+            ++last.looked_at;
         }
     }
-    return any;
 }
 
-bool HostReader::leave_out_cycle()
+/// Its services depend on all of the specs that it names, beside what they do on each other.
+void HostReader::connect(const Member& member)
 {
-    const List<std::uint32_t> cycle = find_cycle(found_.spec);
-    if (cycle.empty())
-        return false;
-    Builder names;
-    List<Text> theirs;
-    for (const std::uint32_t index : cycle) {
-        names.compose("% -> ", found_.spec.services[index].name);
-        theirs.push_back(found_.spec.services[index].name);
+    for (std::uint32_t at = 0; at < member.awaited.size(); ++at) {
+        const Member* const other = this->member(member.awaited[at]);
+        for (std::uint32_t its = 0; other != nullptr && !other->left_out && its < other->size; ++its)
+            for (std::uint32_t own = 0; own < member.size; ++own) {
+                ServiceSpec& service = found_.spec.services[member.first + own];
+                (at < member.required ? service.required : service.after)
+                    .push_back(found_.spec.services[other->first + its].name);
+            }
     }
-    complain(compose("%%: they wait for each other: not started"_p, names, theirs.front()));
-    for (Member& each : members_)
-        for (Text name : each.services)
-            if (!each.left_out && std::find(theirs.begin(), theirs.end(), name) != theirs.end())
-                leave_out(each);
-    return true;
 }
 
 void HostReader::settle()
 {
-    do {
-        while (leave_out_unmet()) {
-        }
-        for (std::size_t at = 0; at < owners_.size(); at++) {
-            ServiceSpec& service = found_.spec.services[at];
-            const Member* const own = &members_[owners_[at]];
-            // What it depends on within its own spec stays; what is around it is put together anew.
-            const auto connect = [&](List<Text>& to, const List<Text>& from) {
-                List<Text> kept;
-                for (Text name : to)
-                    if (std::find(own->services.begin(), own->services.end(), name) != own->services.end())
-                        kept.push_back(name);
-                for (Text name : from)
-                    if (const Member* other = member(name); other != nullptr)
-                        kept.append(other->services.data(), other->services.size());
-                to = std::move(kept);
-            };
-            connect(service.after, own->after);
-            connect(service.required, own->required);
-        }
-    } while (leave_out_cycle());
+    for (Member& each : members_)
+        if (each.stage == Stage::Unseen)
+            settle(each);
+    for (const Member& each : members_)
+        connect(each);
+    List<ServiceSpec> kept;
+    for (const Member& each : members_)
+        for (std::uint32_t at = 0; !each.left_out && at < each.size; ++at)
+            kept.push_back(std::move(found_.spec.services[each.first + at]));
+    found_.spec.services = std::move(kept);
 }
 
 }  // namespace

@@ -17,12 +17,65 @@ namespace {
 /// What one line of a message has room for.
 constexpr std::size_t longest_cycle = 24;
 
+/// Services that wait for each other, each for the next and the last for the first; empty where there are none such.
+///
+/// Takes away, again and again, whoever depends on nobody that is left. Who cannot be taken away leads into a cycle.
+List<std::uint32_t> find_cycle(const Spec& spec, const NameTable& numbers)
+{
+    const std::size_t count = spec.services.size();
+    List<bool> left;
+    List<List<std::uint32_t>> needs;
+    for (const ServiceSpec& service : spec.services) {
+        left.push_back(true);
+        List<std::uint32_t>& row = needs.emplace_back();
+        for (const List<Text>* names : {&service.after, &service.required}) {
+            for (Text name : *names)
+                row.push_back(name == service.name ? NameTable::none : numbers.find(name));
+        }
+    }
+    // The first of those left that it waits for, the number of services where there is none.
+    const auto awaited = [&](std::size_t index) {
+        for (const std::uint32_t other : needs[index]) {
+            if (other < count && left[other])
+                return std::size_t{other};
+        }
+        return count;
+    };
+    std::size_t first = count;
+    for (bool changed = true; changed;) {
+        changed = false;
+        first = count;
+        for (std::size_t index = count; index-- > 0;) {
+            if (!left[index])
+                continue;
+            if (awaited(index) == count) {
+                left[index] = false;
+                changed = true;
+            } else {
+                first = index;
+            }
+        }
+    }
+    List<std::uint32_t> cycle;
+    if (first == count)
+        return cycle;
+    // So many steps further on we are surely in the cycle itself.
+    for (std::size_t step = 0; step < count; ++step)
+        first = awaited(first);
+    std::size_t next = first;
+    do {
+        cycle.push_back(static_cast<std::uint32_t>(next));
+        next = awaited(next);
+    } while (next != first && cycle.size() < longest_cycle);
+    return cycle;
+}
+
 /// Goes through a Spec that was read without a syntax error. Keys that were refused are absent in it or have their
 /// defaults; the checks look at the document first, so as not to report a key as missing that was merely wrong.
 class Checker {
 public:
     Checker(const toml::Document& document, const Spec& spec, Problems& problems)
-        : document_(document), spec_(spec), problems_(problems)
+        : document_(document), spec_(spec), problems_(problems), numbers_(number_services(spec))
     {
     }
 
@@ -52,6 +105,7 @@ private:
     const toml::Document& document_;
     const Spec& spec_;
     Problems& problems_;
+    const NameTable numbers_;
 };
 
 void Checker::say(Index node, std::string_view message)
@@ -121,7 +175,7 @@ void Checker::supervision(const ServiceSpec& service, Index node)
     for (const char* key : {"after", "requires"}) {
         const Index given = document_.find(node, key);
         for (Text name : *key == 'a' ? service.after : service.required) {
-            if (service_named(spec_, name) == spec_.services.size())
+            if (numbers_.find(name) == NameTable::none)
                 say(given, compose("%: there is no service '%' in this spec"_p, key, name));
             else if (name == service.name)
                 say(given, compose("%: a service cannot wait for itself"_p, key));
@@ -141,7 +195,7 @@ void Checker::supervision(const ServiceSpec& service, Index node)
 
 void Checker::cycles()
 {
-    const List<std::uint32_t> cycle = find_cycle(spec_);
+    const List<std::uint32_t> cycle = find_cycle(spec_, numbers_);
     if (cycle.empty())
         return;
     Builder names;
@@ -260,63 +314,12 @@ void Checker::whole(SpecKind kind)
 
 }  // namespace
 
-/// Takes away, again and again, whoever depends on nobody that is left. Who cannot be taken away leads into a cycle.
-List<std::uint32_t> find_cycle(const Spec& spec)
+NameTable number_services(const Spec& spec)
 {
-    const std::size_t count = spec.services.size();
-    List<bool> left;
-    List<List<std::uint32_t>> needs;
-    for (const ServiceSpec& service : spec.services) {
-        left.push_back(true);
-        List<std::uint32_t>& row = needs.emplace_back();
-        for (const List<Text>* names : {&service.after, &service.required}) {
-            for (Text name : *names)
-                row.push_back(name == service.name ? static_cast<std::uint32_t>(count) : service_named(spec, name));
-        }
-    }
-    // The first of those left that it waits for, the number of services where there is none.
-    const auto awaited = [&](std::size_t index) {
-        for (const std::uint32_t other : needs[index]) {
-            if (other < count && left[other])
-                return std::size_t{other};
-        }
-        return count;
-    };
-    std::size_t first = count;
-    for (bool changed = true; changed;) {
-        changed = false;
-        first = count;
-        for (std::size_t index = count; index-- > 0;) {
-            if (!left[index])
-                continue;
-            if (awaited(index) == count) {
-                left[index] = false;
-                changed = true;
-            } else {
-                first = index;
-            }
-        }
-    }
-    List<std::uint32_t> cycle;
-    if (first == count)
-        return cycle;
-    // So many steps further on we are surely in the cycle itself.
-    for (std::size_t step = 0; step < count; ++step)
-        first = awaited(first);
-    std::size_t next = first;
-    do {
-        cycle.push_back(static_cast<std::uint32_t>(next));
-        next = awaited(next);
-    } while (next != first && cycle.size() < longest_cycle);
-    return cycle;
-}
-
-std::uint32_t service_named(const Spec& spec, std::string_view name)
-{
-    std::uint32_t index = 0;
-    while (index < spec.services.size() && spec.services[index].name != name)
-        index++;
-    return index;
+    NameTable numbers;
+    for (std::uint32_t index = 0; index < spec.services.size(); index++)
+        (void)numbers.add(spec.services[index].name, index);
+    return numbers;
 }
 
 void check_spec(const toml::Document& document, const Spec& spec, SpecKind kind, Problems& problems)

@@ -156,7 +156,8 @@ Result<const Plan*> map_plan(int fd)
 namespace {
 
 /// Writes down who depends on whom, seen from one end or the other.
-PlanEdges write_edges(PlanWriter& writer, const Spec& spec, bool reverse, std::uint32_t& edge_count)
+PlanEdges write_edges(PlanWriter& writer, const Spec& spec, const NameTable& numbers, bool reverse,
+                      std::uint32_t& edge_count)
 {
     const std::size_t count = spec.services.size();
     List<List<Dependency>> rows;
@@ -166,7 +167,7 @@ PlanEdges write_edges(PlanWriter& writer, const Spec& spec, bool reverse, std::u
         const ServiceSpec& service = spec.services[from];
         for (const List<Text>* names : {&service.required, &service.after}) {
             for (Text name : *names) {
-                const std::uint32_t to = service_named(spec, name);
+                const std::uint32_t to = numbers.find(name);
                 const bool required = names == &service.required;
                 // Named in both it is required.
                 if (!required && service.required.contains(name))
@@ -277,8 +278,9 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         last = to;
     }
     if (depends) {
-        plan.needs = write_edges(writer, spec, false, plan.edge_count);
-        plan.dependents = write_edges(writer, spec, true, plan.edge_count);
+        const NameTable numbers = number_services(spec);
+        plan.needs = write_edges(writer, spec, numbers, false, plan.edge_count);
+        plan.dependents = write_edges(writer, spec, numbers, true, plan.edge_count);
     }
     plan.container = writer.text(spec.name);  // last: so the plan ends in a NUL
     if (writer.bytes().size() > plan_limit)

@@ -7,6 +7,7 @@
 /// machine than the one it is for. `spec/read.h` makes one from a file, `spec/show.h` prints one.
 
 #include "base/list.h"
+#include "base/name_table.h"
 #include "base/text.h"
 
 #include <cstdint>
@@ -202,7 +203,7 @@ struct Spec {
     List<Text> not_yet;  ///< keys that were read and checked, but whose facility is to come
 };
 
-/// The place of the service of that name; the number of services where there is none.
-std::uint32_t service_named(const Spec& spec, std::string_view name);
+/// The places of the services, by their names.
+NameTable number_services(const Spec& spec);
 
 }  // namespace vial

@@ -147,15 +147,14 @@ inline std::string pid_at_boot(const std::string& name)
 inline bool anew(const std::string& name, const std::string& before)
 {
     return eventually([&] {
-        const std::string status = ctl({"status", "--json", "boot"}).out;
-        for (int index = 0;; index++) {
-            const std::string at = std::to_string(index), found = field(status, {"services", at, "service"});
-            if (found.empty())
-                return false;
-            const std::string pid = field(status, {"services", at, "pid"});
-            if (found == "\"" + name + "\"")
-                return field(status, {"services", at, "state"}) == "\"ready\"" && pid != before && pid != "null";
+        const std::string services = field(ctl({"status", "--json", "boot"}).out, {"services"});
+        json::Raw rest = services;
+        for (json::Raw one = json::next_element(rest); !one.empty(); one = json::next_element(rest)) {
+            const std::string pid = field(one, {"pid"});
+            if (field(one, {"service"}) == "\"" + name + "\"")
+                return field(one, {"state"}) == "\"ready\"" && pid != before && pid != "null";
         }
+        return false;
     });
 }
 

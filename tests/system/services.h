@@ -3,6 +3,7 @@
 
 /// The services of a container: what its status says of each, and a directory in which they meet the test.
 
+#include "base/json.h"
 #include "harness.h"
 
 namespace vial::test {
@@ -10,15 +11,12 @@ namespace vial::test {
 /// Of a service of the container, by name.
 inline std::string of(const std::string& container, const std::string& service, const std::string& key)
 {
-    const std::string status = ctl({"status", "--json", container}).out;
-    for (int index = 0;; index++) {
-        const std::string at = std::to_string(index);
-        const std::string name = field(status, {"services", at, "service"});
-        if (name.empty())
-            return {};
-        if (name == "\"" + service + "\"")
-            return field(status, {"services", at, key});
-    }
+    const std::string services = field(ctl({"status", "--json", container}).out, {"services"});
+    json::Raw rest = services;
+    for (json::Raw one = json::next_element(rest); !one.empty(); one = json::next_element(rest))
+        if (field(one, {"service"}) == "\"" + service + "\"")
+            return field(one, {key});
+    return {};
 }
 
 inline bool becomes(const std::string& container, const std::string& service, const std::string& state)

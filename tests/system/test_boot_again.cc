@@ -385,14 +385,25 @@ TEST_CASE("boot: killed in the middle of its starts, it finds what has come of t
     CHECK(boot.stop() == 0);
 }
 
-TEST_CASE("boot: thousands of specs, and few descriptors")
+TEST_CASE("boot: ten thousand specs, some of which wait for each other, and few descriptors")
 {
     const NothingLeft nothing_left;
     Boot boot;
-    for (int number = 0; number < 3000; number++)
-        write_text(boot.path("s" + std::to_string(number) + ".conf"), "command = [\"/bin/true\"]\n");
+    const auto put = [&](const std::string& name, const std::string& more) {
+        write_text(boot.path(name + ".conf"), more + "command = [\"/bin/true\"]\n");
+    };
+    const auto requires_one = [](const std::string& name) { return "requires = [\"" + name + "\"]\n"; };
+    for (int number = 0; number < 5000; number++)
+        put("s" + std::to_string(number), "");
     for (int number = 0; number < 1000; number++)
-        write_text(boot.path("t" + std::to_string(number) + ".conf"), "root = \"/\"\ncommand = [\"/bin/true\"]\n");
+        put("t" + std::to_string(number), "root = \"/\"\n");
+    for (int number = 10000; number < 13500; number++)
+        put("chain" + std::to_string(number), requires_one("chain" + std::to_string(number + 1)));
+    put("chain13500", "");
+    for (int number = 0; number < 200; number++) {
+        put("loop-a" + std::to_string(number), requires_one("loop-b" + std::to_string(number)));
+        put("loop-b" + std::to_string(number), requires_one("loop-a" + std::to_string(number)));
+    }
     boot.daemon("one");
     boot.container("two");
     Birth birth;
@@ -403,6 +414,7 @@ TEST_CASE("boot: thousands of specs, and few descriptors")
     boot.start(birth);
     CHECK(is("one", "ready"));
     CHECK(is("two", "ready"));
+    CHECK(contains(boot.said(), "loop-a7 -> loop-b7 -> loop-a7: they wait for each other: not started"));
     CHECK(boot.said().find("cannot") == std::string::npos);
     CHECK(boot.stop() == 0);
 }
