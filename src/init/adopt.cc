@@ -18,6 +18,7 @@
 #include "init/entry.h"
 #include "init/notify.h"
 #include "init/pid1.h"
+#include "init/spawn.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -102,9 +103,20 @@ void Pid1::remember(ServiceIndex index, pid_t pid) const
     else
         text.put(pid == done_before ? "done 0" : "rest 0");
     text.put(' ').decimal(service.fingerprint);
-    if (const Opened file = os::openat(entry->host->state, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-        file.ok())
+    // Not truncated, but written over in one go: whenever we are killed, one of both stands there, and only the first line counts.
+    if (const Opened file = os::openat(entry->host->state, path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600); file.ok())
         (void)os::write_all(file.value().get(), text.put('\n').text());
+}
+
+/// Called by the process that is to become the service: nothing of it runs that is not written down. Until it is, our end is
+/// its own.
+void Pid1::remember_first(ServiceIndex index, pid_t supervisor_pid) const
+{
+    follow_launcher(true);
+    if (::getppid() != supervisor_pid)
+        ::_exit(1);
+    remember(index, ::getpid());
+    follow_launcher(false);
 }
 
 /// A pipe with a name: who comes after us reads on. Until then the service is its own reader, so that it only waits where

@@ -122,6 +122,7 @@ public:
     Result<pid_t> take_over(ServiceIndex index);
     void taken_over(ServiceIndex index);
     void remember(ServiceIndex index, pid_t pid) const;
+    void remember_first(ServiceIndex index, pid_t supervisor_pid) const;
     bool watch_stranger(ServiceIndex index, pid_t pid);
     void hear_stranger(ServiceIndex index);
     void stranger_ended(ServiceIndex index, pid_t pid);

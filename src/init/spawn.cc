@@ -130,15 +130,17 @@ Result<pid_t> Pid1::start(ServiceIndex index)
             arguments.flags = CLONE_FILES;
         }
         // If the fork fails, closing the only copy of the descriptor ends the watch.
+        const pid_t own = ::getpid();
         const pid_t pid = TRY(os::clone(arguments));
         runtime.lent[0] = report.write.release();
         runtime.lent[1] = output.release();
         runtime.lent[2] = said.release();
+        if (pid == 0 && is_host())
+            remember_first(index, own);
         if (pid == 0)
             main ? become_main(runtime.lent[0]) : become(index);
         runtime.exec_report = report.read.release();
         reports_++;
-        remember(index, pid);
         if (!shared)
             take_back(index);
         if (main)

@@ -385,6 +385,35 @@ TEST_CASE("boot: killed in the middle of its starts, it finds what has come of t
     CHECK(boot.stop() == 0);
 }
 
+TEST_CASE("boot: killed before whom it starts is written down, it starts nobody twice")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    const std::string note = "/run/vial/boot/run.db";
+    boot.put("db.conf", "command = " + shell("echo $$ >>" + data() + "/seen; exec sleep 1000") + "\n");
+    boot.start();
+    CHECK(is("db", "stopped"));
+    CHECK(::mkfifo(note.c_str(), 0600) == 0);  // who writes it down waits for a reader
+    Process start(ctl_words({"start", "db"}));
+    (void)eventually([] { return exists(data() + "/seen"); }, 500);
+    boot.crash();
+    (void)start.wait();
+    ::unlink(note.c_str());
+    boot.start();
+    CHECK(Boot::again());
+    (void)done({"start", "db"});
+    CHECK(is("db", "ready"));
+    CHECK(eventually([] { return exists(data() + "/seen"); }));
+    std::size_t living = 0;
+    for (const std::string& pid : lines(written("seen")))
+        living += lives(pid) ? 1U : 0U;
+    CHECK(living == 1);
+    CHECK(boot.stop() == 0);
+    for (const std::string& pid : lines(written("seen")))
+        if (lives(pid))
+            ::kill(static_cast<pid_t>(std::atol(pid.c_str())), SIGKILL);
+}
+
 TEST_CASE("boot: ten thousand specs, some of which wait for each other, and few descriptors")
 {
     const NothingLeft nothing_left;
