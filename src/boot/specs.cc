@@ -264,16 +264,17 @@ void HostReader::settle()
 
 void recognise(ServiceSpec& service, int state)
 {
-    const auto known = os::read_file(state, compose("run.%", service.name).c_str());
-    if (!known.ok())
-        return;
-    std::string_view rest = known.value();
+    auto known = os::read_file(state, compose("run.%", service.name).c_str());
+    // One that is being stopped, as its spec had gone.
+    const auto condemned = os::read_file(state, compose("gone.%", service.name).c_str());
+    const bool is_condemned = !known.ok() && condemned.ok();
+    std::string_view rest = is_condemned ? condemned.value() : known.value_or({});
     std::string_view line = take_until(rest, '\n');
     const std::string_view word = take_word(line);
     ProcessId process;
     process.pid = static_cast<pid_t>(parse_number(word).value_or(0));
     process.start_time = parse_number(take_word(line)).value_or(0);
-    const bool same = parse_number(take_word(line)).value_or(-1) == std::int64_t{service.fingerprint};
+    const bool same = !is_condemned && parse_number(take_word(line)).value_or(-1) == std::int64_t{service.fingerprint};
     if (is_alive(process)) {
         service.running = process.pid;
         service.renewed = !same;

@@ -71,8 +71,9 @@ Result<void> open_state(Entry& entry, HostDuties& duties)
     return {};
 }
 
-/// Ends what an earlier reading of the specs has started, and this one does not know any more. May take a while.
-void stop_the_forgotten(const HostSpecs& found)
+/// Notes of whatever an earlier reading of the specs has started, and this one does not know any more, that it is to be stopped: whoever
+/// begins to keep it again begins anew. Returns the containers.
+List<const Record*> condemn(const HostSpecs& found)
 {
     const auto known = [&](std::string_view name, bool is_container) {
         return std::any_of(found.spec.services.begin(), found.spec.services.end(),
@@ -83,15 +84,32 @@ void stop_the_forgotten(const HostSpecs& found)
                    return name.starts_with(kept) && (name.size() == kept.size() || name[kept.size()] == '.');
                });
     };
-    for (const Record* record : read_records().value_or({}))
-        if (record->by_boot && record->phase == Phase::Running && !known(record->name, true))
-            (void)stop_container(*record, -1);
+    List<const Record*> containers;
+    for (const Record* record : read_records().value_or({})) {
+        if (!record->by_boot || record->phase != Phase::Running || known(record->name, true))
+            continue;
+        note_stopping(record->name);
+        containers.push_back(record);
+    }
+    for (Text file : list_directory(state_path(boot_name)).value_or({})) {
+        std::string_view name = file;
+        if (take_until(name, '.') == "run" && !known(name, false))
+            (void)os::renameat(AT_FDCWD, state_path(boot_name, file).c_str(),
+                               state_path(boot_name, compose("gone.%", name)).c_str());
+    }
+    return containers;
+}
+
+/// Stops them, and the services of the host that are to be stopped. May take a while.
+void stop_condemned(const List<const Record*>& containers)
+{
+    for (const Record* record : containers)
+        (void)stop_container(*record, -1);
     for (Text file : list_directory(state_path(boot_name)).value_or({})) {
         std::string_view rest = file;
-        if (take_until(rest, '.') != "run" || known(rest, false))
+        if (take_until(rest, '.') != "gone")
             continue;
-        const Text path = state_path(boot_name, file);
-        const Text text = os::read_file(AT_FDCWD, path.c_str()).value_or({});
+        const Text text = os::read_file(AT_FDCWD, state_path(boot_name, file).c_str()).value_or({});
         std::string_view words = text;
         Record record;
         record.init.pid = static_cast<pid_t>(parse_number(take_word(words)).value_or(0));
@@ -100,18 +118,17 @@ void stop_the_forgotten(const HostSpecs& found)
         for (const int signal : {SIGTERM, SIGKILL})
             if (is_alive(record.init) && signal_init(record, signal).ok())
                 (void)wait_for_end(record, grace);
-        (void)os::unlinkat(AT_FDCWD, path.c_str());
     }
 }
 
 /// In a process of its own.
-void stop_the_forgotten_aside(const HostSpecs& found)
+void stop_condemned_aside(const List<const Record*>& containers)
 {
     const auto child = os::clone({});
     if (!child.ok() || child.value() != 0)
         return;
     os::restore_signals();
-    stop_the_forgotten(found);
+    stop_condemned(containers);
     ::_exit(0);
 }
 
@@ -147,7 +164,7 @@ Fd plan_of_host(Text directory, const HostDuties& duties)
     if (duties.first)
         add_console_services(host_conf_path(directory), duties.state, found.value().spec);
     if (known)
-        stop_the_forgotten_aside(found.value());
+        stop_condemned_aside(condemn(found.value()));
     for (Text line : found.value().complaints)
         print_error(line);
     Opened plan = plan_services(found.value().spec, false, for_us_alone);
@@ -208,7 +225,7 @@ Result<int> keep_host(Text directory, HostDuties& duties)
     if (code == to_go_again)
         return go_again(directory, duties.first);
     if (!duties.first)
-        stop_the_forgotten({});
+        stop_condemned(condemn({}));
     return code;
 }
 

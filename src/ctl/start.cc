@@ -59,7 +59,7 @@ Result<pid_t> ensured(const Spec& spec)
             return 0;
         if (record.value()->phase == Phase::Running) {
             const auto as_started = os::read_file(AT_FDCWD, state_path(spec.name, "spec").c_str());
-            if (as_started.ok() && as_started.value() == show_spec(spec))
+            if (!record.value()->stopping && as_started.ok() && as_started.value() == show_spec(spec))
                 return record.value()->init.pid;
             TRY(stop_container(*record.value(), -1));
             return 0;

@@ -91,6 +91,9 @@ void Pid1::remember(ServiceIndex index, pid_t pid) const
     if (!is_host() || supervisor.closing())
         return;
     const PlanService& service = plan.all_services()[index];
+    // What is known of it stays true: that it is not what its spec says.
+    if (service.renewed && pid == service.running)
+        return;
     char path[128] = {}, line[64];
     Writer(path, sizeof path - 1).put("run.").put(service_name(index));
     Writer text(line, sizeof line);

@@ -107,6 +107,8 @@ void read_line(Record& record, std::string_view line)
         record.has_init = false;
     else if (word == "running")
         record.running = true;
+    else if (word == "stopping")
+        record.stopping = true;
     else if (word == "cleared")
         record.cleared = true;
 }
@@ -285,14 +287,27 @@ Result<void> Journal::remove_container()
     return remove(record_, lock);
 }
 
+namespace {
+
+Result<void> add_line(Text name, std::string_view line)
+{
+    const Opened file = os::open(state_path(name, "journal").c_str(), O_WRONLY | O_APPEND);
+    return file.ok() ? os::write_all(file.value().get(), line) : Result<void>();
+}
+
+}  // namespace
+
+void note_stopping(Text name)
+{
+    (void)add_line(name, "stopping now\n");
+}
+
 Result<void> clear(Record& record, const StateLock&)
 {
     if (record.cleared)
         return {};
     TRY(undo(record));
-    const Text journal = state_path(record.name, "journal");
-    if (const Opened file = os::open(journal.c_str(), O_WRONLY | O_APPEND); file.ok())
-        TRY(os::write_all(file.value().get(), "cleared now\n"));
+    TRY(add_line(record.name, "cleared now\n"));
     (void)os::unlinkat(AT_FDCWD, state_path(record.name, "control").c_str());
     record.cleared = true;
     return {};

@@ -63,6 +63,7 @@ struct Record {
     bool foreground = false;
     bool by_boot = false;           ///< the host's supervisor has started it
     bool has_init = true;           ///< vial is its PID 1
+    bool stopping = false;          ///< somebody has begun to stop it, and does not want it to be kept
     bool cleared = false;           ///< nothing of it is left but this record
     std::int64_t started_at = 0;    ///< CLOCK_REALTIME, ms
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
@@ -96,6 +97,9 @@ private:
     Record record_;
     Fd fd_;
 };
+
+/// Notes in the journal of one that runs that it is being stopped.
+void note_stopping(Text name);
 
 /// Undoes what the journal of an ended container names: control groups, bridges. The record stays.
 /// Interfaces go with their network namespace, mounts with their mount namespace, loop devices with their mount.

@@ -414,6 +414,41 @@ TEST_CASE("boot: killed before whom it starts is written down, it starts nobody 
             ::kill(static_cast<pid_t>(std::atol(pid.c_str())), SIGKILL);
 }
 
+TEST_CASE("boot: a spec that is put back while what was started of it is being stopped is started again")
+{
+    const NothingLeft nothing_left;
+    for (const bool contained : {true, false}) {
+        CAPTURE(contained);
+        Boot boot;
+        const std::string place = contained ? "/data" : data();
+        const std::string mounts = contained ? "mounts = [\"" + data() + ":/data\"]\n" : "";
+        const std::string slow = mounts + "stop_timeout = \"20s\"\ncommand = " +
+                                 shell("trap 'touch " + place +
+                                       "/stopping; sleep 1; exit 0' TERM; "
+                                       "touch " +
+                                       place + "/up; while :; do sleep 0.05; done") +
+                                 "\n";
+        const auto put = [&] { contained ? boot.container("slow", slow) : boot.daemon("slow", slow); };
+        put();
+        boot.start();
+        CHECK(is("slow", "ready"));
+        CHECK(eventually([] { return exists(data() + "/up"); }));
+        const std::string pid = pid_at_boot("slow");
+        ::unlink(boot.path("slow.conf").c_str());
+        (void)done({"reload", "boot"});
+        CHECK(eventually([] { return exists(data() + "/stopping"); }));
+        put();
+        (void)done({"reload", "boot"});
+        CHECK(anew("slow", pid));
+        CHECK_FALSE(lives(pid));
+        const std::string second = pid_at_boot("slow");
+        ::usleep(300000);
+        CHECK(is("slow", "ready"));
+        CHECK(pid_at_boot("slow") == second);
+        CHECK(boot.stop() == 0);
+    }
+}
+
 TEST_CASE("boot: ten thousand specs, some of which wait for each other, and few descriptors")
 {
     const NothingLeft nothing_left;
