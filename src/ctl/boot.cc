@@ -225,7 +225,7 @@ Result<int> keep_host(Text directory, HostDuties& duties)
     if (code == to_go_again)
         return go_again(directory, duties.first);
     if (!duties.first)
-        stop_condemned(condemn({}));
+        stop_what_boot_started();
     return code;
 }
 
@@ -244,6 +244,11 @@ void set_search_path()
 }
 
 }  // namespace
+
+void stop_what_boot_started()
+{
+    stop_condemned(condemn({}));
+}
 
 Result<int> boot(const Arguments& arguments)
 {

@@ -271,6 +271,8 @@ Result<void> stop_container(const Record& record, std::int64_t timeout)
             TRY(wait_for_end(record, -1));
         }
     }
+    if (built_with(Feature::Boot) && record.name == boot_name)
+        stop_what_boot_started();  // which may have crashed
     return put_away(record.name, record.init.pid);
 }
 

@@ -67,6 +67,9 @@ Result<bool> wait_for_end(const Record& record, std::int64_t timeout);
 /// Sends a signal to PID 1, and to no other process that might have its number by now.
 Result<void> signal_init(const Record& record, int signal);
 
+/// Stops the containers and services that the host's supervisor has started and that run without it.
+void stop_what_boot_started();
+
 /// Clears an ended container, whose PID 1 was `init`, and removes its record. Another that has taken the name since is left alone.
 Result<void> put_away(Text name, pid_t init);
 

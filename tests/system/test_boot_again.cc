@@ -414,6 +414,38 @@ TEST_CASE("boot: killed before whom it starts is written down, it starts nobody 
             ::kill(static_cast<pid_t>(std::atol(pid.c_str())), SIGKILL);
 }
 
+TEST_CASE("boot: a stop of it ends what one before it has started, whether it runs or has crashed")
+{
+    const NothingLeft nothing_left;
+    for (const bool runs : {true, false}) {
+        CAPTURE(runs);
+        Boot boot;
+        boot.container("web");
+        boot.daemon("db");
+        boot.start();
+        CHECK(is("web", "ready"));
+        CHECK(is("db", "ready"));
+        const std::string web = pid_at_boot("web"), db = pid_at_boot("db");
+        boot.crash();
+        if (runs) {
+            boot.start();
+            CHECK(is("web", "ready"));
+            CHECK(is("db", "ready"));
+        }
+        (void)done({"stop", "boot"});
+        CHECK_FALSE(lives(web));
+        CHECK_FALSE(lives(db));
+        if (lives(db))
+            ::kill(static_cast<pid_t>(std::atol(db.c_str())), SIGKILL);
+        if (!runs) {
+            boot.start();
+            CHECK(anew("web", web));
+            CHECK(anew("db", db));
+        }
+        CHECK(boot.stop() == 0);
+    }
+}
+
 TEST_CASE("boot: a spec that is put back while what was started of it is being stopped is started again")
 {
     const NothingLeft nothing_left;
