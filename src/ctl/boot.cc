@@ -39,7 +39,7 @@ namespace vial {
 namespace {
 
 /// Who held the place before may have crashed: what its directory knows is still good.
-Result<void> take_place()
+Result<void> take_place(bool first)
 {
     const StateLock lock = TRY(StateLock::take());
     const auto before = read_record(boot_name);
@@ -54,8 +54,9 @@ Result<void> take_place()
     const ProcessId own = TRY(identify(::getpid()));
     const Fd journal =
         TRY(os::open(state_path(boot_name, "journal").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-    return os::write_all(journal.get(), compose("started %\nstarted-boot %\ninit % %\nrunning now\n", os::realtime_ms(),
-                                                os::boottime_ms(), own.pid, own.start_time));
+    return os::write_all(journal.get(),
+                         compose("started %\nstarted-boot %\ninit % %\nrunning now\n%", os::realtime_ms(),
+                                 os::boottime_ms(), own.pid, own.start_time, first ? "first now\n" : ""));
 }
 
 Result<void> open_state(Entry& entry, HostDuties& duties)
@@ -211,7 +212,7 @@ Result<int> keep_host(Text directory, HostDuties& duties)
     entry.peer = &own_name;
     entry.subreaper = ::getpid() != 1;
     entry.host = &duties;
-    TRY(take_place());
+    TRY(take_place(duties.first));
     TRY(open_state(entry, duties));
     // Before anything is made that has to find its way to us.
     if (entry.subreaper)

@@ -234,6 +234,14 @@ Result<void> signal_init(const Record& record, int signal)
     return sent;
 }
 
+Result<void> may_end(const Record& record)
+{
+    if (!record.first)
+        return {};
+    return Error("it is the machine's first process"_p, "stop", record.name)
+        .advise("`vial poweroff`, `vial reboot`, `vial halt`"_p);
+}
+
 Result<void> put_away(Text name, pid_t init)
 {
     const StateLock lock = TRY(StateLock::take());
@@ -252,6 +260,7 @@ Result<void> stop_container(const Record& record, std::int64_t timeout)
 {
     if (record.phase == Phase::Starting)
         return Error("it is still being started", "", record.name).advise("try again"_p);
+    TRY(may_end(record));
     if (record.phase == Phase::Running) {
         std::int64_t grace = 0;
         int stop_signal = SIGTERM;

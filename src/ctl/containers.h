@@ -67,6 +67,8 @@ Result<bool> wait_for_end(const Record& record, std::int64_t timeout);
 /// Sends a signal to PID 1, and to no other process that might have its number by now.
 Result<void> signal_init(const Record& record, int signal);
 
+/// An Error for the machine's first process, whose end is the machine's.
+Result<void> may_end(const Record& record);
 /// Stops the containers and services that the host's supervisor has started and that run without it.
 void stop_what_boot_started();
 

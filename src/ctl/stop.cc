@@ -82,6 +82,7 @@ Result<int> kill(const Arguments& arguments)
             (void)TRY(ask(name, compose("signal %%%"_p, *signal, service.empty() ? "" : " ", service)));
             return {};
         }
+        TRY(may_end(record));
         TRY(signal_init(record, *signal));
         if (*signal == SIGKILL)
             TRY(wait_for_end(record, -1));

@@ -109,6 +109,8 @@ void read_line(Record& record, std::string_view line)
         record.running = true;
     else if (word == "stopping")
         record.stopping = true;
+    else if (word == "first")
+        record.first = true;
     else if (word == "cleared")
         record.cleared = true;
 }

@@ -64,6 +64,7 @@ struct Record {
     bool by_boot = false;           ///< the host's supervisor has started it
     bool has_init = true;           ///< vial is its PID 1
     bool stopping = false;          ///< somebody has begun to stop it, and does not want it to be kept
+    bool first = false;             ///< the machine's first process
     bool cleared = false;           ///< nothing of it is left but this record
     std::int64_t started_at = 0;    ///< CLOCK_REALTIME, ms
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms

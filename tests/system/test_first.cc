@@ -184,6 +184,24 @@ TEST_CASE("signals and commands end it as users of other inits expect")
     }
 }
 
+TEST_CASE("a stop or kill of it is refused: for the machine's end there are commands of its own")
+{
+    const NothingLeft nothing_left;
+    const std::string tree = machine();
+    daemon(tree, "web");
+    Machine first(tree);
+    CHECK(first.expect("[ ok ] web", patience));
+    CHECK(first.answers());
+    for (const char* command : {"stop", "kill"}) {
+        const Finished refused = first.inside({"/init", command, "boot"});
+        CHECK(refused.code == 1);
+        CHECK(contains(refused.err, "cannot stop boot: it is the machine's first process; `vial poweroff`"));
+    }
+    CHECK(first.answers());
+    first.kill(SIGUSR2);
+    CHECK(first.end() == switched_off);
+}
+
 TEST_CASE("what does not stop is killed, whatever its spec says")
 {
     const NothingLeft nothing_left;
