@@ -8,8 +8,10 @@
 #include "launch/state.h"
 #include "spec/read.h"
 #include "spec/show.h"
+#include "supervise/service.h"
 
 #include <algorithm>
+#include <cstring>
 #include <fcntl.h>
 
 namespace vial {
@@ -155,7 +157,7 @@ void HostReader::add_container(const Spec& spec, Text path)
     recognise(service, state_);
     // One that was started by hand is kept from then on.
     if (const auto record = read_record(spec.name);
-        record.ok() && record.value()->by_boot && record.value()->phase == Phase::Running)
+        record.ok() && record.value()->by_boot && record.value()->phase == Phase::Running && !record.value()->stopping)
         service.on_demand = false;
 }
 
@@ -264,6 +266,14 @@ void HostReader::settle()
 
 void recognise(ServiceSpec& service, int state)
 {
+    const Text noted = compose("past.%", service.name);
+    ServicePast past;
+    if (const auto bytes = os::read_file(state, noted.c_str()); bytes.ok() && bytes.value().size() == sizeof past) {
+        (void)os::unlinkat(state, noted.c_str());  // from now on it is not true any more
+        std::memcpy(&past, bytes.value().data(), sizeof past);
+        if (past.fingerprint == service.fingerprint)
+            service.past = bytes.value();
+    }
     auto known = os::read_file(state, compose("run.%", service.name).c_str());
     // One that is being stopped, as its spec had gone.
     const auto condemned = os::read_file(state, compose("gone.%", service.name).c_str());

@@ -5,7 +5,7 @@
 ///
 /// * Of each service a file of the state directory says how it is: `PID START-TIME FINGERPRINT`, with `rest` for the PID
 ///   where it was stopped or has failed, and `done` where it has done all it had to. Who reads the specs (boot/specs.h)
-///   compares, and the plan says what is taken over.
+///   compares, and the plan says what is taken over. Another file holds what an orderly change keeps beside: ServicePast.
 /// * Of a container that runs its launcher finds out: it names a PID 1 that is there already.
 ///
 /// Children of ours are reaped as ever. Others are the machine's init's, and a pidfd tells of their end; before
@@ -46,6 +46,8 @@ void Pid1::begin_host()
             supervisor.resume(index, now);
         else if (!service.on_demand || service.running != 0)
             supervisor.start(index, now);
+        if (const ServicePast* past = past_of(index))
+            supervisor.recall(index, *past, now);
     }
     told_ = true;
 }
@@ -81,6 +83,8 @@ void Pid1::taken_over(ServiceIndex index)
     if (service.running == 0 || supervisor.service(index).pid != service.running)
         return;
     supervisor.ready(index, now);
+    if (const ServicePast* past = past_of(index))
+        supervisor.recall(index, *past, now);
     if (service.renewed)
         (void)supervisor.restart(index, now);
 }
@@ -120,6 +124,26 @@ void Pid1::remember_first(ServiceIndex index, pid_t supervisor_pid) const
         ::_exit(1);
     remember(index, ::getpid());
     follow_launcher(false);
+}
+
+const ServicePast* Pid1::past_of(ServiceIndex index) const
+{
+    const PlanOffset past = plan.all_services()[index].past;
+    return past == 0 ? nullptr : reinterpret_cast<const ServicePast*>(plan.text(past));
+}
+
+void Pid1::remember_past() const
+{
+    for (ServiceIndex index = 0; index < plan.service_count; index++) {
+        const Service& service = supervisor.service(index);
+        if (service.restarts == 0 && service.last.at == 0 && service.state != ServiceState::Ready)
+            continue;
+        const ServicePast past = past_now(service, plan.all_services()[index].fingerprint);
+        char path[128] = {};
+        Writer(path, sizeof path - 1).put("past.").put(service_name(index));
+        if (const Opened file = os::openat(entry->host->state, path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600); file.ok())
+            (void)os::write_all(file.value().get(), {reinterpret_cast<const char*>(&past), sizeof past});
+    }
 }
 
 /// A pipe with a name: who comes after us reads on. Until then the service is its own reader, so that it only waits where

@@ -267,8 +267,10 @@ VIAL_AT_REST int Pid1::run()
         }
         if (quit_ >= 0)
             return quit_;
-        if (again_ != os::never && may_go_again())
+        if (again_ != os::never && may_go_again()) {
+            remember_past();
             return to_go_again;
+        }
         if (supervisor.finished() && (is_host() ? supervisor.closing() : plan.service_count != 0) &&
             (ending_ ? end_is_over() : begin_end())) {
             drain_outputs();

@@ -123,6 +123,8 @@ public:
     void taken_over(ServiceIndex index);
     void remember(ServiceIndex index, pid_t pid) const;
     void remember_first(ServiceIndex index, pid_t supervisor_pid) const;
+    void remember_past() const;
+    const ServicePast* past_of(ServiceIndex index) const;
     bool watch_stranger(ServiceIndex index, pid_t pid);
     void hear_stranger(ServiceIndex index);
     void stranger_ended(ServiceIndex index, pid_t pid);

@@ -79,7 +79,8 @@ public:
                 !texts(service.environment, service.environment_count) ||
                 !array(service.groups, service.group_count, sizeof(std::uint32_t)) ||
                 !array(service.policy, 1, sizeof(ServicePolicy)) || (service.tasks != 0 && !tasks(service.tasks)) ||
-                (service.pid_file != 0 && !text(service.pid_file)))
+                (service.pid_file != 0 && !text(service.pid_file)) ||
+                (service.past != 0 && !array(service.past, 1, past_size)))
                 return false;
         }
         return plan_.edge_count == 0 || (edges(plan_.needs) && edges(plan_.dependents));
@@ -256,6 +257,7 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.renewed = from.renewed;
         to.running = from.running;
         to.fingerprint = from.fingerprint;
+        to.past = from.past.empty() ? 0 : writer.array(from.past.data(), from.past.size());
         ServicePolicy policy = from.policy;
         if (!from.pid_file.empty()) {
             policy.ready = Ready::PidFile;

@@ -45,6 +45,7 @@ struct PlanService {
     bool is_container, on_demand, renewed;  ///< these and the next as in ServiceSpec
     std::int32_t running;
     std::uint32_t fingerprint;
+    PlanOffset past;        ///< a ServicePast; 0: none
     std::int32_t terminal;  ///< slave of the pty this service gets as 0-2 and controlling terminal, or -1
 };
 

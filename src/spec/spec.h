@@ -68,6 +68,9 @@ constexpr std::uint8_t task_bit(Task task)
 /// In place of the process of a oneshot that has done its work already.
 inline constexpr std::int32_t done_before = -1;
 
+/// Of a ServicePast (supervise/service.h), in bytes.
+inline constexpr std::size_t past_size = 48;
+
 struct ServiceSpec {
     Text name;           ///< `main` for the keys at the top of a spec
     List<Text> command;  ///< never empty in a checked spec
@@ -88,6 +91,7 @@ struct ServiceSpec {
     bool renewed = false;           ///< what runs of it is not what its spec says by now
     std::int32_t running = 0;       ///< the main process that runs already; `done_before`; 0: none
     std::uint32_t fingerprint = 0;  ///< of its spec
+    Text past;                      ///< a ServicePast, byte by byte; empty: none is known
 };
 
 /// One end of a dependency. Bit 0 says whether it is `requires`; the rest is the service at the other end.

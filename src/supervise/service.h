@@ -145,6 +145,19 @@ struct Service {
 };
 static_assert(sizeof(Service) <= 80);
 
+/// What a host's supervisor leaves of a service to the one that takes its place.
+struct ServicePast {
+    std::int64_t since, deadline;  ///< as in Service; no deadline: 0
+    Ending last;
+    std::uint32_t fingerprint;  ///< of the spec that all this is of
+    std::uint32_t restarts, window;
+    std::uint8_t recent, doublings;
+    Reason reason;
+    bool up;  ///< it was ready
+};
+static_assert(sizeof(ServicePast) == past_size);
+ServicePast past_now(const Service& service, std::uint32_t fingerprint);
+
 /// Something of it runs, or will. A oneshot that is done keeps nothing up.
 constexpr bool is_active(const Service& service)
 {

@@ -78,6 +78,42 @@ void Supervisor::resume(ServiceIndex index, std::int64_t now)
     launch(index, now);
 }
 
+ServicePast past_now(const Service& service, std::uint32_t fingerprint)
+{
+    ServicePast past{};
+    past.since = service.since;
+    past.deadline = service.state == ServiceState::Backoff ? service.deadline : 0;
+    past.last = service.last;
+    past.fingerprint = fingerprint;
+    past.restarts = service.restarts;
+    past.window = service.window;
+    past.recent = service.recent;
+    past.doublings = service.doublings;
+    past.reason = service.reason;
+    past.up = service.state == ServiceState::Ready;
+    return past;
+}
+
+void Supervisor::recall(ServiceIndex index, const ServicePast& past, std::int64_t now)
+{
+    Service& service = services_[index];
+    service.last = past.last;
+    service.restarts = past.restarts;
+    service.window = past.window;
+    service.recent = past.recent;
+    service.doublings = past.doublings & 15;
+    if (service.state == ServiceState::Ready && past.up)
+        service.since = past.since;
+    if (service.state != ServiceState::Waiting || past.deadline <= now)
+        return;
+    // Nothing has happened that anybody would have to be told of.
+    service.state = ServiceState::Backoff;
+    service.reason = past.reason;
+    service.since = past.since;
+    service.deadline = past.deadline;
+    touch(index);
+}
+
 bool Supervisor::restart(ServiceIndex index, std::int64_t now)
 {
     const ServiceState state = services_[index].state;

@@ -64,6 +64,9 @@ public:
     bool start(ServiceIndex index, std::int64_t now);
     /// Starts one at once that runs already, whatever it depends on. It must never have been started.
     void resume(ServiceIndex index, std::int64_t now);
+    /// What it was before: its restarts, and the delay of the next one. To be called for one that was started or resumed just now,
+    /// and again where that was found to be ready.
+    void recall(ServiceIndex index, const ServicePast& past, std::int64_t now);
     bool restart(ServiceIndex index, std::int64_t now);
     void stop(ServiceIndex index, std::int64_t now);
     /// False: it is not ready, so there is nobody to tell.

@@ -3,6 +3,7 @@
 // `vial boot` where it was before: after a crash, for a new program, or because its specs have changed. What runs and is as
 // its spec says goes on.
 
+#include "base/os.h"
 #include "boot.h"
 
 #include <fcntl.h>
@@ -479,6 +480,44 @@ TEST_CASE("boot: a spec that is put back while what was started of it is being s
         CHECK(pid_at_boot("slow") == second);
         CHECK(boot.stop() == 0);
     }
+}
+
+TEST_CASE("boot: what a reload does not change keeps its restarts, and the delay of the next one")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.daemon("db", at_once);
+    boot.container("web", at_once);
+    boot.daemon("flapping", "restart = \"always\"\nrestart_delay = \"100ms\"\nrestart_backoff = \"1h\"\n"
+                            "command = [\"/bin/false\"]\n");
+    boot.daemon("changed", at_once);
+    boot.start();
+    for (const char* name : {"db", "web", "changed"}) {
+        CHECK(is(name, "ready"));
+        const std::string before = pid_at_boot(name);
+        kill_at_boot(name);
+        CHECK(anew(name, before));
+        CHECK(of("boot", name, "restarts") == "1");
+    }
+    const auto restarts = [] { return std::atol(of("boot", "flapping", "restarts").c_str()); };
+    CHECK(eventually([&] { return restarts() >= 5; }, 20000));  // the next comes after 3.2 seconds
+    boot.daemon("changed", at_once + "environment = { A = \"1\" }\n");
+    boot.daemon("late");
+    const long before = restarts();
+    (void)done({"reload", "boot"});
+    CHECK(is("late", "ready"));
+    CHECK(of("boot", "db", "restarts") == "1");
+    CHECK(of("boot", "web", "restarts") == "1");
+    CHECK(of("boot", "changed", "restarts") == "0");
+    CHECK(of("boot", "db", "last_exit") != "null");
+    CHECK(restarts() >= before);
+    const std::int64_t began = os::boottime_ms();
+    if (restarts() == before) {
+        CHECK(is("flapping", "backoff"));
+        CHECK(eventually([&] { return restarts() > before; }, 20000));
+        CHECK(os::boottime_ms() - began > 500);
+    }
+    CHECK(boot.stop() == 0);
 }
 
 TEST_CASE("boot: ten thousand specs, some of which wait for each other, and few descriptors")
