@@ -520,6 +520,23 @@ TEST_CASE("boot: what a reload does not change keeps its restarts, and the delay
     CHECK(boot.stop() == 0);
 }
 
+TEST_CASE("boot: a reload waits no longer than two seconds for containers that are being started")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.container("slow", "[service.main]\nready = \"notify\"\ncommand = [\"/bin/sleep\", \"1000\"]\n");
+    boot.start();
+    CHECK(is("slow", "starting"));
+    CHECK(eventually([] { return state("slow") == "\"running\""; }));
+    const int pid = init_pid("slow");
+    boot.daemon("late");
+    (void)done({"reload", "boot"});
+    CHECK(is("late", "ready"));
+    CHECK(is("slow", "starting"));
+    CHECK(init_pid("slow") == pid);
+    CHECK(boot.stop() == 0);
+}
+
 TEST_CASE("boot: ten thousand specs, some of which wait for each other, and few descriptors")
 {
     const NothingLeft nothing_left;
