@@ -266,6 +266,8 @@ void HostReader::settle()
 
 void recognise(ServiceSpec& service, int state)
 {
+    if (state < 0)
+        return;
     const Text noted = compose("past.%", service.name);
     ServicePast past;
     if (const auto bytes = os::read_file(state, noted.c_str()); bytes.ok() && bytes.value().size() == sizeof past) {

@@ -22,7 +22,7 @@ struct HostSpecs {
 };
 
 /// Reads a directory; one that cannot be read is an Error, one that is empty is not. Of the host's services that `state` (see
-/// HostDuties) knows to be running it says so.
+/// HostDuties; -1: there is none) knows to be running it says so.
 Result<HostSpecs> read_host_specs(Text directory, int state);
 
 /// Says in `service` what `state` knows of it: whether it runs already, or has been left at rest, which stays so until its spec

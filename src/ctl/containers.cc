@@ -24,6 +24,8 @@ namespace {
 constexpr std::int64_t stop_margin = 5000;
 constexpr std::int64_t look_interval = 10;  // where there are no pidfds (before 5.3)
 
+}  // namespace
+
 Text spec_path(std::string_view file_or_name)
 {
     if (!contains(file_or_name, '/') && !os::lstat(AT_FDCWD, Text(file_or_name).c_str()).ok()) {
@@ -33,8 +35,6 @@ Text spec_path(std::string_view file_or_name)
     }
     return Text(file_or_name);
 }
-
-}  // namespace
 
 Result<void> require_root(const Arguments& arguments)
 {
@@ -104,7 +104,8 @@ Result<std::int64_t> timeout_of(const Arguments& arguments)
     return *given;
 }
 
-const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more)
+const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more,
+                      SpecKind kind)
 {
     List<std::string_view> settings = arguments.settings;
     for (Text setting : more)
@@ -127,7 +128,9 @@ const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments,
         }
         drop_ins = beside.take();
     }
-    Reading reading = read_spec(text, path, settings, SpecKind::Container, drop_ins);
+    const Reading as_container = read_spec(text, path, settings, SpecKind::Container, drop_ins);
+    const Reading as_host = kind == SpecKind::Host ? read_spec(text, path, settings, kind, drop_ins) : as_container;
+    const Reading& reading = as_host.problems.size() < as_container.problems.size() ? as_host : as_container;
     if (reading.problems.empty())
         return &reading.spec;
     for (const Diagnostic& problem : reading.problems)

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/text.h"
 #include "launch/state.h"
+#include "spec/read.h"
 #include "spec/spec.h"
 
 #include <span>
@@ -32,9 +33,12 @@ Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout);
 /// What --timeout says, in ms; -1 where it was not given.
 Result<std::int64_t> timeout_of(const Arguments& arguments);
 
-/// A spec from a file, or the name of one in the spec directory, with the --set options and `more` settings on top. Prints all that
-/// is wrong with it; nothing is returned then, and the exit code is Usage.
-const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {});
+/// Where a spec is: a file, or the name of one in the spec directory.
+Text spec_path(std::string_view file_or_name);
+/// A spec, with the --set options and `more` settings on top. Prints all that is wrong with it; nothing is returned then, and the exit
+/// code is Usage. `kind`: Container, or Host, which takes one without a root for services of the host unless that makes more mistakes.
+const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {},
+                      SpecKind kind = SpecKind::Container);
 
 /// The spec that a container was started with.
 Result<Spec*> load_started_spec(Text name);

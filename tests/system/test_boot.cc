@@ -140,6 +140,37 @@ TEST_CASE("boot: what is wrong with the specs is said, and the others are starte
     CHECK(contains(refused(1, {"boot", boot.directory()}), "it is running already"));
 }
 
+TEST_CASE("check: services of the host, host.conf, and all that a device boots with")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.daemon("good");
+    boot.container("web", "requires = [\"good\"]\n");
+    boot.put("host.conf", "hostname = \"gateway\"\n");
+    CHECK(done({"check", boot.path("good.conf"), boot.path("host.conf"), boot.directory()}) == "");
+
+    boot.put("host.conf", "hostname = \"gateway\"\nwatchdog = true\n");
+    const std::string watchdog = boot.path("host.conf") + ":2:1: watchdog: expected";
+    CHECK(contains(refused(2, {"check", boot.path("host.conf")}), watchdog));
+    boot.put("broken.conf", "command = 3\n");
+    boot.daemon("loop-a", "requires = [\"loop-b\"]\n");
+    boot.daemon("loop-b", "after = [\"loop-a\"]\n");
+    boot.daemon("lonely", "requires = [\"nobody\"]\n");
+    const Finished finished = ctl({"check", boot.directory()});
+    const std::string& all = finished.err;
+    CHECK(finished.code == 2);
+    for (const std::string& wanted : {watchdog, boot.path("broken.conf") + ":1:1: command: expected",
+                                      std::string("loop-a -> loop-b -> loop-a: they wait for each other"),
+                                      std::string("lonely: requires 'nobody', which is not there")})
+        CHECK_MESSAGE(contains(all, wanted), wanted, " is not in: ", all);
+    CHECK(lines(all).size() == 4);
+
+    // What only a container has wants a root.
+    boot.put("rootless.conf", "command = [\"/bin/true\"]\nhostname = \"x\"\n");
+    CHECK(contains(refused(2, {"check", boot.path("rootless.conf")}), "'root' is missing"));
+    CHECK(contains(refused(2, {"check", boot.path("none")}), "No such file"));
+}
+
 TEST_CASE("boot: a directory that is none, or has nothing in it, is waited with")
 {
     const NothingLeft nothing_left;
