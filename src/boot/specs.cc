@@ -289,6 +289,7 @@ void recognise(ServiceSpec& service, int state)
     const bool same = !is_condemned && parse_number(take_word(line)).value_or(-1) == std::int64_t{service.fingerprint};
     if (is_alive(process)) {
         service.running = process.pid;
+        service.started = process.start_time;
         service.renewed = !same;
     } else if (same && word == "done") {
         service.running = done_before;

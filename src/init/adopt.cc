@@ -8,8 +8,9 @@
 ///   compares, and the plan says what is taken over. Another file holds what an orderly change keeps beside: ServicePast.
 /// * Of a container that runs its launcher finds out: it names a PID 1 that is there already.
 ///
-/// Children of ours are reaped as ever. Others are the machine's init's, and a pidfd tells of their end; before
-/// Linux 5.3 we look each second.
+/// Children of ours are reaped as ever. Others are the machine's init's, and a pidfd tells of their end; only before
+/// Linux 5.3, which has none, we look each second. Their numbers may be anybody's once they have ended: so a stranger is known by
+/// its number and the hundredth of a second in which it began, as whoever noted it saw it. Within that time no number comes round.
 
 #include "base/features.h"
 #include "base/json.h"
@@ -20,6 +21,7 @@
 #include "init/pid1.h"
 #include "init/spawn.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,7 +70,7 @@ Result<pid_t> Pid1::take_over(ServiceIndex index)
     }
     os::Pipe report = TRY(os::pipe());
     TRY(os::set_nonblocking(report.read.get()));
-    if (kinship_of(proc_, pid).parent != ::getpid() && !watch_stranger(index, pid))
+    if (kinship_of(proc_, pid).parent != ::getpid() && !watch_stranger(index, pid, plan.all_services()[index].started))
         return Error(ESRCH, "take over", service_name(index));
     TRY(os::watch(epoll, report.read.get(), EPOLLIN, event_token(Source::ExecReport, index)));
     runtime.exec_report = report.read.release();
@@ -161,21 +163,36 @@ Result<os::Pipe> Pid1::open_lasting(ServiceIndex index) const
     return pipe;
 }
 
-/// False: it has gone.
-bool Pid1::watch_stranger(ServiceIndex index, pid_t pid)
+/// `started`: see Kinship; 0: whoever it is by now. False: it has gone.
+bool Pid1::watch_stranger(ServiceIndex index, pid_t pid, std::int64_t started)
 {
-    int& process = runtimes[index].process;
-    Fd(process).reset();
-    process = -1;
+    ServiceRuntime& runtime = runtimes[index];
+    forget_stranger(index);
     Opened opened = os::pidfd_open(pid);
-    if (opened.number() == ESRCH)
+    // What is seen of it once the descriptor is open is true of whom that is for.
+    runtime.stranger = kinship_of(proc_, pid).start_time;
+    if (runtime.stranger == 0 || (started != 0 && started != runtime.stranger))
         return false;
-    if (opened.ok() && os::watch(epoll, opened.value().get(), EPOLLIN, event_token(Source::Process, index)).ok()) {
-        process = opened.value().release();
-        return true;
-    }
-    next_look_ = now + look_interval;
+    if (opened.ok() && os::watch(epoll, opened.value().get(), EPOLLIN, event_token(Source::Process, index)).ok())
+        runtime.process = opened.value().release();
+    else
+        next_look_ = std::min(next_look_, now + look_interval);
     return true;
+}
+
+void Pid1::forget_stranger(ServiceIndex index)
+{
+    Fd(runtimes[index].process).reset();
+    runtimes[index].process = -1;
+    runtimes[index].stranger = 0;
+}
+
+/// Its main process; 0 where that was a stranger whose number is somebody else's by now.
+pid_t Pid1::main_process(ServiceIndex index) const
+{
+    const pid_t pid = supervisor.service(index).pid;
+    const std::int64_t stranger = runtimes[index].stranger;
+    return stranger == 0 || kinship_of(proc_, pid).start_time == stranger ? pid : 0;
 }
 
 /// How it ended nobody tells us; but a container's PID 1 has written it down.
@@ -202,12 +219,9 @@ void Pid1::look_at_strangers()
     next_look_ = os::never;
     for (ServiceIndex index = 0; index < plan.service_count; index++) {
         const pid_t pid = supervisor.service(index).pid;
-        if (pid <= 0 || kinship_of(proc_, pid).parent == ::getpid())
-            continue;
-        if (os::kill(pid, 0).number() == ESRCH)
+        const ServiceRuntime& runtime = runtimes[index];
+        if (pid > 0 && runtime.stranger != 0 && runtime.process < 0 && !watch_stranger(index, pid, runtime.stranger))
             stranger_ended(index, pid);
-        else
-            next_look_ = now + look_interval;
     }
 }
 

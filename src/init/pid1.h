@@ -59,8 +59,9 @@ struct ServiceRuntime {
     int refusal = 0;              ///< the errno with which the kernel refused its last start
     std::uint32_t oom_kills = 0;  ///< of its leaf, as far as they were seen
     std::uint32_t begun = 0;      ///< when its last start was; the lower 32 bits of milliseconds
-    int process = -1;             ///< host: a pidfd of a main process that is no child of ours
-    bool was_running = false;     ///< host: the main process that was there before us has been taken over
+    int process = -1;           ///< host: a pidfd of a main process that is no child of ours, where the kernel has them
+    std::int64_t stranger = 0;  ///< host: when such a one began; see Kinship
+    bool was_running = false;   ///< host: the main process that was there before us has been taken over
 };
 
 /// Who an event is from: the upper half of its token; the lower is a service or a client.
@@ -125,7 +126,9 @@ public:
     void remember_first(ServiceIndex index, pid_t supervisor_pid) const;
     void remember_past() const;
     const ServicePast* past_of(ServiceIndex index) const;
-    bool watch_stranger(ServiceIndex index, pid_t pid);
+    bool watch_stranger(ServiceIndex index, pid_t pid, std::int64_t started);
+    void forget_stranger(ServiceIndex index);
+    pid_t main_process(ServiceIndex index) const;
     void hear_stranger(ServiceIndex index);
     void stranger_ended(ServiceIndex index, pid_t pid);
     void look_at_strangers();

@@ -251,14 +251,18 @@ void Pid1::hear_main(ServiceIndex index, std::int64_t number)
     const Kinship kinship = kinship_of(proc_, pid);
     if (user != 0 && kinship.user != user)
         return;
-    if (kinship.parent == service.pid)
+    const bool ours = kinship.parent == ::getpid();
+    if (kinship.parent == service.pid) {
         runtimes[index].next_main = pid;
-    else if (kinship.parent == ::getpid() ||
-             // Its launcher, which is ours, has found it running.
-             (kinship.parent != 0 && plan.all_services()[index].is_container && watch_stranger(index, pid))) {
-        supervisor.adopt(index, pid);
-        remember(index, pid);
+        return;
     }
+    if (ours)
+        forget_stranger(index);
+    // Its launcher, which is ours, may have found it running.
+    else if (kinship.parent == 0 || !plan.all_services()[index].is_container || !watch_stranger(index, pid, 0))
+        return;
+    supervisor.adopt(index, pid);
+    remember(index, pid);
 }
 
 /// Its main process has ended; but it had named another, which has become our child by that.

@@ -74,9 +74,8 @@ void Pid1::hear_end(const os::Exited& exited)
     }
     if (goes_on(index) || (exited.exit_code() == 0 && supervisor.left(index)))
         return;
-    const bool stranger = runtimes[index].process >= 0;
-    Fd(runtimes[index].process).reset();
-    runtimes[index].process = -1;
+    const bool stranger = runtimes[index].stranger != 0;
+    forget_stranger(index);
     const Ending ending = ending_of(index, exited.exit_code(), exited.code == CLD_EXITED ? 0 : exited.status);
     events.ended(index, supervisor.service(index), ending);
     supervisor.exited(index, ending, now);

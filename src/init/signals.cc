@@ -86,7 +86,7 @@ bool Pid1::forward(int signal) const
 
 bool Pid1::forward(int signal, ServiceIndex index) const
 {
-    const pid_t pid = supervisor.service(index).pid;
+    const pid_t pid = main_process(index);
     return pid > 0 && os::kill(pid, signal).ok();
 }
 

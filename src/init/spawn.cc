@@ -316,12 +316,12 @@ void Pid1::tell_launcher()
 
 void Pid1::send_reload(ServiceIndex index)
 {
-    (void)os::kill(supervisor.service(index).pid, policy(index).reload_signal);
+    (void)forward(policy(index).reload_signal, index);
 }
 
 void Pid1::send_stop(ServiceIndex index)
 {
-    (void)os::kill(supervisor.service(index).pid, policy(index).stop_signal);
+    (void)forward(policy(index).stop_signal, index);
 }
 
 bool signal_listed(int list, int signal)
@@ -357,7 +357,7 @@ void kill_group(pid_t pid)
 void Pid1::kill(ServiceIndex index)
 {
     const PlanService& service = plan.all_services()[index];
-    if (const pid_t pid = supervisor.service(index).pid; pid > 0) {
+    if (const pid_t pid = main_process(index); pid > 0) {
         kill_group(pid);
         (void)os::kill(pid, SIGKILL);
     }

@@ -256,6 +256,7 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.on_demand = from.on_demand;
         to.renewed = from.renewed;
         to.running = from.running;
+        to.started = from.started;
         to.fingerprint = from.fingerprint;
         to.past = from.past.empty() ? 0 : writer.array(from.past.data(), from.past.size());
         ServicePolicy policy = from.policy;

@@ -44,6 +44,7 @@ struct PlanService {
         leaf_events;  ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
     bool is_container, on_demand, renewed;  ///< these and the next as in ServiceSpec
     std::int32_t running;
+    std::int64_t started;
     std::uint32_t fingerprint;
     PlanOffset past;        ///< a ServicePast; 0: none
     std::int32_t terminal;  ///< slave of the pty this service gets as 0-2 and controlling terminal, or -1

@@ -90,6 +90,7 @@ struct ServiceSpec {
     bool on_demand = false;         ///< it is only started where it is asked for, or required
     bool renewed = false;           ///< what runs of it is not what its spec says by now
     std::int32_t running = 0;       ///< the main process that runs already; `done_before`; 0: none
+    std::int64_t started = 0;       ///< when that process was, in clock ticks since boot
     std::uint32_t fingerprint = 0;  ///< of its spec
     Text past;                      ///< a ServicePast, byte by byte; empty: none is known
 };

@@ -537,6 +537,31 @@ TEST_CASE("boot: a reload waits no longer than two seconds for containers that a
     CHECK(boot.stop() == 0);
 }
 
+TEST_CASE("boot: where there are no pidfds, who has the number of one that was taken over is not taken for it")
+{
+    if (!exists("/proc/sys/kernel/ns_last_pid")) {
+        MESSAGE("a number cannot be had again on this kernel");
+        return;
+    }
+    const NothingLeft nothing_left;
+    const OnOldKernel kernel({"--kernel", "4.19"});
+    Boot boot;
+    boot.daemon("db", "command = " + shell("echo $$ >" + data() + "/db; exec sleep 1000") + "\n");
+    std::string vial;
+    for (const std::string& word : ctl_words({}))
+        vial += word + " ";
+    const std::string start = vial + "boot " + boot.directory() + " & boot=$!\n" + "until " + vial +
+                              "status boot | grep -q 'db *ready'; do sleep 0.05; done\n";
+    const Finished finished = run({"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c",
+                                   start + "read db <" + data() + "/db; kill -9 $boot; wait $boot\n" + start +
+                                       "kill -9 $db; while kill -0 $db; do sleep 0.01; done\n"
+                                       "echo $((db - 1)) >/proc/sys/kernel/ns_last_pid; sleep 1000 & innocent=$!\n"
+                                       "[ $innocent = $db ] || echo it has another number\n"
+                                       "sleep 2; kill $boot; wait $boot; kill -0 $innocent && echo it lives"});
+    INFO(finished.err);
+    CHECK(finished.out == "it lives\n");
+}
+
 TEST_CASE("boot: ten thousand specs, some of which wait for each other, and few descriptors")
 {
     const NothingLeft nothing_left;
