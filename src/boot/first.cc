@@ -18,6 +18,7 @@
 #include <linux/watchdog.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 namespace vial {
 
@@ -69,19 +70,22 @@ void mount_cgroups()
     const auto unified = mount_on("cgroup2", cgroup_root, "cgroup2", cgroup_flags, nullptr);
     if (unified.ok())
         return;
-    const auto known = os::read_file(AT_FDCWD, "/proc/cgroups");
-    if (!known.ok())
-        return say("this kernel has no control groups (CONFIG_CGROUPS): no container can be limited"_p);
-    say_failure(mount_on("tmpfs", cgroup_root, "tmpfs", cgroup_flags, "mode=755"));
-    std::string_view rest = known.value();
+    const Text known = os::read_file(AT_FDCWD, "/proc/cgroups").value_or({});
+    std::string_view rest = known;
+    bool any = false;
     while (!rest.empty()) {
         std::string_view line = take_until(rest, '\n');
         const Text name = take_word(line);
         take_word(line);
         take_word(line);
-        if (take_word(line) == "1")
-            say_failure(mount_on("cgroup", compose("%/%", cgroup_root, name), "cgroup", cgroup_flags, name.c_str()));
+        if (take_word(line) != "1")
+            continue;
+        if (!std::exchange(any, true))
+            say_failure(mount_on("tmpfs", cgroup_root, "tmpfs", cgroup_flags, "mode=755"));
+        say_failure(mount_on("cgroup", compose("%/%", cgroup_root, name), "cgroup", cgroup_flags, name.c_str()));
     }
+    if (!any)
+        say("this kernel has no control groups (CONFIG_CGROUPS): no container can be limited"_p);
 }
 
 /// A file, by its path or by that in the running kernel's directory, and its parameters.
@@ -135,7 +139,29 @@ Result<void> mount_line(std::string_view line)
 Result<void> configure(const NetworkSpec& network)
 {
     NetlinkSocket socket = TRY(NetlinkSocket::open());
-    return configure_interface(socket, network);
+    return configure_interface(socket, network, true);
+}
+
+/// One whose driver takes its time holds up nobody: a process of its own waits for it, a minute at most.
+void configure_when_there(const NetworkSpec& network)
+{
+    constexpr int interval = 200;  // milliseconds
+    constexpr int most_looks = 300;
+    auto done = configure(network);
+    say_failure(done);
+    if (done.number() != ENODEV)
+        return;
+    const auto child = os::clone({});
+    if (!child.ok() || child.value() != 0)
+        return;
+    os::restore_signals();
+    for (int look = 0; look < most_looks && done.number() == ENODEV; ++look) {
+        (void)os::poll({}, interval);
+        done = configure(network);
+    }
+    if (done.number() != ENODEV)
+        say_failure(done);
+    ::_exit(0);
 }
 
 HostConf load(Text file, bool aloud)
@@ -164,7 +190,7 @@ void apply(const HostConf& conf)
         say_failure(mount_line(line));
     say_failure(loopback_up());
     for (const NetworkSpec& network : conf.networks)
-        say_failure(configure(network));
+        configure_when_there(network);
 }
 
 /// What the child tells its parent.

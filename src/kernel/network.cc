@@ -14,6 +14,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <utility>
 
 namespace vial {
 
@@ -237,14 +238,17 @@ Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uin
     return made;
 }
 
-Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& network)
+Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& network, bool known)
 {
     const std::uint32_t index = TRY(interface_index(inside, network.name));
 
+    const auto unless_known = [&](Result<void> done) {
+        return known && done.number() == EEXIST ? Result<void>() : std::move(done);
+    };
     // Addresses first: once the interface is up, the kernel's own work on it (its carrier, its link-local address)
     // competes with ours for the one lock there is, a quarter of the whole time.
     for (const IpAddress& address : network.addresses)
-        TRY(add_address(inside, index, network.name, address));
+        TRY(unless_known(add_address(inside, index, network.name, address)));
 
     ifinfomsg up{};
     up.ifi_index = static_cast<int>(index);
@@ -255,7 +259,7 @@ Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& netwo
 
     // A route through an interface that is down is refused.
     for (const IpAddress& gateway : network.gateways)
-        TRY(add_default_route(inside, index, network.name, gateway));
+        TRY(unless_known(add_default_route(inside, index, network.name, gateway)));
     return {};
 }
 

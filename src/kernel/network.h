@@ -34,8 +34,9 @@ Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uin
                        const NetworkSpec& network, int container);
 
 /// Inside the container: the interface's addresses, up, and a default route through each gateway. IPv6 addresses
-/// are usable at once (no duplicate address detection: the spec says whose they are).
-Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& network);
+/// are usable at once (no duplicate address detection: the spec says whose they are). `known`: what
+/// the interface has already, as a host's kernel may have set it (`ip=`), is no failure.
+Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& network, bool known = false);
 
 /// Waits until packets pass between the container and the bridge, 20 ms at most.
 ///

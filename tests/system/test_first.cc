@@ -202,6 +202,43 @@ TEST_CASE("a stop or kill of it is refused: for the machine's end there are comm
     CHECK(first.end() == switched_off);
 }
 
+TEST_CASE("an interface that comes late is configured then; one that has its address already is well")
+{
+    const NothingLeft nothing_left;
+    const std::string tree = machine();
+    daemon(tree, "web");
+    write_text(tree + "/etc/vial/host.conf", "[network.there9]\naddress = \"10.9.8.7/24\"\n"
+                                             "[network.late9]\naddress = \"10.9.7.7/24\"\n");
+    CHECK(run({"ip", "link", "add", "there9", "type", "veth", "peer", "name", "peer9"}).code == 0);
+    CHECK(run({"ip", "address", "add", "10.9.8.7/24", "dev", "there9"}).code == 0);
+    Machine first(tree);
+    CHECK(first.expect("[ ok ] web", patience));
+    CHECK(contains(first.output(), "late9"));
+    CHECK_FALSE(contains(first.output(), "there9"));
+    CHECK(contains(run({"ip", "link", "show", "there9"}).out, ",UP"));
+    CHECK(run({"ip", "link", "set", "peer9", "name", "late9"}).code == 0);
+    CHECK(eventually([] { return contains(run({"ip", "address", "show", "dev", "late9"}).out, "10.9.7.7/24"); }));
+    first.kill(SIGUSR2);
+    CHECK(first.end() == switched_off);
+    CHECK(run({"ip", "link", "del", "there9"}).code == 0);
+}
+
+TEST_CASE("on a root that is read-only it does the same")
+{
+    const NothingLeft nothing_left;
+    const std::string tree = machine();
+    daemon(tree, "web");
+    Machine first(tree, {"/bin/sh", "-c", "mount -t none -o remount,bind,ro none / && exec /init"});
+    CHECK(first.expect("[ ok ] web", patience));
+    CHECK_FALSE(contains(first.output(), "cannot"));
+    CHECK(first.answers());
+    CHECK(first.inside({"/bin/touch", "/etc/vial/x"}).code != 0);
+    first.kill(SIGHUP);
+    CHECK(first.answers());
+    CHECK(first.inside({"/init", "poweroff"}).code == 0);
+    CHECK(first.end() == switched_off);
+}
+
 TEST_CASE("what does not stop is killed, whatever its spec says")
 {
     const NothingLeft nothing_left;
