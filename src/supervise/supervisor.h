@@ -123,8 +123,10 @@ public:
 private:
     static constexpr ServiceIndex none = UINT32_MAX;
 
-    // supervisor.cc: wishes, and the life of a service.
+    // wishes.cc
     void stop_one(ServiceIndex index, Afterwards then, std::int64_t now);
+
+    // supervisor.cc: the life of a service.
     void begin_stop(ServiceIndex index, Afterwards then, Reason reason, std::int64_t now);
     void consider_start(ServiceIndex index, std::int64_t now);
     void launch(ServiceIndex index, std::int64_t now);
