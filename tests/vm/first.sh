@@ -96,6 +96,28 @@ boot bite "" -initrd "$work/initrd"
 said bite "the watchdog bites when the first process hangs" 'frozen-42' 'QEMU ended with 0'
 ! grep -q "vial: switching off" "$work/bite.out" || echo "not ok $number - it did not hang at all"
 
+# ---- Control groups of version 1 ------------------------------------------------------------------------------------
+
+# No kernel that vial runs on has nothing else; but whoever ran before it may have chosen them.
+mkdir -p "$work/overlay/sbin"
+ln -s vial "$work/overlay/sbin/init"
+cat >"$work/overlay/init" <<'INIT'
+#!/bin/sh
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /sys/fs/cgroup
+for controller in memory pids cpu; do
+    mkdir /sys/fs/cgroup/$controller
+    mount -t cgroup -o $controller cgroup /sys/fs/cgroup/$controller
+done
+exec /sbin/init
+INIT
+chmod 755 "$work/overlay/init"
+(cd "$work/overlay" && find . | sort | cpio --quiet -o -H newc -R 0:0) | cat "$work/initrd" - >"$work/initrd-v1"
+printf '\\[ ok \\] web\tcat /sys/fs/cgroup/memory/vial/web/memory.limit_in_bytes /sys/fs/cgroup/pids/vial/web/pids.max; vial poweroff\n' >"$work/v1.in"
+boot v1 "" -initrd "$work/initrd-v1"
+said v1 "with control groups of version 1 a container has its limits, too" \
+    '\[ ok \] web' '^33554432' '^512' 'vial: switching off' 'QEMU ended with 0'
+
 # ---- init= from a disk ----------------------------------------------------------------------------------------------
 
 machine "$work/disk"
