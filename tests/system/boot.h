@@ -132,6 +132,9 @@ inline bool is(const std::string& name, const std::string& state)
     return so;
 }
 
+/// For a spec: it is started again without delay.
+inline const std::string at_once = "restart = \"always\"\nrestart_delay = \"0s\"\n";
+
 inline bool lives(const std::string& pid)
 {
     const std::string stat = read_text("/proc/" + pid + "/stat");
