@@ -290,6 +290,12 @@ Result<void> fallocate(int fd, std::int64_t size)
     return {};
 }
 
+Result<void> fsync(int fd)
+{
+    static constexpr Call call{"write to the disk"_p, SYS_fsync, 0, true};
+    return tell(call, fd);
+}
+
 Result<void> fchdir(int fd)
 {
     static constexpr Call call{"enter an open directory"_p, SYS_fchdir};

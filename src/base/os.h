@@ -80,6 +80,8 @@ Result<Text> readlinkat(int directory, const char* path);
 Result<void> fchmod(int fd, mode_t mode);
 Result<void> fchown(int fd, uid_t user, gid_t group);
 Result<void> fallocate(int fd, std::int64_t size);
+/// Of a directory: its names.
+Result<void> fsync(int fd);
 Result<void> fchdir(int fd);
 Result<void> chdir(const char* path);
 /// The kernel's own words: they begin with `(unreachable)` where the directory is not below the root.

@@ -22,7 +22,9 @@ constexpr Phrase option_lines =
     "-w, --wait\treturn when the container is ready, not only started\n"
     "    --json\tprint JSON instead of a table\n"
     "    --set=KEY=VALUE\tset a key of the spec (dotted: limits.memory=16M)\n"
-    "-t, --timeout=TIME\twait no longer: then stop and restart kill what is left, and start --wait fails\n"
+    "    --hash=HASH\twhat the image must be: sha256:DIGITS\n"
+    "-t, --timeout=TIME\twait no longer: then stop and restart kill what is left, start --wait fails, upgrade goes "
+    "back\n"
     "-s, --signal=SIGNAL\twhich one (KILL, which ends the whole container)\n"
     "    --service=SERVICE\tonly this service\n"
     "-f, --follow\tgo on until the container ends\n"
@@ -129,6 +131,9 @@ constexpr Command commands[] = {
      options(Option::Timeout, Option::Service), false, 1, any, which_container},
     {"restart [OPTIONS] NAME\tstop a container and start it with the same spec"_p, of(Feature::Launch, restart),
      options(Option::Timeout, Option::Service), false, 1, 1, which_container},
+    {"upgrade [OPTIONS] NAME IMAGE\tstart a container from another image, and go back where that is not well"_p,
+     of(Feature::Images, upgrade), options(Option::Hash, Option::Timeout), false, 2, 2,
+     "which container, and from what? `vial upgrade NAME IMAGE`"_p},
     {"reload [OPTIONS] [NAME...]\thave services read their configuration again, or boot its specs"_p,
      of(Feature::Launch, reload), options(Option::Service), false, 0, any, which_container},
     {"kill [OPTIONS] NAME...\tsend a signal to a container's services"_p, of(Feature::Launch, kill),

@@ -24,6 +24,7 @@ enum class Option : std::uint8_t {
     Wait,
     Json,
     Set,
+    Hash,
     Timeout,
     Signal,
     Service,
@@ -100,6 +101,7 @@ Result<int> exec(const Arguments& arguments);
 Result<int> init(const Arguments& arguments);
 Result<int> list(const Arguments& arguments);
 Result<int> status(const Arguments& arguments);
+Result<int> upgrade(const Arguments& arguments);
 Result<int> reload(const Arguments& arguments);
 Result<int> events(const Arguments& arguments);
 Result<int> stats(const Arguments& arguments);

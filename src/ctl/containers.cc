@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
+#include "ctl/choice.h"
 #include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/output.h"
@@ -105,7 +106,7 @@ Result<std::int64_t> timeout_of(const Arguments& arguments)
 }
 
 const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more,
-                      SpecKind kind)
+                      SpecKind kind, bool trial)
 {
     List<std::string_view> settings = arguments.settings;
     for (Text setting : more)
@@ -121,16 +122,18 @@ const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments,
             return nullptr;
         }
         text = loaded.take();
-        auto beside = load_drop_ins(path);
+        auto beside = load_drop_ins(path, trial && lock_choice(path).failed());
         if (!beside.ok()) {
             print_error({}, beside.error());
             return nullptr;
         }
         drop_ins = beside.take();
     }
-    const Reading as_container = read_spec(text, path, settings, SpecKind::Container, drop_ins);
-    const Reading as_host = kind == SpecKind::Host ? read_spec(text, path, settings, kind, drop_ins) : as_container;
-    const Reading& reading = as_host.problems.size() < as_container.problems.size() ? as_host : as_container;
+    Reading as_container = read_spec(text, path, settings, SpecKind::Container, drop_ins);
+    Reading as_host = kind == SpecKind::Host ? read_spec(text, path, settings, kind, drop_ins) : as_container;
+    Reading& reading = as_host.problems.size() < as_container.problems.size() ? as_host : as_container;
+    if (!path.empty())
+        reading.spec.file = absolute_path(path);
     if (reading.problems.empty())
         return &reading.spec;
     for (const Diagnostic& problem : reading.problems)
@@ -144,6 +147,7 @@ Result<Spec*> load_started_spec(Text name)
     Reading reading = read_spec(text, {});
     if (!reading.problems.empty())
         return Error("the record of its spec is damaged"_p, "read", state_path(name, "spec"));
+    reading.spec.file = TRY(read_record(name))->file;
     return &reading.spec;
 }
 

@@ -96,7 +96,7 @@ Result<int> start(const Arguments& arguments)
         const auto told = await_boot(word, Awaited::Ready, timeout);
         return told.ok() ? 0 : failure(word, told.error());
     }
-    const Spec* const spec = load_spec(word, arguments);
+    const Spec* const spec = load_spec(word, arguments, {}, SpecKind::Container, arguments.has(Option::Ensure));
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
     TRY(require_root(arguments));

@@ -68,6 +68,8 @@ void put_service(ObjectWriter& out, const Pid1& init, ServiceIndex index)
     out.number("pid", service.pid > 0 ? service.pid : no_number);
     out.number("restarts", service.restarts);
     out.number("uptime_ms", service.pid > 0 ? init.now - service.since : 0);
+    if ((init.plan.policy(init.plan.all_services()[index]).tasks & task_bit(Task::Health)) != 0)
+        out.flag("healthy", service.healthy);
     if (service.last.at == 0)
         return out.null("last_exit");
     out.open("last_exit");

@@ -94,15 +94,6 @@ Result<Fd> attach_loop(const Fd& image, bool read_only, Text name, Text& node)
     return Error(EBUSY, "find a free loop device for"_p, name);
 }
 
-Result<void> check_hash(const Fd& image, Text path, std::string_view expected)
-{
-    const Text found = TRY(hash_image(image).as("read", path));
-    if (found == expected)
-        return {};
-    return Error("", "",
-                 compose("cannot use % as a root filesystem: its hash should be %, and is %"_p, path, expected, found));
-}
-
 /// The filesystem on `device` as a detached mount.
 Result<Fd> mount_detached(Text device, const char* type, bool read_only, unsigned flags)
 {
@@ -116,7 +107,7 @@ Result<Fd> mount_detached(Text device, const char* type, bool read_only, unsigne
 
 }  // namespace
 
-Result<const char*> image_type(const Fd& image)
+Result<const char*> image_type(const Fd& image, Text path)
 {
     for (const Signature& signature : signatures) {
         char found[4] = {};
@@ -124,23 +115,26 @@ Result<const char*> image_type(const Fd& image)
         if (std::string_view(found, got) == signature.magic)
             return signature.type;
     }
-    return static_cast<const char*>(nullptr);
+    return Error("no squashfs, erofs or ext4 image"_p, "use as a root filesystem"_p, path)
+        .advise("give a directory, or an image made by mksquashfs, mkfs.erofs or mkfs.ext4"_p);
 }
 
-Result<Text> hash_image(const Fd& image)
+Result<Text> hash_image(const Fd& image, Text path, std::string_view expected)
 {
-    return concat("sha256:", TRY(sha256(image.get())));
+    const Text found = concat("sha256:", TRY(sha256(image.get()).as("read", path)));
+    if (!expected.empty() && found != expected)
+        return Error(
+            "", "",
+            compose("cannot use % as a root filesystem: its hash should be %, and is %"_p, path, expected, found));
+    return found;
 }
 
 Result<ImageRoot> open_image(Text path, std::string_view hash, bool read_only, unsigned flags)
 {
     const Fd image = TRY(os::open(path.c_str(), read_only ? O_RDONLY : O_RDWR));
     if (!hash.empty())
-        TRY(check_hash(image, path, hash));
-    const char* type = TRY(image_type(image));
-    if (type == nullptr)
-        return Error("no squashfs, erofs or ext4 image"_p, "use as a root filesystem"_p, path)
-            .advise("give a directory, or an image made by mksquashfs, mkfs.erofs or mkfs.ext4"_p);
+        TRY(hash_image(image, path, hash));
+    const char* type = TRY(image_type(image, path));
 
     ImageRoot root;
     Text device;

@@ -12,8 +12,11 @@
 
 namespace vial {
 
-/// The filesystem type in `image` by its magic number (`squashfs`, `erofs`, `ext4`), nullptr if it is none of these.
-Result<const char*> image_type(const Fd& image);
+/// The filesystem type in `image` by its magic number: `squashfs`, `erofs` or `ext4`. Fails where it is none of these.
+Result<const char*> image_type(const Fd& image, Text path);
+
+/// Reads the whole image: `sha256:` and its hash. Fails where that is not as `expected`; empty: whatever it is.
+Result<Text> hash_image(const Fd& image, Text path, std::string_view expected = {});
 
 struct ImageRoot {
     Tree tree;
@@ -21,11 +24,8 @@ struct ImageRoot {
 };
 
 /// Opens the image at `path` as a source for `attach`. From Linux 5.2 on it comes mounted and detached; before, the
-/// child mounts the device itself. `hash`: what `hash_image` must say of it; empty: whatever it says. What was hashed is what is
-/// mounted, the same open file; who may write to it meanwhile, which no container can, can still change it.
+/// child mounts the device itself. With a `hash` the image must have that. What was hashed is what is mounted, the same open
+/// file; whoever may write to it, which no container may, can still change it after that.
 Result<ImageRoot> open_image(Text path, std::string_view hash, bool read_only, unsigned flags);
-
-/// Reads the whole image: `sha256:` and its hash.
-Result<Text> hash_image(const Fd& image);
 
 }  // namespace vial

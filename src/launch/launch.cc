@@ -274,6 +274,8 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
     lines.compose("started %\nstarted-boot %\n", os::realtime_ms(), os::boottime_ms(),
                   options.foreground ? "foreground yes\n" : "", options.by_boot ? "by-boot yes\n" : "",
                   spec.init ? "" : "no-init yes\n");
+    if (!spec.file.empty() && !contains(spec.file, '\n'))
+        lines.compose("file %\n", spec.file);
     for (const Hierarchy& hierarchy : hierarchies)
         lines.compose("cgroup %\n", cgroup_directory(hierarchy, spec.name));
     const auto noted = journal.note(lines);

@@ -89,6 +89,8 @@ void read_line(Record& record, std::string_view line)
     const std::string_view word = take_until(line, ' ');
     if (word == "init")
         record.init = parse_process(line);
+    else if (word == "file")
+        record.file = line;
     else if (word == "cgroup")
         record.cgroups.push_back(line);
     else if (word == "interface")

@@ -57,6 +57,7 @@ enum class Phase : std::uint8_t {
 /// A container's journal, read; kept in the arena.
 struct Record {
     Text name;
+    Text file;  ///< the spec's, an absolute path; empty: there is none, or nobody has noted it
     Phase phase = Phase::Ended;
     ProcessId init;
     bool running = false;  ///< it got as far as running

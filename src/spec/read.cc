@@ -275,16 +275,24 @@ List<Text> spec_files(const List<Text>& all)
     return files;
 }
 
-Result<List<DropIn>> load_drop_ins(Text path)
+Result<List<DropIn>> load_drop_ins(Text path, bool trial)
 {
     List<DropIn> found;
     const Text directory = compose("%.d", path);
     auto names = list_directory(directory);
-    if (names.number() == ENOENT || names.number() == ENOTDIR)
-        return found;
-    for (Text name : spec_files(TRY(std::move(names)))) {
-        const Text file = compose("%/%", directory, name);
-        found.push_back({file, TRY(load_spec_file(file.c_str()))});
+    if (names.number() != ENOENT && names.number() != ENOTDIR) {
+        for (Text name : spec_files(TRY(std::move(names)))) {
+            const Text file = compose("%/%", directory, name);
+            found.push_back({file, TRY(load_spec_file(file.c_str()))});
+        }
+    }
+    for (const char* which : {"", ".new"}) {
+        const Text choice = concat(path, choice_suffix, which);
+        auto chosen = load_spec_file(choice.c_str());
+        if (chosen.number() != ENOENT)
+            found.push_back({choice, TRY(std::move(chosen))});
+        if (!trial)
+            break;
     }
     return found;
 }

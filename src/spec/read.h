@@ -47,8 +47,11 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
 /// Error that exits with Usage.
 Result<Text> load_spec_file(const char* path);
 
-/// The files `*.conf` in the directory `PATH.d`, in their names' order; none where there is no such directory.
-Result<List<DropIn>> load_drop_ins(Text path);
+/// What `vial upgrade` has chosen is in a file beside the spec, of its name with this behind it; see ctl/choice.h.
+inline constexpr const char* choice_suffix = ".upgrade";
+
+/// The files `*.conf` in the directory `PATH.d`, in their names' order, and last what `vial upgrade` has chosen, or has on trial.
+Result<List<DropIn>> load_drop_ins(Text path, bool trial = false);
 
 /// Those of `all` names that end in `.conf` and are not hidden, sorted.
 List<Text> spec_files(const List<Text>& all);

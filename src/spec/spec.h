@@ -184,7 +184,7 @@ struct LogSpec {
 };
 
 struct Spec {
-    Text file;  ///< where it was read from; empty: made by `vial run --root`
+    Text file;  ///< where it was read from, an absolute path once it is to be started; empty: made by `vial run --root`
     Text name;
     Text root;       ///< an absolute host path: a directory or an image
     Text root_hash;  ///< what the image's content must be, as `sha256:DIGITS`; empty: whatever it is

@@ -131,6 +131,7 @@ struct Service {
     bool pull : 1 = false;                   ///< its start brings up what it requires
     bool spread : 1 = false;                 ///< its stop takes along what requires it
     bool overdue : 1 = false;                ///< the task was killed
+    bool healthy : 1 = false;                ///< the latest health probe of this life went well
     pid_t pid = 0;                           ///< of the main process; 0: there is none
     pid_t task_pid = 0;                      ///< of the task; 0: there is none, or it needs no process
     std::uint32_t restarts = 0;              ///< those nobody asked for

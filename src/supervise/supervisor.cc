@@ -94,7 +94,7 @@ void Supervisor::launch(ServiceIndex index, std::int64_t now)
     Service& service = services_[index];
     const ServicePolicy& policy = actions_.policy(index);
     made_++;
-    service.up = false;
+    service.up = service.healthy = false;
     service.misses = 0;
     auto pid = actions_.start(index);
     if (pid.ok()) {

@@ -251,6 +251,8 @@ void Supervisor::after_task(ServiceIndex index, Task task, TaskResult result, st
     service.task_deadline = os::never;
     if (result != TaskResult::NotTried && task <= Task::Health)
         service.misses = result == TaskResult::Good ? 0 : static_cast<std::uint8_t>(std::min(service.misses + 1, 255));
+    if (task == Task::Health)
+        service.healthy = result == TaskResult::Good;
     if (task == Task::Readiness && result == TaskResult::Good) {
         become_ready(index, now);
     } else if (task == Task::OnStop && service.state == ServiceState::Stopping && service.step == StopStep::Hook) {

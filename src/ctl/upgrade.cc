@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+
+/// `vial upgrade`: another image for a container that runs.
+///
+/// All that can be looked at while the old one runs is looked at then: the new image is copied beside the old one, has the
+/// hash that it should, can be mounted, and the spec is good with it. Then the container is stopped, since two of
+/// one name and address cannot run at once, and started from the new image on trial. If every service of it is well in time,
+/// the new image becomes the choice (ctl/choice.h); if not, the container is started from the old one again. `vial boot`
+/// does the stopping and starting of what it keeps.
+
+#include "base/json.h"
+#include "base/os.h"
+#include "base/text.h"
+#include "ctl/choice.h"
+#include "ctl/client.h"
+#include "ctl/command.h"
+#include "ctl/containers.h"
+#include "ctl/output.h"
+#include "kernel/image.h"
+#include "launch/launch.h"
+#include "spec/grammar.h"
+#include "spec/read.h"
+
+#include <fcntl.h>
+
+namespace vial {
+
+namespace {
+
+constexpr std::int64_t patience = 120000;  // milliseconds
+constexpr std::int64_t look_interval = 200;
+constexpr std::int64_t ending_time = 1000;
+
+/// Does all that needs no stop. Returns the spec with the new image, which is on trial then.
+Result<const Spec*> make_ready(const Spec& chosen, const Arguments& arguments)
+{
+    const Text image = arguments.words[1];
+    const std::string_view expected = arguments.value(Option::Hash);
+    const Fd from = TRY(os::open(image.c_str(), O_RDONLY | O_NONBLOCK));
+    (void)TRY(image_type(from, image));
+    // Where the old one is looked at before each start, so will be the new one.
+    Text hash;
+    if (!expected.empty() || !chosen.root_hash.empty())
+        hash = TRY(hash_image(from, image, expected));
+    TRY(copy_image(from, chosen));
+    const Text copy = place_of_next(chosen);
+    (void)TRY(open_image(copy, hash, true, MountNoDev));
+    TRY(propose(chosen, compose("# By `vial upgrade`.\nroot = %\n%%%", toml_string(copy),
+                                hash.empty() ? "" : "root_hash = \"", hash, hash.empty() ? "" : "\"\n")));
+    const Spec* const next = load_spec(chosen.file, arguments, {}, SpecKind::Container, true);
+    if (next == nullptr)
+        return Error("its spec is not good with that image"_p, "upgrade", chosen.name);
+    return next;
+}
+
+/// Stops the container, if it runs, and starts it: `vial boot` from what is chosen or on trial, else from `spec`.
+Result<void> begin_again(const Spec& spec, std::int64_t timeout)
+{
+    if (TRY(tell_boot("restart", spec.name)))
+        return await_boot(spec.name, Awaited::Ready, timeout);
+    if (const auto record = read_record(spec.name); record.ok())
+        TRY(stop_container(*record.value(), -1));
+    (void)TRY(launch(spec, {}));
+    return {};
+}
+
+/// Whether each service is ready and its health probe has found it well; one without has been ready for its `stable_after`.
+Result<bool> is_well(const Spec& spec)
+{
+    const Record& record = *TRY(read_record(spec.name));
+    const auto ended = [&] { return Error("", "", compose("it ended: %"_p, read_outcome(spec.name).words())); };
+    if (record.phase != Phase::Running)
+        return ended();
+    if (!record.has_init)
+        return os::boottime_ms() - record.started_boot >= spec.services.front().policy.stable_after;
+    const auto answer = ask(spec.name, "status");
+    // Its socket closes a moment before PID 1 has gone.
+    if (!answer.ok())
+        return TRY(wait_for_end(record, ending_time)) ? ended() : answer.error();
+    std::string_view rest = answer.value();
+    (void)take_until(rest, '\n');
+    bool well = true;
+    for (const ServiceSpec& service : spec.services) {
+        const json::Raw line = take_until(rest, '\n');
+        const json::Raw state = json::member(line, "state"), probed = json::member(line, "healthy");
+        if (state == "\"failed\"")
+            return Error("", "", compose("% has failed"_p, service.name));
+        const bool stable = json::member(line, "pid") == "null" ||
+                            parse_number(json::member(line, "uptime_ms")).value_or(0) >= service.policy.stable_after;
+        const bool healthy = probed.empty() ? stable : probed == "true";
+        well = well && (state == "\"stopped\"" || (state == "\"ready\"" && healthy));
+    }
+    return well;
+}
+
+/// Starts the container from what is on trial, and makes that the choice.
+Result<void> try_out(const Spec& spec, const Spec& chosen, std::int64_t timeout)
+{
+    const std::int64_t deadline = os::boottime_ms() + timeout;
+    TRY(begin_again(spec, timeout));
+    while (!TRY(is_well(spec))) {
+        if (os::boottime_ms() >= deadline)
+            return Error("", "", "it was not ready and healthy in time (--timeout)");
+        (void)TRY(os::poll({}, look_interval));
+    }
+    return choose(chosen);
+}
+
+}  // namespace
+
+Result<int> upgrade(const Arguments& arguments)
+{
+    TRY(require_root(arguments));
+    if (arguments.has(Option::Hash) && !is_hash(arguments.value(Option::Hash)))
+        return misused(arguments, "--hash is sha256: and 64 hexadecimal digits in lower case"_p);
+    const std::int64_t given = TRY(timeout_of(arguments)), timeout = given < 0 ? patience : given;
+    const Text name = arguments.words.front();
+    const Record& record = *TRY(find_running(name));
+    if (record.file.empty() || record.foreground)
+        return Error("it was not started from a spec by `vial start`"_p, "upgrade", name);
+    const Fd lock = TRY(lock_choice(record.file));
+    const Spec* const chosen = load_spec(record.file, arguments);
+    if (chosen == nullptr)
+        return static_cast<int>(ExitCode::Usage);
+    if (const Opened directory = os::open(chosen->root.c_str(), O_PATH | O_DIRECTORY); directory.ok())
+        return Error("its root is a directory"_p, "upgrade", name);
+    // What an upgrade that was cut off has left may be the disk's choice even now, but for this.
+    TRY(sync_choice(*chosen));
+    Spec& started = *TRY(load_started_spec(name));
+    const Text old_root = started.root, old_hash = started.root_hash;
+
+    const auto next = make_ready(*chosen, arguments);
+    if (!next.ok()) {
+        withdraw(*chosen);
+        return print_error(name, next.error());
+    }
+    started.root = next.value()->root;
+    started.root_hash = next.value()->root_hash;
+    const auto tried = try_out(started, *chosen, timeout);
+    if (tried.ok()) {
+        TRY(sync_choice(*chosen));
+        return 0;
+    }
+    // Put into words now: going back may meet more errors than are kept.
+    char words[description_capacity];
+    (void)describe(tried.error(), words, sizeof words);
+    withdraw(*chosen);
+    started.root = old_root;
+    started.root_hash = old_hash;
+    const auto back = begin_again(started, timeout);
+    const int code = print_error(name, Error("", "", concat(words, back.ok() ? "; the old image runs again" : "")));
+    return back.ok() ? code : print_error(name, back.error());
+}
+
+}  // namespace vial
