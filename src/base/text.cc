@@ -37,9 +37,10 @@ std::string_view unpacked(const char& letter)
 {
     if (!is_piece(letter))
         return {&letter, 1};
-    std::string_view rest = packed::pieces;
-    for (unsigned before = static_cast<unsigned char>(letter) - 0x80; before != 0; --before)
-        take_until(rest, '|');
+    std::size_t at = 0;
+    for (unsigned before = static_cast<unsigned char>(letter) - 0x80; before != 0; ++at)
+        before -= packed::pieces[at] == '|' ? 1U : 0U;
+    std::string_view rest = slice(packed::pieces, at);
     return take_until(rest, '|');
 }
 

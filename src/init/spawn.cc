@@ -398,8 +398,10 @@ void Pid1::changed(ServiceIndex index, ServiceState before)
     // Who could not start for another's sake may when that one can.
     if ((service.state == ServiceState::Stopped || failed) && service.reason != Reason::Requirement)
         remember(index, 0);
-    else if (service.state == ServiceState::Ready && before == ServiceState::Starting)
-        remember(index, service.pid != 0 ? service.pid : done_before);
+    else if (service.state == ServiceState::Ready && before == ServiceState::Starting && service.pid == 0)
+        remember(index, done_before);
+    else if (service.state == ServiceState::Ready && plan.all_services()[index].pid_file != 0)
+        remember(index, service.pid);
     if (is_host())
         entry->host->changed(service_name(index), service, before,
                              static_cast<std::uint32_t>(now) - runtimes[index].begun, why.text());
