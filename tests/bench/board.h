@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BOARD_PATH "/run/board"  // in every container
+#define BOARD_PATH "/run/board"    // in every container
+#define BOARD_OF_MACHINE "/board"  // where there is a first process, which may mount its own /run
 
 enum { most_stamps = 8192 };
 
