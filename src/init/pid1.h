@@ -3,10 +3,10 @@
 
 /// What PID 1 is made of, and the rules it lives by. For the files of this folder only.
 ///
-/// One process, one wait. Everything that happens comes out of one epoll_wait; nothing else ever blocks, but for the tenth
+/// One process, one wait. Everything that happens comes out of one epoll_wait; nothing else ever blocks, but for the quarter
 /// of a millisecond in which a flood of orphans gathers; and while nothing happens nothing wakes it: there is one timer,
-/// armed for the next deadline or not at all. Each event is
-/// served in bounded steps, so that neither a flood of orphans, of output or of requests keeps the others waiting.
+/// armed for the next deadline or not at all. Each event is served in bounded steps, so that neither a flood of orphans, of
+/// output or of requests keeps the others waiting.
 ///
 /// All memory is taken before the first service starts (`Pid1::open`), the tables sized by the plan. The heap is not
 /// used at all.
