@@ -10,8 +10,9 @@ import pathlib
 import re
 import sys
 
-# Not a choice of whoever builds an image: the tests need doctest, and the program is always optimised as a whole.
-NO_CHOICE = {"tests", "lto"}
+# Not a choice of whoever builds an image: the tests need doctest, the program is always optimised as a whole, and the image has
+# its init already.
+NO_CHOICE = {"tests", "lto", "inits", "systemd_unit_dir"}
 # Chosen by the builder's own configuration, under another name than the option's.
 ELSEWHERE = {"openwrt": {"mips16"}}
 

@@ -33,10 +33,16 @@ expect "it is laid out as the manual says" /usr/bin/python3 "$HERE/buildroot/rul
 
 # $1: an init system, as Buildroot calls it.
 package() {
-    rm -rf "$WORK/target"
+    rm -rf "$WORK/target" "$WORK/build"
     make -f "$HERE/buildroot/infrastructure.mk" O="$WORK" DOT_CONFIG="$WORK/config" "BR2_INIT_$1=y" vial
 }
-expect "the package is built" package NONE
+# $1: the one file of an init's, or NONE.
+starts_by() { [ "$(cd "$WORK/target" && find etc usr/lib -type f 2>/dev/null)" = "${1#NONE}" ]; }
+for init in "SYSTEMD usr/lib/systemd/system/vial.service" "BUSYBOX etc/init.d/S50vial" "SYSV etc/init.d/S50vial" \
+    "OPENRC etc/init.d/vial" NONE; do
+    expect "the package is built for an init of ${init%% *}" package "${init%% *}"
+    expect "and has what starts it, and no other" starts_by "${init#* }"
+done
 expect "it is a program" is_vial "$WORK/target/usr/bin/vial"
 expect "the chosen feature is in it" is_pie "$WORK/target/usr/bin/vial"
 expect "the kernel gets what it needs for that" grep -x CONFIG_VETH=y "$WORK/linux.config"

@@ -17,4 +17,5 @@ expect "the package is built" make TOPDIR="$HERE/openwrt" WORK="$WORK" vial
 expect "it is a program" is_vial "$WORK/ipkg/vial/usr/bin/vial"
 expect "the chosen feature is in it" is_pie "$WORK/ipkg/vial/usr/bin/vial"
 expect "its second name" "$WORK/ipkg/vial/usr/bin/ctl" --version
+expect "procd starts it" grep -x USE_PROCD=1 "$WORK/ipkg/vial/etc/init.d/vial"
 expect "what the owner wrote is kept over an upgrade" grep -x /etc/vial/ "$WORK/conffiles"

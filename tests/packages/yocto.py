@@ -52,11 +52,14 @@ def expect_run(what, command, **more):
 
 
 def in_both(variable, words, recipe):
-    """bb.utils.filter"""
     return " ".join(sorted(set(words.split()) & set(recipe[variable].split())))
 
 
-bb = types.SimpleNamespace(utils=types.SimpleNamespace(filter=in_both))
+def chosen_by(variable, words, yes, no, recipe):
+    return yes if set(words.split()) <= set(recipe[variable].split()) else no
+
+
+bb = types.SimpleNamespace(utils=types.SimpleNamespace(filter=in_both, contains=chosen_by))
 
 
 class Recipe:
@@ -102,6 +105,8 @@ class Recipe:
     def __getitem__(self, name):
         return self.expand(self.values.get(name, ""))
 
+    getVar = __getitem__
+
     def meson_options(self, chosen):
         for name in sorted(self.values):
             if name.startswith("PACKAGECONFIG["):
@@ -117,7 +122,7 @@ def main():
     path = next(layer.glob("recipes-*/*/*.bb"))
     expect("it is skipped with glibc, not with musl",
            [Recipe(path, ["vial", libc])["COMPATIBLE_HOST"] for libc in ("libc-glibc", "libc-musl")] == ["null", ""])
-    recipe = Recipe(path, ["vial", "libc-musl"])
+    recipe = Recipe(path, ["vial", "libc-musl"], "systemd sysvinit")
 
     for source in recipe["SRC_URI"].split():
         archive = path.parent / "files" / source.removeprefix("file://")
@@ -146,6 +151,16 @@ def main():
     link, target = recipe["ALTERNATIVE_LINK_NAME[ctl]"], recipe["ALTERNATIVE_TARGET[ctl]"]
     expect("the alternative is there, and its name is free",
            (image / target[1:]).exists() and not os.path.lexists(image / link[1:]))
+    for init in ("systemd", "sysvinit"):
+        expect(f"where {init} is the only init, there is only its file",
+               f"-Dinits={init}" in Recipe(path, ["vial"], init).meson_options([]))
+    small = Recipe(path, ["vial"], "systemd sysvinit")
+    small.values["PACKAGECONFIG"] = "init"
+    expect("without `vial boot` nothing starts it",
+           not small["VIAL_INITS"] + small["SYSTEMD_SERVICE"] + small["INITSCRIPT_PACKAGES"])
+    expect("what the classes of both inits look for is there",
+           (image / recipe["systemd_system_unitdir"][1:] / recipe["SYSTEMD_SERVICE"]).exists() and
+           os.access(image / "etc/init.d" / recipe["INITSCRIPT_NAME"], os.X_OK))
     expect_run("the program runs by it", [image / target[1:], "--version"])
     expect("the chosen feature is in it", b"DYN" in subprocess.check_output(["readelf", "-h", image / "usr/bin/vial"]))
 

@@ -74,6 +74,8 @@ lib/unit/vial.service 644" -Dinits=systemd,sysvinit,busybox
     systemd-analyze verify --man=no "$work/root/lib/unit/vial.service" >"$work/said" 2>&1 || fail "$(cat "$work/said")"
     equal "" "$(cat "$work/said")" "what systemd-analyze says"
 
+    installed "etc/init.d/vial 755" -Dinits=openrc
+    check_script "$work/root/etc/init.d/vial"
     installed "etc/init.d/vial 755" -Dinits=procd
     check_script "$work/root/etc/init.d/vial"
 }
