@@ -147,7 +147,9 @@ cut_power
 took=$(last took | awk '{ print $2 - $1 }')
 runs=$(last runs) next=$(last begins) cut=0
 echo "# an upgrade takes $took s; $cuts cuts, --seed $seed"
-awk -v seed="$seed" -v cuts="$cuts" 'BEGIN { srand(seed); while (cuts-- > 0) print rand() * 1.1 }' >"$work/moments"
+# Half of the moments lie about the end, where the choice is made.
+awk -v seed="$seed" -v cuts="$cuts" \
+    'BEGIN { srand(seed); while (cuts-- > 0) print cuts % 2 ? rand() * 1.1 : 0.9 + rand() * 0.2 }' >"$work/moments"
 while read -r part; do
     start
     comes_up $cut
