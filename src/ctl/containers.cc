@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/containers.h"
 
-#include "base/features.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
@@ -56,8 +55,6 @@ Text absolute_path(std::string_view path)
 
 Result<bool> tell_boot(std::string_view verb, Text name)
 {
-    if (!built_with(Feature::Boot))
-        return false;
     const auto record = read_record(boot_name);
     if (!record.ok() || record.value()->phase != Phase::Running || name == boot_name)
         return false;

@@ -2,6 +2,7 @@
 
 /// `vial start` and `vial restart`: a container in the background.
 
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "ctl/client.h"
@@ -92,7 +93,7 @@ Result<int> start(const Arguments& arguments)
         return ask_service(arguments);
     const std::int64_t timeout = TRY(timeout_of(arguments));
     const Text word = arguments.words.front();
-    if (TRY(is_for_boot(word, arguments))) {
+    if (built_with(Feature::Boot) && TRY(is_for_boot(word, arguments))) {
         const auto told = await_boot(word, Awaited::Ready, timeout);
         return told.ok() ? 0 : failure(word, told.error());
     }
@@ -130,7 +131,7 @@ Result<int> restart(const Arguments& arguments)
     const std::int64_t timeout = TRY(timeout_of(arguments));
     TRY(require_root(arguments));
     const auto again = [&]() -> Result<void> {
-        if (TRY(tell_boot("restart", name)))
+        if (built_with(Feature::Boot) && TRY(tell_boot("restart", name)))
             return await_boot(name, Awaited::Ready, timeout);
         const Record& record = *TRY(find_container(name));
         const Spec& spec = *TRY(load_started_spec(name));

@@ -61,7 +61,7 @@ Result<int> stop(const Arguments& arguments)
         return ask_service(arguments);
     const std::int64_t timeout = TRY(timeout_of(arguments));
     return for_each_name(arguments, [timeout](Text name) -> Result<void> {
-        const bool kept = TRY(tell_boot("stop", name));  // or it would be started again
+        const bool kept = built_with(Feature::Boot) && TRY(tell_boot("stop", name));  // or it would be started again
         const auto record = find_container(name);
         if (record.ok())
             return stop_container(*record.value(), timeout);

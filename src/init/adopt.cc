@@ -12,7 +12,6 @@
 /// Linux 5.3, which has none, we look each second. Their numbers may be anybody's once they have ended: so a stranger is known by
 /// its number and the hundredth of a second in which it began, as whoever noted it saw it. Within that time no number comes round.
 
-#include "base/features.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
@@ -35,9 +34,9 @@ constexpr Milliseconds most_waited_for = 2000;
 
 }  // namespace
 
-bool Pid1::is_host() const
+bool Pid1::has_host() const
 {
-    return built_with(Feature::Boot) && entry != nullptr && entry->host != nullptr;
+    return entry != nullptr && entry->host != nullptr;
 }
 
 void Pid1::begin_host()

@@ -65,7 +65,7 @@ bool Pid1::begin_end()
     if (foreground())
         say(static_cast<char>(ChannelLetter::Ended), Decimal(end_code_));
 
-    if (entry != nullptr)
+    if (!is_own())
         return end_of_main();
     end_kill_ = now + orphan_grace;
     return signal_rest(SIGTERM);
@@ -77,7 +77,7 @@ bool Pid1::end_is_over()
     if (now < end_kill_)
         return signal_rest(0);
     // PID 1's end is everybody's.
-    if (entry == nullptr || entry->first)
+    if (is_own() || entry->first)
         return true;
     // Whom nobody kills with us is killed by us, and seen to its end, unless it waits in the kernel.
     return signal_rest(SIGKILL) || now >= end_kill_ + killed_patience;

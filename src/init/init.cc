@@ -133,12 +133,12 @@ Result<void> Pid1::open(char* pages)
 {
     now = started_at = os::boottime_ms();
     scratch = pages;
-    if (entry == nullptr || entry->command == nullptr) {
+    if (is_own() || entry->command == nullptr) {
         // A thousand services have more than the thousand descriptors that a process usually has.
         descriptors_ = TRY(os::getrlimit(RLIMIT_NOFILE));
         (void)os::setrlimit(RLIMIT_NOFILE, {descriptors_.rlim_max, descriptors_.rlim_max});
     }
-    if (entry != nullptr)
+    if (!is_own())
         return open_entry(pages);
     log.open(plan.log, plan.log_size, scratch);
     // A bug or a bad block number may never make a file of the host's grow; services get their own limit back.
@@ -296,7 +296,7 @@ VIAL_AT_REST void Pid1::listen(bool more)
     if (many_pages_ && !more) {
         os::forget_past();
         // Of a plan in a memfd only what is looked at again comes back, from there; one of our own would not.
-        if (entry == nullptr || entry->plan_is_mapped)
+        if (is_own() || entry->plan_is_mapped)
             os::discard_memory(const_cast<Plan*>(&plan), plan.size);
         many_pages_ = false;
     }
@@ -391,7 +391,7 @@ void Pid1::note_values(ServiceIndex index, const char* pattern, values::Kinds ki
     text.put_all(pattern, kinds, given);
     va_end(given);
     log.note(os::realtime_ms(), service_name(index), text.text());
-    if (entry != nullptr && entry->command == nullptr)
+    if (!is_own() && entry->command == nullptr)
         tell(*entry, Level::Info, "%: %", service_name(index), text.text());
 }
 

@@ -293,7 +293,7 @@ void signal_children(int proc, int number)
 /// The rest of what there is: all others as PID 1, the main process's group and our orphans else. True: nobody is left.
 bool Pid1::signal_rest(int number)
 {
-    if (entry == nullptr || entry->first)
+    if (is_own() || entry->first)
         return os::kill(-1, number).number() == ESRCH;
     // A group's number is its own as long as anybody is in it, and not a moment longer.
     if (main_group_ > 0 && !os::kill(-main_group_, number).ok())

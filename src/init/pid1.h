@@ -15,6 +15,7 @@
 /// only after `reap` has seen its end, and in the same step the service forgets it.
 
 #include "base/fd.h"
+#include "base/features.h"
 #include "base/os.h"
 #include "init/control.h"
 #include "init/event_ring.h"
@@ -177,7 +178,9 @@ public:
 
     std::string_view service_name(ServiceIndex index) const { return plan.text(plan.all_services()[index].name); }
     /// Services' output is not kept.
-    bool is_host() const;
+    bool is_host() const { return built_with(Feature::Boot) && has_host(); }
+    /// It is one of vial's own.
+    bool is_own() const { return !(built_with(Feature::Init) || built_with(Feature::Boot)) || entry == nullptr; }
     bool foreground() const { return (plan.flags & PlanForeground) != 0; }
     /// Remarks on a service, for its log: what `compose` would make.
     template <typename... Values>
@@ -189,6 +192,7 @@ public:
 private:
     static constexpr Milliseconds most_patience = 20;
 
+    bool has_host() const;
     Result<void> open_entry(char* pages);
     Result<void> open_events();
     Result<void> open_outputs();

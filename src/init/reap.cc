@@ -30,7 +30,7 @@ bool Pid1::reap()
     const std::uint64_t before = reaped;
     // Where a service has no control group, the number of its process group is all that holds it together: one that has
     // ended keeps it for us until we have heard of its end.
-    const int keep = entry != nullptr && entry->command == nullptr && plan.service_count > 0 ? WNOWAIT : 0;
+    const int keep = !is_own() && entry->command == nullptr && plan.service_count > 0 ? WNOWAIT : 0;
     unsigned count = 0;
     for (; count < reap_batch; count++) {
         const auto waited = os::wait(0, WNOHANG | keep);
@@ -54,7 +54,7 @@ bool Pid1::reap()
 void Pid1::hear_end(const os::Exited& exited)
 {
     const PidTable::Owner owner = supervisor.find(exited.pid);
-    if (entry != nullptr && (entry->tell_reaped || entry->level == Level::Debug))
+    if (!is_own() && (entry->tell_reaped || entry->level == Level::Debug))
         tell_reaped(exited, owner.found);
     if (!owner.found) {
         reaped++;
@@ -81,7 +81,7 @@ void Pid1::hear_end(const os::Exited& exited)
     supervisor.exited(index, ending, now);
     if (is_host() && plan.all_services()[index].is_container)
         clear_container();
-    else if (entry != nullptr && !stranger && !supervisor.closing() && !supervisor.finished())
+    else if (!is_own() && !stranger && !supervisor.closing() && !supervisor.finished())
         kill_group(exited.pid);
 }
 

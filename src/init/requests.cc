@@ -104,7 +104,7 @@ void Control::fill(Pid1& init, Client& client, Writer& reply) const
         const std::size_t before = reply.text().size();
         if (client.answer == Answer::Events)
             put_next_event(init, client, reply);
-        else if (client.answer == Answer::Logs)
+        else if (built_with(Feature::Logs) && client.answer == Answer::Logs)
             put_next_record(init, client, reply);
         else if (client.next <= init.plan.service_count)
             put_next_line(init, client, reply);
@@ -284,6 +284,8 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         client.next = init.events.first();
         return;
     case Verb::Logs:
+        if (!built_with(Feature::Logs))
+            return put_refusal(reply, "logs: this vial was built without it (meson option 'logs')"_p);
         if (!init.log.kept())
             return put_refusal(reply, "no log is kept"_p);
         client.answer = Answer::Logs;

@@ -52,7 +52,7 @@ VIAL_AT_REST void Pid1::wait_signal()
 
 void Pid1::hear_signal(int number, int code, pid_t sender)
 {
-    if (entry != nullptr && entry->level == Level::Debug)
+    if (!is_own() && entry->level == Level::Debug)
         tell(*entry, Level::Debug, "Received %signal %."_p,
              number == SIGCHLD && !entry->peer->term_at_end ? "SIGCHLD, " : "", number);
     if (number == SIGCHLD) {
@@ -62,7 +62,7 @@ void Pid1::hear_signal(int number, int code, pid_t sender)
     now = os::boottime_ms();
     if (number == SIGPIPE && sender == ::getpid())
         return;  // nobody sent it: one of our pipes has no reader any more
-    if (entry != nullptr && entry->command != nullptr)
+    if (!is_own() && entry->command != nullptr)
         pass_on(number, code, sender);
     else if (is_first() && power_of(number) != NoPower)
         end_machine(power_of(number));

@@ -104,7 +104,7 @@ const ServicePolicy& Pid1::policy(ServiceIndex index) const
 /// own: an empty message, a NUL.
 Result<pid_t> Pid1::start(ServiceIndex index)
 {
-    const bool main = entry != nullptr && entry->command != nullptr;
+    const bool main = !is_own() && entry->command != nullptr;
     ServiceRuntime& runtime = runtimes[index];
     if (is_host()) {
         if (auto opened = open_output(index); opened.failed()) {
@@ -152,8 +152,7 @@ Result<pid_t> Pid1::start(ServiceIndex index)
         char buffer[description_capacity];
         const std::string_view why = describe(pid.error(), buffer, sizeof buffer);
         note(index, "%; trying again"_p, why);
-        if (entry != nullptr &&
-            (main || tells_refusal(supervisor.service(index).refusals) || pid.number() != runtime.refusal))
+        if (!is_own() && (main || tells_refusal(supervisor.service(index).refusals) || pid.number() != runtime.refusal))
             tell(*entry, Level::Warning, "%%%; trying again"_p, main ? "" : service_name(index), main ? "" : ": ", why);
     }
     runtime.refusal = pid.number();
@@ -171,7 +170,7 @@ void Pid1::take_back(ServiceIndex index)
 /// `output`: where the service writes to, unless that is the launcher's.
 Error Pid1::execute(ServiceIndex index, const ServiceProgram& program, int output, bool is_task)
 {
-    if (entry != nullptr)
+    if (!is_own())
         restore_oom_score(*entry);
     else
         (void)os::setrlimit(RLIMIT_FSIZE, file_size_);
@@ -277,7 +276,7 @@ void Pid1::settle(ServiceIndex index, int code, std::string_view failure)
     if (plan.service_count > 1)
         text.compose("%: ", service_name(index));
     text.put(failure);
-    if (entry != nullptr)
+    if (!is_own())
         tell(*entry, Level::Fatal, "", text.text());
     else
         say(static_cast<char>(ChannelLetter::ServiceFailed), text.text());
@@ -302,7 +301,7 @@ void Pid1::tell_launcher()
     }
     told_ = true;
     many_pages_ = true;
-    if (entry != nullptr)
+    if (!is_own())
         return;
     if (!foreground())
         follow_launcher(false);

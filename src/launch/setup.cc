@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launch/setup.h"
 
+#include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/beneath.h"
@@ -210,7 +211,7 @@ Result<void> mount_everything(Prepared& prepared, const Fd& root)
 Result<Fd> make_console(const Prepared& prepared, const Fd& root)
 {
     const Fd console = TRY(open_beneath(root, "/dev/console", Missing::CreateFile));
-    if (!prepared.terminal) {
+    if (!built_with(Feature::Foreground) || !prepared.terminal) {
         // What is written to a console that nobody has shall vanish.
         TRY(bind(TRY(open_beneath(root, "/dev/null")), console, 0, "/dev/console"));
         return Fd();

@@ -309,7 +309,8 @@ void Checker::whole(SpecKind kind)
             "no_new_privileges = false wants seccomp = \"off\" as well: the kernel filters system calls only with it"_p);
     const Index networks = at("network");
     for (const NetworkSpec& interface : spec_.networks)
-        network(interface, document_.find(networks, interface.name));
+        if (built_with(Feature::Network))
+            network(interface, document_.find(networks, interface.name));
 }
 
 }  // namespace
