@@ -119,6 +119,8 @@ class Phrase {
 public:
     constexpr Phrase(const char* literal) : kept_(literal) {}
 
+    /// There is one: the literal was not null.
+    constexpr explicit operator bool() const { return kept_ != nullptr; }
     /// As the program keeps it.
     constexpr const char* kept() const { return kept_; }
     operator Text() const;

@@ -24,8 +24,8 @@
 #include "launch/prepare.h"
 #include "launch/services_plan.h"
 #include "launch/state.h"
+#include "spec/checks.h"
 
-#include <algorithm>
 #include <fcntl.h>
 #include <iterator>
 #include <linux/reboot.h>
@@ -77,13 +77,13 @@ Result<void> open_state(Entry& entry, HostDuties& duties)
 List<const Record*> condemn(const HostSpecs& found)
 {
     const auto known = [&](std::string_view name, bool is_container) {
-        return std::any_of(found.spec.services.begin(), found.spec.services.end(),
-                           [&](const ServiceSpec& each) {
-                               return each.name == name && (!is_container || each.is_container);
-                           }) ||
-               std::any_of(found.kept.begin(), found.kept.end(), [&](std::string_view kept) {
-                   return name.starts_with(kept) && (name.size() == kept.size() || name[kept.size()] == '.');
-               });
+        const std::uint32_t index = service_named(found.spec, name);
+        if (index < found.spec.services.size() && (!is_container || found.spec.services[index].is_container))
+            return true;
+        for (const std::string_view kept : found.kept)
+            if (name.starts_with(kept) && (name.size() == kept.size() || name[kept.size()] == '.'))
+                return true;
+        return false;
     };
     List<const Record*> containers;
     for (const Record* record : read_records().value_or({})) {

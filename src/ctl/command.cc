@@ -147,7 +147,7 @@ constexpr Command commands[] = {
      false, 1, 1, which_container},
     {"stats [OPTIONS] NAME | --metrics [NAME]\tshow what a container uses"_p, of(Feature::Stats, stats),
      options(Option::Json, Option::Metrics), false, 0, 1, which_container},
-    {"logs [OPTIONS] NAME|PATH\tshow what a container's services wrote", of(Feature::Logs, logs),
+    {"logs [OPTIONS] NAME|PATH\tshow what a container's services wrote"_p, of(Feature::Logs, logs),
      options(Option::Json, Option::Service, Option::Follow, Option::Since, Option::Lines, Option::Prefix,
              Option::Timestamps),
      false, 1, 1, which_container},
@@ -239,7 +239,7 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
             return name == (is_long ? line.name : slice(line.form, 1, 1));
         });
         if (option == Option::Count)
-            return compose(is_long ? "unknown option --%" : "unknown option -%", name);
+            return compose(is_long ? "unknown option --%"_p : "unknown option -%"_p, name);
         arguments.given |= Options{1} << static_cast<unsigned>(option);
         if (line.value.empty()) {
             if (attached)

@@ -87,7 +87,7 @@ Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout)
                                      json::string(json::member(line, "reason")).value_or("it ended")));
         }
         if (os::boottime_ms() >= deadline)
-            return Error("", "", awaited == Awaited::Ready ? "it is not ready yet" : "it has not ended yet");
+            return Error("", "", awaited == Awaited::Ready ? "it is not ready yet"_p : "it has not ended yet"_p);
         (void)TRY(os::poll({}, interval));
     }
 }
@@ -160,7 +160,7 @@ Result<Record*> find_running(std::string_view name)
 {
     Record* record = TRY(find_container(name));
     if (record->phase != Phase::Running)
-        return Error(record->phase == Phase::Starting ? "it is still being started" : "it is not running", "", name)
+        return Error(record->phase == Phase::Starting ? "it is still being started"_p : "it is not running"_p, "", name)
             .exits(record->phase == Phase::Starting ? ExitCode::Failed : ExitCode::NotFound)
             .advise("see `vial list`"_p);
     return record;

@@ -144,14 +144,14 @@ bool is_file(std::string_view name)
     return contains(name, '/');
 }
 
-/// `path` and what its two files end in. `none`: why there may be none; empty: the system's own word for it.
-Result<Segments> open_segments(Text path, const char* none)
+/// `path` and what its two files end in. `none`: why there may be none; null: the system's own word for it.
+Result<Segments> open_segments(Text path, Phrase none)
 {
     Segments segments;
     segments.size = 0;
     for (int at = 0; at < 2; ++at) {
         Opened file = os::open(concat(path, at == 0 ? ".0" : ".1").c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
-        if (!file.ok() && none != nullptr)
+        if (!file.ok() && none)
             return Error(none, "", {});
         Fd& segment = at == 0 ? segments.first : segments.second;
         segment = TRY(std::move(file));
@@ -198,12 +198,12 @@ Result<int> logs(const Arguments& arguments)
     const Text name = arguments.words.front();
     const bool file = is_file(name);
     const Record* record = nullptr;
-    const char* none = nullptr;
+    Phrase none = nullptr;
     if (!file) {
         TRY(require_root(arguments));
         record = TRY(find_container(name));
-        none =
-            record->foreground ? "its output goes to the terminal of `vial run`" : "vial keeps none with init = false";
+        none = record->foreground ? "its output goes to the terminal of `vial run`"_p
+                                  : "vial keeps none with init = false"_p;
     }
     const Segments segments =
         TRY(open_segments(file ? name : state_path(name, "log"), none).as("show the log of", name));

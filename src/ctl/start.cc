@@ -39,7 +39,7 @@ Result<void> await_ready(Text name, std::int64_t timeout)
     if (heard.ok() || heard.error()->step[0] == '\0')
         return heard;
     if (timeout >= 0 && os::boottime_ms() - begin >= timeout)
-        return Error("it is running, but not ready yet", "", "");
+        return Error("it is running, but not ready yet"_p, "", "");
     // It may have done all that it had to, and be gone by now.
     if (!TRY(wait_for_end(record, ending_time)))
         return heard;

@@ -82,7 +82,7 @@ void ask_for_orphans(Entry& entry)
     // Whoever executed us may have been one, which the exec keeps.
     int is_subreaper = 0;
     (void)os::prctl(PR_GET_CHILD_SUBREAPER, reinterpret_cast<unsigned long>(&is_subreaper), 0, "look at ourselves"_p);
-    if (is_subreaper == 0 && entry.peer->not_first != nullptr)
+    if (is_subreaper == 0 && entry.peer->not_first)
         tell(entry, Level::Warning, entry.peer->not_first);
 }
 

@@ -13,7 +13,7 @@ const Peer own_name{"vial",
                     "vial: ",
                     {},
                     nullptr,
-                    "this is not PID 1, and no subreaper: orphans will not come here (see --subreaper)",
+                    "this is not PID 1, and no subreaper: orphans will not come here (see --subreaper)"_p,
                     127,
                     126,
                     false,
@@ -99,7 +99,7 @@ constinit const PeerProgram peer_programs[] = {
       "Zombie processes will not be re-parented to Tini, so zombie reaping won't work.\n"
       "To fix the problem, use the -s option or set the environment variable TINI_SUBREAPER to register Tini as a "
       "child "
-      "subreaper, or run Tini as PID 1.",
+      "subreaper, or run Tini as PID 1."_p,
       127,
       126,
       true,
@@ -132,7 +132,7 @@ constinit const PeerProgram peer_programs[] = {
      catatonit_help,
      catatonit_usage,
      catatonit_usage},
-    {{"pause", "", {}, nullptr, "Warning: pause should be the first process", 127, 126, false, false},
+    {{"pause", "", {}, nullptr, "Warning: pause should be the first process"_p, 127, 126, false, false},
      pause_flags,
      false,
      "pause.c 3.10" IN_PLACE,

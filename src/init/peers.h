@@ -20,7 +20,7 @@ struct Peer {
     const char* prefix;             ///< of a line it says; `%`: first the level, then its pid
     const char* levels[4];          ///< the levels' names
     const char* exec_failed;        ///< `$`: the command, `%`: the reason; null: vial's own words
-    const char* not_first;          ///< what it says where it is not PID 1, nor a subreaper; null: nothing
+    Phrase not_first;               ///< what it says where it is not PID 1, nor a subreaper; null: nothing
     std::uint8_t missing, refused;  ///< exit codes of such a failure: there is no such program; it cannot be executed
     bool shell;                     ///< what has no #! line is a shell's script, as with execvp(3)
     bool term_at_end;               ///< when the main process has ended, its group gets TERM

@@ -66,7 +66,7 @@ Result<void> Pid1::open_notify_socket(ServiceIndex index)
         notify_parent_ = TRY(os::open("/dev", O_PATH | O_DIRECTORY)).release();
         auto made = os::mkdirat(notify_parent_, notify_name, 0755);
         if (!made.ok() && made.number() != EEXIST)
-            return made.error().as("make the socket that ready = \"notify\" takes, in", notify_directory);
+            return made.error().as("make the socket that ready = \"notify\" takes, in"_p, notify_directory);
         made_notify_ = made.ok();
         notify_ = TRY(os::openat(notify_parent_, notify_name, O_PATH | O_DIRECTORY)).release();
     }
@@ -288,28 +288,28 @@ Result<pid_t> Pid1::find_main(ServiceIndex index)
     const PlanService& service = plan.all_services()[index];
     auto look = [&]() -> Result<pid_t> {
         const char* path = plan.text(service.pid_file);
-        const auto refuse = [&](const char* why) { return Error(why, "follow the pid file", path); };
+        const auto refuse = [&](Phrase why) { return Error(why, "follow the pid file", path); };
         const Fd file = TRY(os::open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY));
         const auto status = TRY(os::fstat(file.get()));
         if (!S_ISREG(status.st_mode))
-            return refuse("it is not a regular file");
+            return refuse("it is not a regular file"_p);
         if (status.st_uid != 0 && status.st_uid != service.user)
-            return refuse("it is not of root or the service's user");
+            return refuse("it is not of root or the service's user"_p);
         // The kernel's clock for files is behind by up to a tick.
         constexpr Milliseconds tick = 20;
         const std::int64_t written = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
         if (os::realtime_ms() - written > now - supervisor.service(index).since + tick)
-            return refuse("it is older than the service");
+            return refuse("it is older than the service"_p);
         char text[16];
         std::string_view rest(text, TRY(os::read(file.get(), text, sizeof text)));
         const std::int64_t number = parse_number(take_until(rest, '\n')).value_or(0);
         const auto pid = static_cast<pid_t>(number);
         if (number < 2 || pid != number)
-            return refuse("it holds no process's number");
+            return refuse("it holds no process's number"_p);
         const Kinship kinship = kinship_of(proc_, pid);
         if (kinship.parent != ::getpid() || supervisor.find(pid).found ||
             (service.user != 0 && kinship.user != service.user))
-            return refuse("it names no process of the service that goes on alone");
+            return refuse("it names no process of the service that goes on alone"_p);
         return pid;
     };
     auto pid = look();

@@ -250,7 +250,7 @@ Result<Journal> Journal::claim(Text name, const StateLock& lock)
     if (made.number() == EEXIST) {
         const Record& record = *TRY(read_record(name));
         if (record.phase != Phase::Ended) {
-            return Error(record.phase == Phase::Running ? "it is running already" : "it is being started already",
+            return Error(record.phase == Phase::Running ? "it is running already"_p : "it is being started already"_p,
                          "start", name)
                 .advise("see `vial list`; `vial restart` starts it anew"_p);
         }

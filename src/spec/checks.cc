@@ -136,8 +136,8 @@ void Checker::name()
     const Index node = at("name");
     if (node == 0 && spec_.name.empty())
         return say(0, "'name' is missing"_p);
-    const char* fault = name_fault(spec_.name);
-    if (node == 0 && fault != nullptr)
+    const Phrase fault = name_fault(spec_.name);
+    if (node == 0 && fault)
         return say(0, compose("the file's name makes no name for a container (%); set one: name = \"...\""_p, fault));
     if (is_cgroup_file(spec_.name))
         say(node, compose("'%' is the name of a file in every cgroup; choose another name"_p, spec_.name));
@@ -328,17 +328,18 @@ void check_spec(const toml::Document& document, const Spec& spec, SpecKind kind,
     Checker(document, spec, problems).whole(kind);
 }
 
-const char* mount_fault(const MountSpec& mount)
+Phrase mount_fault(const MountSpec& mount)
 {
     if (mount.target.empty())
-        return "wants a 'target'";
+        return "wants a 'target'"_p;
     if (!is_target(mount.target))
-        return "the target is not an absolute path without '..'";
+        return "the target is not an absolute path without '..'"_p;
     if (mount.kind == MountKind::Tmpfs)
-        return mount.source.empty() ? nullptr : "a tmpfs has no source";
+        return mount.source.empty() ? Phrase(nullptr) : "a tmpfs has no source"_p;
     if (mount.source.empty())
-        return "wants a 'source', or type = \"tmpfs\"";
-    return mount.size != unlimited || mount.mode != MountSpec{}.mode ? "size and mode are options of a tmpfs" : nullptr;
+        return "wants a 'source', or type = \"tmpfs\""_p;
+    return mount.size != unlimited || mount.mode != MountSpec{}.mode ? "size and mode are options of a tmpfs"_p
+                                                                     : nullptr;
 }
 
 }  // namespace vial

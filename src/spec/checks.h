@@ -14,6 +14,6 @@ namespace vial {
 void check_spec(const toml::Document& document, const Spec& spec, SpecKind kind, Problems& problems);
 
 /// What is wrong with this `[[mount]]` as a whole; null: nothing.
-const char* mount_fault(const MountSpec& mount);
+Phrase mount_fault(const MountSpec& mount);
 
 }  // namespace vial

@@ -8,7 +8,7 @@ void Problems::add(int line, int column, Text message)
     if (full())
         return;
     if (list_.size() == limit) {
-        list_.push_back({0, 0, "there are more problems than these"});
+        list_.push_back({0, 0, "there are more problems than these"_p});
         return;
     }
     // The settings, whose line is 0, come after the file.

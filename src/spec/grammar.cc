@@ -51,15 +51,15 @@ bool is_max(std::string_view text)
     return text == "max" || text == "unlimited" || text == "infinity";
 }
 
-const char* name_fault(std::string_view name)
+Phrase name_fault(std::string_view name)
 {
     if (name.empty() || name.size() > 64)
-        return "a name has 1 to 64 letters";
+        return "a name has 1 to 64 letters"_p;
     if (name[0] == '.' || name[0] == '-')
-        return "a name does not begin with '.' or '-'";
+        return "a name does not begin with '.' or '-'"_p;
     for (const char letter : name) {
         if (!is_letter_or_digit(letter) && letter != '_' && letter != '.' && letter != '-')
-            return "a name has only letters, digits, '_', '.' and '-'";
+            return "a name has only letters, digits, '_', '.' and '-'"_p;
     }
     return nullptr;
 }
@@ -189,14 +189,14 @@ Maybe<IdRange> parse_id_range(std::string_view text)
                    static_cast<std::uint32_t>(numbers[2])};
 }
 
-const char* parse_mount_option(std::string_view text, MountSpec& mount)
+Phrase parse_mount_option(std::string_view text, MountSpec& mount)
 {
     std::string_view rest = text;
     const std::string_view name = take_until(rest, '=');
     if (name.size() != text.size() && name == "size") {
         const auto size = parse_size(rest);
         if (!size || *size < 1)
-            return "size wants a size like 4M";
+            return "size wants a size like 4M"_p;
         mount.size = *size;
         return nullptr;
     }
@@ -204,11 +204,11 @@ const char* parse_mount_option(std::string_view text, MountSpec& mount)
         std::uint32_t mode = 0;
         for (const char letter : rest) {
             if (letter < '0' || letter > '7' || mode > 0777)
-                return "mode wants an octal number like 0755";
+                return "mode wants an octal number like 0755"_p;
             mode = mode << 3 | static_cast<std::uint32_t>(letter - '0');
         }
         if (rest.empty())
-            return "mode wants an octal number like 0755";
+            return "mode wants an octal number like 0755"_p;
         mount.mode = mode;
         return nullptr;
     }
@@ -218,10 +218,10 @@ const char* parse_mount_option(std::string_view text, MountSpec& mount)
             return nullptr;
         }
     }
-    return "the options are ro rw noexec exec nodev dev nosuid suid bind rbind optional, of a tmpfs also size= mode=";
+    return "the options are ro rw noexec exec nodev dev nosuid suid bind rbind optional, of a tmpfs also size= mode="_p;
 }
 
-const char* parse_mount(std::string_view text, MountSpec& mount)
+Phrase parse_mount(std::string_view text, MountSpec& mount)
 {
     const std::string_view source = take_until(text, ':');
     const std::string_view target = take_until(text, ':');
@@ -231,16 +231,16 @@ const char* parse_mount(std::string_view text, MountSpec& mount)
     } else {
         mount.source = source;
         if (!is_path(source))
-            return "the source is not an absolute path";
+            return "the source is not an absolute path"_p;
     }
     if (!is_target(target))
-        return "the target is not an absolute path without '..'";
+        return "the target is not an absolute path without '..'"_p;
     while (!text.empty()) {
-        if (const char* fault = parse_mount_option(take_until(text, ','), mount))
+        if (const Phrase fault = parse_mount_option(take_until(text, ','), mount))
             return fault;
     }
     if (mount.kind == MountKind::Bind && (mount.size != unlimited || mount.mode != MountSpec{}.mode))
-        return "size and mode are options of a tmpfs";
+        return "size and mode are options of a tmpfs"_p;
     return nullptr;
 }
 

@@ -15,7 +15,7 @@
 namespace vial {
 
 /// What is wrong with this as a container's or service's name; null: nothing.
-const char* name_fault(std::string_view name);
+Phrase name_fault(std::string_view name);
 /// Names that would collide with the files of a cgroup directory, where containers and services have theirs.
 bool is_cgroup_file(std::string_view name);
 /// What the kernel takes as a network interface's name, printable.
@@ -51,7 +51,7 @@ struct MountOption {
 };
 std::span<const MountOption> mount_options();
 /// One option (`ro`, `size=4M`) or a whole `SOURCE:TARGET[:OPTIONS]` into `mount`. What is wrong with it; null: nothing.
-const char* parse_mount_option(std::string_view text, MountSpec& mount);
-const char* parse_mount(std::string_view text, MountSpec& mount);
+Phrase parse_mount_option(std::string_view text, MountSpec& mount);
+Phrase parse_mount(std::string_view text, MountSpec& mount);
 
 }  // namespace vial

@@ -45,7 +45,7 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
     if (value.kind != Kind::String)
         return Taken::Wrong;
     const std::string_view text = value.text;
-    const char* fault = nullptr;
+    Phrase fault = nullptr;
     switch (key.type) {
     case Type::PathsInside:
         if (!is_target(text))
@@ -135,7 +135,8 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
     } else if (alone) {
         take_element(context, key, node, member);
     } else if (value.kind != Kind::Array) {
-        return context.expected(node, key.type == Type::Ids ? "an array of numbers or names" : "an array of strings");
+        return context.expected(node,
+                                key.type == Type::Ids ? "an array of numbers or names"_p : "an array of strings"_p);
     }
     for (Index child = value.kind == Kind::Array ? value.first : 0; child != 0; child = context.document[child].next)
         take_element(context, key, child, member);

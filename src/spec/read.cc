@@ -11,8 +11,8 @@
 #include "spec/toml.h"
 #include "spec/values.h"
 
-#include <algorithm>
 #include <fcntl.h>
+#include <utility>
 
 namespace vial {
 
@@ -133,7 +133,7 @@ void Reader::named_table(const SchemaKey& key, Index node)
         return;
     if (value.kind != Kind::Table)
         return context_.complain(node, compose("expected a table: [%.NAME]"_p, key.name()));
-    const char* fault = nullptr;
+    Phrase fault = nullptr;
     if (key.group == Group::Service) {
         ServiceSpec service;
         service.name = value.key;
@@ -141,19 +141,19 @@ void Reader::named_table(const SchemaKey& key, Index node)
         complete(service, node);
         fault = name_fault(value.key);
         if (value.key == "init" || value.key == "exec" || is_cgroup_file(value.key))
-            fault = "this name is taken in the cgroup of the container";
+            fault = "this name is taken in the cgroup of the container"_p;
         spec_.services.push_back(std::move(service));
     } else {
         NetworkSpec network;
         network.name = value.key;
         table(node, key.group, &network);
         if (!is_interface_name(value.key))
-            fault = "the name of a network interface has 1 to 15 letters, no '/', ':' or blank";
+            fault = "the name of a network interface has 1 to 15 letters, no '/', ':' or blank"_p;
         else if (value.key == "lo")
-            fault = "every container has 'lo' anyway";
+            fault = "every container has 'lo' anyway"_p;
         spec_.networks.push_back(std::move(network));
     }
-    if (fault != nullptr)
+    if (fault)
         context_.complain(node, Text(fault));
 }
 
@@ -169,7 +169,7 @@ void Reader::mount_list(Index node)
         }
         MountSpec mount;
         table(child, Group::Mount, &mount);
-        if (const char* fault = mount_fault(mount))
+        if (const Phrase fault = mount_fault(mount))
             context_.complain(child, Text(fault));
         spec_.mounts.push_back(std::move(mount));
     }
@@ -198,7 +198,7 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
         capacity += setting.size();
     toml::Document document(capacity);
     if (text.size() > spec_size_limit)
-        problems.add(0, 0, "larger than 1 MiB");
+        problems.add(0, 0, "larger than 1 MiB"_p);
     else
         toml::read(document, text, problems);
     for (const DropIn& each : drop_ins)
@@ -271,7 +271,11 @@ List<Text> spec_files(const List<Text>& all)
         if (view.size() > suffix.size() && view.ends_with(suffix) && view.front() != '.')
             files.push_back(name);
     }
-    std::sort(files.begin(), files.end(), [](const Text& a, const Text& b) { return std::string_view(a) < b; });
+    // Shell's way to sort is the shortest that does not take for ever with ten thousand.
+    for (std::size_t gap = files.size() / 2; gap > 0; gap /= 2)
+        for (std::size_t next = gap; next < files.size(); ++next)
+            for (std::size_t at = next; at >= gap && files[at] < files[at - gap]; at -= gap)
+                std::swap(files[at], files[at - gap]);
     return files;
 }
 

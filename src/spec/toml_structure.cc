@@ -16,9 +16,9 @@ bool Parser::fail(std::size_t at, std::string_view message)
 /// `expected ..., found` what stands at `at_`.
 bool Parser::fail_here(std::string_view expected)
 {
-    Text found = "the end of the file";
+    Text found = "the end of the file"_p;
     if (at_newline())
-        found = "the end of the line";
+        found = "the end of the line"_p;
     else if (!at_end())
         found = compose("'%'", slice(text_, at_, utf8_length(slice(text_, at_))));
     return fail(at_, compose("expected %, found %"_p, expected, found));
@@ -131,7 +131,7 @@ bool Parser::header()
     if (!this->key(key))
         return false;
     if (peek() != ']' || (list && peek(1) != ']'))
-        return fail_here(list ? "']]' after the table's name" : "']' after the table's name");
+        return fail_here(list ? "']]' after the table's name"_p : "']' after the table's name"_p);
     at_ += list ? 2 : 1;
 
     Index table = root_;

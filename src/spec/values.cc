@@ -122,9 +122,9 @@ Taken read_id(const ReadContext& context, Index node, std::uint32_t& id)
     return Taken::Good;
 }
 
-Taken good_unless(const ReadContext& context, Index node, const char* fault)
+Taken good_unless(const ReadContext& context, Index node, Phrase fault)
 {
-    if (fault == nullptr)
+    if (!fault)
         return Taken::Good;
     context.complain(node, compose("%: %", toml_string(slice(context.document[node].text, 0, 200)), fault));
     return Taken::Told;
@@ -314,7 +314,7 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
         return good_if(is_hash(text));
     if (key.type == Type::Interface)
         return good_if(is_interface_name(text));
-    return good_unless(context, node, key.type == Type::Name ? name_fault(text) : nullptr);
+    return good_unless(context, node, key.type == Type::Name ? name_fault(text) : Phrase(nullptr));
 }
 
 /// Whether a value of a key that is to come says no more than what vial does today.

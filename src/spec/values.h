@@ -43,7 +43,7 @@ inline Taken good_if(bool good)
 }
 
 /// Reports `VALUE: fault`, where there is a fault.
-Taken good_unless(const ReadContext& context, toml::Index node, const char* fault);
+Taken good_unless(const ReadContext& context, toml::Index node, Phrase fault);
 
 /// Reads `node` as `key` says and stores it in `member`, an object of the type that the key's Type names.
 void read_value(const ReadContext& context, const SchemaKey& key, toml::Index node, void* member);
