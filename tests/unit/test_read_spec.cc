@@ -2,6 +2,7 @@
 #include "spec/read.h"
 
 #include "base/text.h"
+#include "features.h"
 #include "spec/address.h"
 #include "spec/grammar.h"
 
@@ -58,7 +59,7 @@ std::string set(std::initializer_list<std::string_view> settings, std::string_vi
 
 }  // namespace
 
-TEST_CASE("the smallest useful spec")
+TEST_CASE("the smallest useful spec" * with_network)
 {
     const std::string_view text = "# web.conf\n"
                                   "root    = \"/srv/web.squashfs\"\n"
@@ -145,7 +146,7 @@ TEST_CASE("what is missing")
     CHECK(problems_of(read_spec("root = x\n", "f"), "f") == "f:1:8: text stands in quotes: write \"x\"\n");
 }
 
-TEST_CASE("unknown keys and where they belong")
+TEST_CASE("unknown keys and where they belong" * with_network)
 {
     CHECK(with("hostnam = 'x'") == "web.conf:3:1: unknown key 'hostnam'; did you mean 'hostname'?\n");
     CHECK(with("[limit]\nmemory = '1M'") == "web.conf:3:1: unknown table 'limit'; did you mean 'limits'?\n");
@@ -208,7 +209,7 @@ TEST_CASE("wrong values are named with what was expected")
     CHECK(of("root = '/'\ncommand = ['x', 1]") == "f:2:17: command: expected a string, found the number 1\n");
 }
 
-TEST_CASE("values")
+TEST_CASE("values" * with_network)
 {
     CHECK(good("environment = ['A=1', 'B=x=y']").services[0].environment == List<Text>{"A=1", "B=x=y"});
     CHECK(good("[environment]\nA = '1'\nB = ''").services[0].environment == List<Text>{"A=1", "B="});
@@ -297,7 +298,7 @@ TEST_CASE("mounts")
     CHECK(with("[[mount]]\ntarget = '/a'\nsource = '/b'\noptions = ['r']").find("web.conf:6:12: options: \"r\"") == 0);
 }
 
-TEST_CASE("networks")
+TEST_CASE("networks" * with_network)
 {
     CHECK(with("[network.eth0]\naddress = '10.0.3.2'") ==
           "web.conf:4:1: address: \"10.0.3.2\" has no prefix length; write \"10.0.3.2/24\"\n");
@@ -354,7 +355,7 @@ TEST_CASE("namespaces and maps")
     CHECK(with("[namespaces]\nmonotonic_offset = '1ms'").find("whole seconds") != std::string::npos);
 }
 
-TEST_CASE("keys whose facility is to come are read, checked and remembered")
+TEST_CASE("keys whose facility is to come are read, checked and remembered" * with_network)
 {
     CHECK(not_yet("tty = true") == "tty\n");
     CHECK(not_yet("tty = false\ndns = []\n[namespaces]\npid = true") == "");
@@ -380,7 +381,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered")
     CHECK(with("[security.sysctl]\n'a.b' = true").find("expected a string or a whole number") != std::string::npos);
 }
 
-TEST_CASE("--set overrides the file")
+TEST_CASE("--set overrides the file" * with_network)
 {
     const std::string_view text = "name = 'web'\nroot = '/r'\ncommand = ['x']\n[limits]\nmemory = '16M'\n";
     const auto spec = [&](std::initializer_list<std::string_view> settings) {
@@ -489,7 +490,7 @@ TEST_CASE("addresses")
     CHECK_FALSE(inside(*parse_address("fd00::1"), *parse_network("10.0.0.1/0")));
 }
 
-TEST_CASE("every example is a good spec")
+TEST_CASE("every example is a good spec" * with_network)
 {
     const char* source = std::getenv("SOURCE");
     if (source == nullptr) {

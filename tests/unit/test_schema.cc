@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "boot/host_conf.h"
+#include "features.h"
 #include "spec/read.h"
 
 #include <cstdlib>
@@ -124,7 +125,7 @@ TEST_CASE("the rows of the schema are sound")
     }
 }
 
-TEST_CASE("vial-host.conf(5) has every key, and no other")
+TEST_CASE("vial-host.conf(5) has every key, and no other" * with_network)
 {
     const char* source = std::getenv("SOURCE");
     if (source == nullptr) {
@@ -151,7 +152,7 @@ TEST_CASE("vial-host.conf(5) has every key, and no other")
                   "stop_timeout ");
 }
 
-TEST_CASE("what is wrong in host.conf is told with its place and left out, and the rest counts")
+TEST_CASE("what is wrong in host.conf is told with its place and left out, and the rest counts" * with_network)
 {
     List<Text> complaints;
     const HostConf conf =

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "features.h"
 #include "spec/read.h"
 #include "spec/schema.h"
 
@@ -86,7 +87,7 @@ TEST_CASE("show fills in every default")
     }
 }
 
-TEST_CASE("what was shown reads as the same spec")
+TEST_CASE("what was shown reads as the same spec" * with_network)
 {
     const Text text =
         shown("name = 'other'\nroot = '/r'\nhostname = 'h.example'\noverlay = 'tmpfs:16M'\n"
@@ -144,7 +145,7 @@ TEST_CASE("what was shown reads as the same spec")
     CHECK(has(show_spec(later.spec), "# not supported yet: tty"));
 }
 
-TEST_CASE("a spec as JSON")
+TEST_CASE("a spec as JSON" * with_network)
 {
     const Reading reading = read_spec("root = '/r'\ncommand = ['/x']\n[network.eth0]\naddress = '10.0.3.2/24'\n"
                                       "[[mount]]\ntype = 'tmpfs'\ntarget = '/t'\n",
