@@ -49,7 +49,7 @@ private:
     void add_services(Spec& spec);
     Member* member(std::string_view name);
     void leave_out(Member& member);
-    void settle(Member& member);
+    void settle(Member& start);
     void leave_out_circle(List<Member*>& way, const Member& begin);
     void connect(const Member& member);
 

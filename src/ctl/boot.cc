@@ -24,7 +24,6 @@
 #include "launch/prepare.h"
 #include "launch/services_plan.h"
 #include "launch/state.h"
-#include "spec/checks.h"
 
 #include <fcntl.h>
 #include <iterator>
@@ -76,9 +75,10 @@ Result<void> open_state(Entry& entry, HostDuties& duties)
 /// begins to keep it again begins anew. Returns the containers.
 List<const Record*> condemn(const HostSpecs& found)
 {
+    const NameTable numbers = number_services(found.spec);
     const auto known = [&](std::string_view name, bool is_container) {
-        const std::uint32_t index = service_named(found.spec, name);
-        if (index < found.spec.services.size() && (!is_container || found.spec.services[index].is_container))
+        const std::uint32_t index = numbers.find(name);
+        if (index != NameTable::none && (!is_container || found.spec.services[index].is_container))
             return true;
         for (const std::string_view kept : found.kept)
             if (name.starts_with(kept) && (name.size() == kept.size() || name[kept.size()] == '.'))

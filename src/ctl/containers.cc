@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/containers.h"
 
+#include "base/features.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"

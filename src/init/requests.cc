@@ -45,16 +45,24 @@ struct Request {
     const char* word;
     Verb verb;
     Named service;
+    Feature feature = Feature::Always;
 };
 
 constexpr Request requests[] = {
-    {"status", Verb::Status, Named::None},     {"stats", Verb::Stats, Named::None},
-    {"ping", Verb::Ping, Named::None},         {"shutdown", Verb::Shutdown, Named::None},
-    {"stop", Verb::Stop, Named::Maybe},        {"start", Verb::Start, Named::One},
-    {"restart", Verb::Restart, Named::One},    {"signal", Verb::Signal, Named::Maybe},
-    {"events", Verb::Events, Named::None},     {"reload", Verb::Reload, Named::Maybe},
-    {"logs", Verb::Logs, Named::Maybe},        {"ready", Verb::Ready, Named::None},
-    {"reboot", Verb::Reboot, Named::None},     {"halt", Verb::Halt, Named::None},
+    {"status", Verb::Status, Named::None},
+    {"stats", Verb::Stats, Named::None, Feature::Stats},
+    {"ping", Verb::Ping, Named::None},
+    {"shutdown", Verb::Shutdown, Named::None},
+    {"stop", Verb::Stop, Named::Maybe},
+    {"start", Verb::Start, Named::One},
+    {"restart", Verb::Restart, Named::One},
+    {"signal", Verb::Signal, Named::Maybe},
+    {"events", Verb::Events, Named::None},
+    {"reload", Verb::Reload, Named::Maybe},
+    {"logs", Verb::Logs, Named::Maybe, Feature::Logs},
+    {"ready", Verb::Ready, Named::None},
+    {"reboot", Verb::Reboot, Named::None},
+    {"halt", Verb::Halt, Named::None},
     {"poweroff", Verb::PowerOff, Named::None},
 };
 
@@ -210,11 +218,12 @@ bool Control::may_follow() const
 void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
 {
     const std::string_view word = take_word(line);
-    const Request* request = requests;
-    while (request != std::end(requests) && word != request->word)
-        ++request;
+    const Request* const request =
+        std::find_if(std::begin(requests), std::end(requests), [&](const Request& each) { return word == each.word; });
     if (request == std::end(requests))
         return put_refusal(reply, "unknown request: "_p, word);
+    if (!built_with(request->feature))
+        return put_refusal(reply, "this vial was built without it (meson option): "_p, word);
 
     int signal = 0;
     if (request->verb == Verb::Signal) {
@@ -239,8 +248,6 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         client.answer = Answer::Status;
         return;
     case Verb::Stats:
-        if (!built_with(Feature::Stats))
-            return put_refusal(reply, "stats: this vial was built without it (meson option 'stats')"_p);
         client.answer = Answer::Stats;
         return;
     case Verb::Stop:
@@ -284,8 +291,6 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         client.next = init.events.first();
         return;
     case Verb::Logs:
-        if (!built_with(Feature::Logs))
-            return put_refusal(reply, "logs: this vial was built without it (meson option 'logs')"_p);
         if (!init.log.kept())
             return put_refusal(reply, "no log is kept"_p);
         client.answer = Answer::Logs;
