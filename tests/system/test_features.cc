@@ -64,7 +64,8 @@ TEST_CASE("--version and --help say what was left out")
         CHECK(contains(line, "(left out)") ==
               (line.starts_with("boot ") || line.starts_with("exec ") || line.starts_with("halt ") ||
                line.starts_with("init ") || line.starts_with("logs ") || line.starts_with("poweroff ") ||
-               line.starts_with("reboot ") || line.starts_with("run ") || line.starts_with("stats ")));
+               line.starts_with("reboot ") || line.starts_with("run ") || line.starts_with("stats ") ||
+               line.starts_with("upgrade ")));
     }
 }
 
