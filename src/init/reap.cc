@@ -21,7 +21,7 @@ namespace {
 
 constexpr unsigned reap_batch = 256;
 constexpr unsigned flood = 8;          ///< looks in a row that found nothing but orphans
-constexpr long gather_time = 250'000;  ///< nanoseconds
+constexpr long gather_time = 150'000;  ///< nanoseconds
 
 }  // namespace
 
