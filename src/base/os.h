@@ -224,8 +224,6 @@ std::int64_t realtime_ms();   ///< CLOCK_REALTIME: what people read
 std::int64_t monotonic_us();  ///< CLOCK_MONOTONIC, microseconds: what systemd compares with its own
 /// For less than a second, or until a signal is heard.
 void sleep(long nanoseconds);
-/// Lets others run that wait for this processor.
-void yield();
 
 /// The kernel does not know the call (ENOSYS), or a filter pretends so. EPERM does not count, since it may be meant; only a
 /// plain fork and close_range, which nobody forbids on purpose, are done another way then.

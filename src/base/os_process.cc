@@ -265,12 +265,6 @@ void sync()
     (void)tell(call);
 }
 
-void yield()
-{
-    static constexpr Call call{nullptr, SYS_sched_yield};
-    (void)tell(call);
-}
-
 Result<void> load_module(int fd, const char* parameters, int flags)
 {
     static constexpr Call call{"load the module"_p, SYS_finit_module};

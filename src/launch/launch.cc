@@ -247,8 +247,6 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     const int channel_inside = prepared.channel.get();
     prepared.channel.reset();
     prepared.self.reset();
-    // Its way is the longest. While the network is made, it would have no processor before we wait for something.
-    os::yield();
     if (spec.namespaces.user) {
         TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
         TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
