@@ -3,7 +3,7 @@
 
 /// What PID 1 is made of, and the rules it lives by. For the files of this folder only.
 ///
-/// One process, one wait. Everything that happens comes out of one epoll_wait; nothing else ever blocks, but for the quarter
+/// One process, one wait. Everything that happens comes out of one epoll_wait; nothing else ever blocks, but for the sixth
 /// of a millisecond in which a flood of orphans gathers; and while nothing happens nothing wakes it: there is one timer,
 /// armed for the next deadline or not at all. Each event is served in bounded steps, so that neither a flood of orphans, of
 /// output or of requests keeps the others waiting.
