@@ -2,12 +2,13 @@
 
 /// Which program am I? One binary: the tool, PID 1 inside every container, and whatever it is called in place of.
 
+#include "base/complain.h"
 #include "base/features.h"
 #include "base/text.h"
+#include "boot/boot.h"
 #include "boot/console.h"
 #include "boot/power.h"
 #include "ctl/command.h"
-#include "ctl/output.h"
 #include "init/init.h"
 #include "init/peers.h"
 #include "launch/setup.h"
@@ -71,6 +72,8 @@ int main(int count, char** words)
     } else if (is_first_process(called, count, words)) {
         return refuse("boot", Feature::Boot);
     }
+    static constexpr HostSide host_side = {boot, check_boot};
+    const HostSide* const host = built_with(Feature::Boot) ? &host_side : nullptr;
     const auto all = std::span<char* const>(words, static_cast<std::size_t>(count));
-    return run_command_line(all.front(), all.subspan(1));
+    return run_command_line(all.front(), all.subspan(1), host);
 }

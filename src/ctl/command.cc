@@ -349,7 +349,7 @@ int run_command(const Command& command, const Arguments& arguments)
     return done.ok() ? done.value() : own_code(&command, print_error({}, done.error()));
 }
 
-int run_words(const char* program, std::span<char* const> words)
+int run_words(const char* program, std::span<char* const> words, const HostSide* host)
 {
     if (words.empty())
         return usage_error(nullptr, "no command given"_p);
@@ -375,6 +375,7 @@ int run_words(const char* program, std::span<char* const> words)
     Arguments arguments;
     arguments.command = command->name();
     arguments.program = program;
+    arguments.host = host;
     words = words.subspan(1);
     bool payload = false;  // its own words have begun: options are its own too
     while (!words.empty()) {
@@ -412,13 +413,13 @@ bool is_command(std::string_view name)
     return find_command(name) != nullptr;
 }
 
-int run_command_line(const char* program, std::span<char* const> words)
+int run_command_line(const char* program, std::span<char* const> words, const HostSide* host)
 {
     os::occupy_standard();
     // Descriptors that somebody forgot in us must reach no container; PID 1's own numbers rely on it too.
     if (words.empty() || std::string_view(words.front()) != "init")  // whose command gets them
         (void)os::close_from(3);
-    const int code = run_words(program, words);
+    const int code = run_words(program, words, host);
     return code == 0 && output_failed() ? static_cast<int>(ExitCode::Failed) : code;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 
 #include <cstdint>
 #include <span>
@@ -56,6 +57,12 @@ enum class Option : std::uint8_t {
     Count
 };
 
+/// What the host's supervisor, which stands beside the commands, does for them; main puts it in.
+struct HostSide {
+    Result<int> (*boot)(Text directory);                       ///< see boot/boot.h
+    Result<bool> (*check)(Text path, List<Text>& complaints);  ///< see check_boot there
+};
+
 /// The words of a command line, taken apart.
 struct Arguments {
     std::string_view command;  ///< its name
@@ -67,6 +74,7 @@ struct Arguments {
     std::size_t before_dashes = 0;    ///< how many of the words stood before `--`; all, where there was none
     bool dashes = false;              ///< there was a `--`
     const char* program = "";         ///< the process's first argument
+    const HostSide* host = nullptr;   ///< nullptr: it was left out
 
     bool has(Option option) const { return (given >> static_cast<unsigned>(option) & 1) != 0; }
     /// The last value given; empty where there was none.
@@ -77,13 +85,10 @@ struct Arguments {
 inline constexpr int payload_not_reached = 125;
 
 /// Runs `words`, which come after the program's own name. Returns the exit code.
-int run_command_line(const char* program, std::span<char* const> words);
+int run_command_line(const char* program, std::span<char* const> words, const HostSide* host);
 
 /// Whether there is such a command.
 bool is_command(std::string_view name);
-
-/// The machine's first process: `vial boot` with all that is needed before and after it. Does not return.
-[[noreturn]] void run_first();
 
 /// A command line that makes no sense: `COMMAND: MESSAGE`.
 Error misused(const Arguments& arguments, std::string_view message);

@@ -17,9 +17,6 @@ namespace vial {
 
 struct Arguments;
 
-/// The spec directory: where a name in place of a file is looked for.
-inline constexpr const char* spec_directory = "/etc/vial";
-
 /// All of vial's commands but check and show touch root's things.
 Result<void> require_root(const Arguments& arguments);
 /// From the root on.
@@ -40,9 +37,6 @@ Text spec_path(std::string_view file_or_name);
 /// `trial`: also what `vial upgrade` has on trial.
 const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {},
                       SpecKind kind = SpecKind::Container, bool trial = false);
-
-/// The spec that a container was started with.
-Result<Spec*> load_started_spec(Text name);
 
 /// Looks around, clearing what has ended, and finds `name`. ExitCode::NotFound where there is none.
 Result<Record*> find_container(std::string_view name);
@@ -65,23 +59,5 @@ struct Outcome {
     Text words() const;   ///< `exited with 3`, `killed by the OOM killer (137)`, `killed, code unknown`
 };
 Outcome read_outcome(Text name);
-
-/// Waits until PID 1 has gone; false after `timeout` ms (-1: no limit).
-Result<bool> wait_for_end(const Record& record, std::int64_t timeout);
-
-/// Sends a signal to PID 1, and to no other process that might have its number by now.
-Result<void> signal_init(const Record& record, int signal);
-
-/// An Error for the machine's first process, whose end is the machine's.
-Result<void> may_end(const Record& record);
-/// Stops the containers and services that the host's supervisor has started and that run without it.
-void stop_what_boot_started();
-
-/// Clears an ended container, whose PID 1 was `init`, and removes its record. Another that has taken the name since is left alone.
-Result<void> put_away(Text name, pid_t init);
-
-/// Stops an ordinary container in an orderly way, kills it if it does not end, and puts it away. `timeout`: ms, or -1
-/// for what its spec says.
-Result<void> stop_container(const Record& record, std::int64_t timeout);
 
 }  // namespace vial

@@ -19,6 +19,7 @@
 #include "kernel/payload.h"
 #include "kernel/self.h"
 #include "launch/environment.h"
+#include "launch/stop.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -13,6 +13,7 @@
 #include "ctl/containers.h"
 #include "ctl/moment.h"
 #include "ctl/output.h"
+#include "launch/stop.h"
 #include "supervise/log_format.h"
 
 #include <algorithm>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Saying things to people: tables, and errors in one line.
+/// Printing for people: text, and tables.
 
+#include "base/complain.h"
 #include "base/list.h"
-#include "base/result.h"
 #include "base/text.h"
 
 #include <cstddef>
@@ -16,11 +16,6 @@ namespace vial {
 /// see `output_failed`.
 void print(std::string_view text);
 bool output_failed();
-
-/// `vial: MESSAGE` on standard error.
-void print_error(std::string_view message);
-/// `SUBJECT: cannot ...`; returns the exit code that belongs to it. An empty subject is vial itself.
-int print_error(std::string_view subject, const Error& error);
 
 /// Left-aligned columns, as wide as they need to be.
 class Table {

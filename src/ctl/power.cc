@@ -2,9 +2,9 @@
 
 /// `vial poweroff`, `vial reboot` and `vial halt`: the end of the machine, where vial is its first process.
 
-#include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
+#include "launch/client.h"
 
 namespace vial {
 

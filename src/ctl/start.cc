@@ -5,12 +5,13 @@
 #include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
-#include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
 #include "ctl/output.h"
 #include "init/notify.h"
+#include "launch/client.h"
 #include "launch/launch.h"
+#include "launch/stop.h"
 #include "spec/show.h"
 
 #include <cstdlib>

@@ -5,11 +5,12 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
-#include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
 #include "ctl/metrics.h"
 #include "ctl/output.h"
+#include "launch/client.h"
+#include "launch/stop.h"
 
 namespace vial {
 

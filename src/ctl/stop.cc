@@ -2,13 +2,14 @@
 
 /// `vial stop`, `vial kill` and `vial wait`: the ends of containers.
 
+#include "launch/stop.h"
 #include "base/features.h"
 #include "base/os.h"
 #include "base/text.h"
-#include "ctl/client.h"
 #include "ctl/command.h"
 #include "ctl/containers.h"
 #include "ctl/output.h"
+#include "launch/client.h"
 
 #include <signal.h>
 

@@ -43,6 +43,9 @@ struct Reading {
 Reading read_spec(std::string_view text, std::string_view file, std::span<const std::string_view> settings = {},
                   SpecKind kind = SpecKind::Container, std::span<const DropIn> drop_ins = {});
 
+/// Where the specs of a device are: what it boots with, and where a name in place of a file is looked for.
+inline constexpr const char* spec_directory = "/etc/vial";
+
 /// The text of a spec file. Whatever cannot be one (missing, a directory or device, too large, binary) is an
 /// Error that exits with Usage.
 Result<Text> load_spec_file(const char* path);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/client.h"
+#include "launch/client.h"
 
 #include "base/json.h"
 #include "base/os.h"
