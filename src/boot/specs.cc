@@ -5,6 +5,7 @@
 #include "base/name_table.h"
 #include "base/os.h"
 #include "boot/host_conf.h"
+#include "launch/identity.h"
 #include "launch/state.h"
 #include "spec/read.h"
 #include "spec/show.h"
@@ -101,6 +102,15 @@ void HostReader::read(Text file)
     }
     if (spec.name == boot_name)
         return complain(compose("%: 'boot' is the name of what starts it; choose another"_p, path));
+    if (spec.root.empty() && state_ >= 0) {  // who only checks may do so on another machine
+        const Opened root = os::open("/", O_PATH | O_DIRECTORY);
+        const auto known = root.ok() ? look_up_names(spec, root.value()) : root.error();
+        if (!known.ok()) {
+            char words[description_capacity];
+            complain(compose("%: %", path, describe(known.error(), words, sizeof words)));
+            return keep(spec.name);
+        }
+    }
     bool taken = names_.find(spec.name) != NameTable::none;
     for (const ServiceSpec& service : spec.services)
         taken = taken || names_.find(host_name(spec, service.name)) != NameTable::none;

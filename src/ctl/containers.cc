@@ -95,8 +95,8 @@ Result<std::int64_t> timeout_of(const Arguments& arguments)
     return *given;
 }
 
-const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more,
-                      SpecKind kind, bool trial)
+Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more, SpecKind kind,
+                bool trial)
 {
     List<std::string_view> settings = arguments.settings;
     for (Text setting : more)

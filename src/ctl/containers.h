@@ -35,8 +35,8 @@ Text spec_path(std::string_view file_or_name);
 /// A spec, with the --set options and `more` settings on top. Prints all that is wrong with it; nothing is returned then, and the exit
 /// code is Usage. `kind`: Container, or Host, which takes one without a root for services of the host unless that makes more mistakes.
 /// `trial`: also what `vial upgrade` has on trial.
-const Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {},
-                      SpecKind kind = SpecKind::Container, bool trial = false);
+Spec* load_spec(std::string_view file_or_name, const Arguments& arguments, std::span<const Text> more = {},
+                SpecKind kind = SpecKind::Container, bool trial = false);
 
 /// Looks around, clearing what has ended, and finds `name`. ExitCode::NotFound where there is none.
 Result<Record*> find_container(std::string_view name);

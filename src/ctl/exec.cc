@@ -19,6 +19,7 @@
 #include "kernel/payload.h"
 #include "kernel/self.h"
 #include "launch/environment.h"
+#include "launch/identity.h"
 #include "launch/stop.h"
 
 #include <fcntl.h>
@@ -78,7 +79,11 @@ Result<Visit> prepare(const Record& record, bool terminal)
     visit.spec = std::move(*TRY(load_started_spec(record.name)));
     visit.namespaces = TRY(open_namespaces(record.init.pid));
     visit.join = TRY(open_exec_leaf(record.cgroups));
-    visit.environment = TRY(environment_of(visit.spec.services.front(), terminal, {}));
+    ServiceSpec& service = visit.spec.services.front();
+    List<Text> variables;
+    TRY(add_environment(variables, service));
+    service.environment = std::move(variables);
+    service.environment_file = {};  // it is a file of the host's
     visit.terminal = terminal;
     // Only now is it certain that what was opened belongs to this container and not to a later owner of the number.
     if (!is_alive(record.init))
@@ -88,7 +93,7 @@ Result<Visit> prepare(const Record& record, bool terminal)
 
 /// In the guide, which stays outside of the PID namespace: into everything else. The answer is the terminal's slave; `master` gets
 /// the other side.
-Result<Fd> enter(const Visit& visit, Fd& master)
+Result<Fd> enter(Visit& visit, Fd& master)
 {
     TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"_p));
     for (const Namespace& one : visit.namespaces)
@@ -99,6 +104,9 @@ Result<Fd> enter(const Visit& visit, Fd& master)
         TRY(os::prctl(PR_SET_DUMPABLE, 0, 0, "hide the process"_p));
     }
     TRY(os::chdir("/"));
+    if (has_names(visit.spec))
+        TRY(look_up_names(visit.spec, TRY(os::open("/", O_PATH | O_DIRECTORY))));
+    visit.environment = TRY(environment_of(visit.spec.services.front(), visit.terminal, {}));
     Fd slave;
     if (visit.terminal) {
         const Fd pts = TRY(os::open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW));
@@ -125,13 +133,16 @@ Result<Fd> enter(const Visit& visit, Fd& master)
         environment.push_back(const_cast<char*>(variable.c_str()));
     environment.push_back(nullptr);
 
+    List<std::uint32_t> groups;
+    for (const Identifier& group : service.groups)
+        groups.push_back(group);
     Payload payload{};
     payload.arguments = arguments.data();
     payload.environment = environment.data();
     payload.directory = service.directory.c_str();
     payload.identity = Identity{service.user,
                                 service.group,
-                                service.groups,
+                                {groups.data(), groups.size()},
                                 visit.spec.security.capabilities,
                                 visit.spec.security.no_new_privileges,
                                 visit.spec.security.seccomp == SeccompChoice::Default};

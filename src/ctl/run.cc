@@ -76,7 +76,7 @@ Result<int> run(const Arguments& arguments)
 {
     std::string_view file;
     const List<Text> settings = TRY(settings_of(arguments, file));
-    const Spec* const spec = load_spec(file, arguments, settings);
+    Spec* const spec = load_spec(file, arguments, settings);
     if (!spec)
         return payload_not_reached;
     TRY(require_root(arguments));

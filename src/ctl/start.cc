@@ -98,7 +98,7 @@ Result<int> start(const Arguments& arguments)
         const auto told = await_boot(word, Awaited::Ready, timeout);
         return told.ok() ? 0 : failure(word, told.error());
     }
-    const Spec* const spec = load_spec(word, arguments, {}, SpecKind::Container, arguments.has(Option::Ensure));
+    Spec* const spec = load_spec(word, arguments, {}, SpecKind::Container, arguments.has(Option::Ensure));
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
     TRY(require_root(arguments));
@@ -135,7 +135,7 @@ Result<int> restart(const Arguments& arguments)
         if (built_with(Feature::Boot) && TRY(tell_boot("restart", name)))
             return await_boot(name, Awaited::Ready, timeout);
         const Record& record = *TRY(find_container(name));
-        const Spec& spec = *TRY(load_started_spec(name));
+        Spec& spec = *TRY(load_started_spec(name));
         if (record.foreground)
             return Error("it runs in the foreground of a `vial run`"_p, "restart", name);
         TRY(stop_container(record, timeout));

@@ -55,7 +55,7 @@ Result<const Spec*> make_ready(const Spec& chosen, const Arguments& arguments)
 }
 
 /// Stops the container, if it runs, and starts it: `vial boot` from what is chosen or on trial, else from `spec`.
-Result<void> begin_again(const Spec& spec, std::int64_t timeout)
+Result<void> begin_again(Spec& spec, std::int64_t timeout)
 {
     if (TRY(tell_boot("restart", spec.name)))
         return await_boot(spec.name, Awaited::Ready, timeout);
@@ -95,7 +95,7 @@ Result<bool> is_well(const Spec& spec)
 }
 
 /// Starts the container from what is on trial, and makes that the choice.
-Result<void> try_out(const Spec& spec, const Spec& chosen, std::int64_t timeout)
+Result<void> try_out(Spec& spec, const Spec& chosen, std::int64_t timeout)
 {
     const std::int64_t deadline = os::boottime_ms() + timeout;
     TRY(begin_again(spec, timeout));

@@ -69,7 +69,9 @@ Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal, std
 {
     List<Text> environment{
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        service.user == 0 ? "HOME=/root" : "HOME=/",
+        concat("HOME=", !service.home.empty() ? service.home
+                        : service.user == 0   ? "/root"
+                                              : "/"),
         "container=vial",
     };
     if (!id.empty())

@@ -11,6 +11,7 @@
 #include "kernel/network.h"
 #include "kernel/self.h"
 #include "launch/handover.h"
+#include "launch/identity.h"
 #include "launch/network_beside.h"
 #include "launch/prepare.h"
 #include "launch/setup.h"
@@ -157,6 +158,21 @@ Result<void> unless_gone(Result<void> sent)
     return sent.number() == EPIPE || sent.number() == ECONNRESET ? Result<void>() : sent;
 }
 
+/// Who the services are that were given by name: the container's side, which has its files, tells them one after the other.
+Result<void> await_identities(const Fd& channel, Spec& spec)
+{
+    for (const ServiceSpec& service : spec.services) {
+        if (!has_names(service))
+            continue;
+        char message[channel_message];
+        Fd nothing;
+        const std::string_view heard(message, TRY(hear(channel, message, nothing)));
+        if (!take_identity(spec, heard))
+            return failure_heard(slice(heard, heard.empty() ? 0 : 1));
+    }
+    return {};
+}
+
 /// Waits until the services run, or for what went wrong.
 Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
 {
@@ -180,6 +196,7 @@ Result<void> await_running(const Fd& channel, const Spec& spec, Fd& terminal)
             break;
         case ChannelLetter::Running:
             return {};
+        case ChannelLetter::Identity:
         case ChannelLetter::Mapped:
         case ChannelLetter::Network:
         case ChannelLetter::Go:
@@ -223,7 +240,7 @@ Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& 
 Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const List<Hierarchy>& hierarchies,
                       NetworkBeside& network, Launched& launched)
 {
-    const Spec& spec = prepared.spec;
+    Spec& spec = prepared.spec;
     Journal& journal = launched.journal;
     const Fd& channel = launched.channel;
     prepared.terminal = options.terminal;
@@ -256,9 +273,15 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     if (!unified)
         provision.cgroup = TRY(make_cgroup(hierarchies, spec));
     Handover handover;
-    TRY(make_plan_and_files(spec, options, channel_inside, provision, handover));
+    const bool named = has_names(spec);
+    if (!named)
+        TRY(make_plan_and_files(spec, options, channel_inside, provision, handover));
     TRY(network.finish(spec.name));
     TRY(connect_networks(spec, launched, journal));
+    if (named) {
+        TRY(await_identities(channel, spec));
+        TRY(make_plan_and_files(spec, options, channel_inside, provision, handover));
+    }
     TRY(unless_gone(handover.send(channel)));
     TRY(await_running(channel, spec, launched.terminal));
     const ProcessId init = TRY(identify(launched.pid));
@@ -308,7 +331,7 @@ bool has_admin_capability()
     return (os::capget().value_or({}).effective >> CAP_SYS_ADMIN & 1U) != 0;
 }
 
-Result<Launched> launch(const Spec& spec, const LaunchOptions& options)
+Result<Launched> launch(Spec& spec, const LaunchOptions& options)
 {
     if (!spec.not_yet.empty()) {
         Builder keys("not supported yet:");

@@ -34,8 +34,9 @@ struct Launched {
     Journal journal;
 };
 
-/// Returns when every service's program has been executed. On failure nothing is left behind.
-Result<Launched> launch(const Spec& spec, const LaunchOptions& options);
+/// Returns when every service's program has been executed. On failure nothing is left behind. Who was given by name in `spec` gets
+/// a number there.
+Result<Launched> launch(Spec& spec, const LaunchOptions& options);
 
 /// Whether this process may do what vial does (CAP_SYS_ADMIN is effective).
 bool has_admin_capability();

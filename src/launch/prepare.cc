@@ -134,7 +134,7 @@ Result<ServiceDescriptors> pass_leaf(const CgroupLeaf& leaf, Handover& handover)
 
 }  // namespace
 
-Result<Prepared> open_host_paths(const Spec& spec)
+Result<Prepared> open_host_paths(Spec& spec)
 {
     Prepared prepared(spec);
     TRY(open_root(prepared));

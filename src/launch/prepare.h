@@ -14,7 +14,7 @@ namespace vial {
 
 /// Opens the root, every mount's source and the device nodes; makes nothing but an image's loop device, which goes when
 /// its descriptor is closed.
-Result<Prepared> open_host_paths(const Spec& spec);
+Result<Prepared> open_host_paths(Spec& spec);
 
 /// Bound and listening; for root alone, or whoever made it.
 Result<Fd> make_control_socket(Text path);

@@ -4,6 +4,7 @@
 #include "base/events.h"
 #include "base/os.h"
 #include "launch/environment.h"
+#include "launch/identity.h"
 #include "spec/plan.h"
 
 #include <algorithm>
@@ -18,6 +19,10 @@ Result<Fd> plan_services(Spec& spec, bool foreground, std::span<const std::strin
 {
     // Nothing is taken from who init is.
     spec.security = {~std::uint64_t{0}, false, SeccompChoice::Off};
+    if (has_names(spec)) {
+        const Fd root = TRY(os::open("/", O_PATH | O_DIRECTORY));
+        TRY(look_up_names(spec, root));
+    }
     List<List<Text>> environments;
     for (const ServiceSpec& service : spec.services) {
         List<Text>& environment = environments.emplace_back();

@@ -10,6 +10,7 @@
 #include "kernel/network.h"
 #include "kernel/self.h"
 #include "launch/handover.h"
+#include "launch/identity.h"
 #include "launch/network_beside.h"
 #include "launch/walls.h"
 #include "supervise/channel.h"
@@ -253,6 +254,10 @@ Result<int> set_up(Prepared& prepared)
 
     const Fd root = TRY(mount_root(prepared));
     TRY(mount_everything(prepared, root));
+    if (has_names(spec)) {
+        TRY(look_up_names(prepared.spec, root));
+        TRY(tell_identities(spec, prepared.channel));
+    }
     const Fd terminal = TRY(make_console(prepared, root));
     TRY(enter_root(root, host));
 

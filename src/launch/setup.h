@@ -34,9 +34,9 @@ namespace vial {
 
 /// What the launcher opened. The setup process has a copy of all of it (it is a fork of the launcher).
 struct Prepared {
-    explicit Prepared(const Spec& wanted) : spec(wanted) {}
+    explicit Prepared(Spec& wanted) : spec(wanted) {}
 
-    const Spec& spec;
+    Spec& spec;
     Tree root;
     Fd loop;                      ///< keeps an image's device attached until it is mounted
     List<Tree> mounts;            ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing

@@ -229,21 +229,21 @@ void Checker::id_map(const List<IdRange>& map, const char* key)
 
 void Checker::mapped(const ServiceSpec& service, Index node)
 {
-    const auto check = [&](const List<IdRange>& map, std::uint32_t id, std::string_view key) {
-        if (map.empty())
+    const auto check = [&](const List<IdRange>& map, const Identifier& id, std::string_view key) {
+        if (map.empty() || !id.name.empty())
             return;
         for (const IdRange& range : map) {
             if (id >= range.inside && id - range.inside < range.count)
                 return;
         }
         const Index given = document_.find(node, key);
-        say(given != 0 ? given : node, compose("%: % is not mapped in [user_namespace]"_p, key, id));
+        say(given != 0 ? given : node, compose("%: % is not mapped in [user_namespace]"_p, key, id.number));
     };
     if (!spec_.namespaces.user)
         return;
     check(spec_.uid_map, service.user, "user");
     check(spec_.gid_map, service.group, "group");
-    for (const std::uint32_t group : service.groups)
+    for (const Identifier& group : service.groups)
         check(spec_.gid_map, group, "groups");
 }
 

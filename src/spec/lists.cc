@@ -41,7 +41,7 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
 {
     const toml::Node& value = context.document[node];
     if (key.type == Type::Ids)
-        return read_id(context, node, list<std::uint32_t>(member).emplace_back());
+        return read_id(context, node, list<Identifier>(member).emplace_back());
     if (value.kind != Kind::String)
         return Taken::Wrong;
     const std::string_view text = value.text;

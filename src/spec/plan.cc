@@ -248,7 +248,10 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         const bool same = index > 0 && index < environments.size() && environment == environments[index - 1];
         to.environment = same ? last.environment : writer.texts(environment);
         to.environment_count = static_cast<std::uint32_t>(environment.size());
-        to.groups = writer.array(from.groups.data(), sizeof(std::uint32_t), from.groups.size());
+        List<std::uint32_t> groups;
+        for (const Identifier& group : from.groups)
+            groups.push_back(group);
+        to.groups = writer.array(groups.data(), sizeof(std::uint32_t), groups.size());
         to.group_count = static_cast<std::uint32_t>(from.groups.size());
         to.user = from.user;
         to.group = from.group;

@@ -45,6 +45,13 @@ private:
     Builder text_;
 };
 
+Text text_of_id(const Identifier& id)
+{
+    if (!id.name.empty())
+        return toml_string(id.name);
+    return id.given ? decimal(id.number) : Text();
+}
+
 Text list_of_mount_options(const MountSpec& mount)
 {
     Array list;
@@ -162,11 +169,11 @@ Text value_text(const SchemaKey& key, const void* member)
         return toml_string(numbered ? compose("%:%", word, policy.ready_number) : Text(word));
     }
     case Type::Id:
-        return decimal(as<std::uint32_t>(member));
+        return text_of_id(as<Identifier>(member));
     case Type::Ids: {
         Array list;
-        for (const std::uint32_t id : as<List<std::uint32_t>>(member))
-            list.add(Decimal(id));
+        for (const Identifier& id : as<List<Identifier>>(member))
+            list.add(text_of_id(id));
         return list.text();
     }
     case Type::Choice:

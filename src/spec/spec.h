@@ -71,12 +71,24 @@ inline constexpr std::int32_t done_before = -1;
 /// Of a ServicePast (supervise/service.h), in bytes.
 inline constexpr std::size_t past_size = 48;
 
+/// A user or group. By name it has no number before the container's own files were asked, see launch/identity.h.
+struct Identifier {
+    std::uint32_t number = 0;
+    bool given = false;
+    Text name;  ///< empty: it was given by number
+
+    constexpr Identifier() = default;
+    constexpr Identifier(std::uint32_t id) : number(id), given(true) {}  // NOLINT(google-explicit-constructor)
+    operator std::uint32_t() const { return number; }                    // NOLINT(google-explicit-constructor)
+};
+
 struct ServiceSpec {
     Text name;           ///< `main` for the keys at the top of a spec
     List<Text> command;  ///< never empty in a checked spec
-    std::uint32_t user = 0;
-    std::uint32_t group = 0;
-    List<std::uint32_t> groups;  ///< supplementary
+    Identifier user = 0;
+    Identifier group;         ///< not given: 0, or of a user by name what the container's files say
+    List<Identifier> groups;  ///< supplementary; the same where neither is given
+    Text home;                ///< of a user by name, once it was looked up
     Text directory = "/";
     List<Text> environment;  ///< `KEY=VALUE`, in the order written
     Text environment_file;   ///< a host path, read by the launcher; empty: none

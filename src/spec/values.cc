@@ -103,8 +103,8 @@ bool takes_number(Type type)
     }
 }
 
-/// A user or group, by number. A name is remembered: looking it up in the container's files is to come.
-Taken read_id(const ReadContext& context, Index node, std::uint32_t& id)
+/// A user or group, by number or name.
+Taken read_id(const ReadContext& context, Index node, Identifier& id)
 {
     const toml::Node& value = context.document[node];
     Maybe<std::int64_t> number;
@@ -112,14 +112,13 @@ Taken read_id(const ReadContext& context, Index node, std::uint32_t& id)
         number = value.number;
     else if (value.kind == Kind::String)
         number = parse_number(value.text);
-    if (number && *number >= 0 && *number < 0xffffffff) {  // the last one means "no id"
-        id = static_cast<std::uint32_t>(*number);
-        return Taken::Good;
+    id.given = true;
+    if (number) {
+        id.number = static_cast<std::uint32_t>(*number);
+        return good_if(*number >= 0 && *number < 0xffffffff);  // the last one means "no id"
     }
-    if (number || value.kind != Kind::String || !is_user_name(value.text))
-        return Taken::Wrong;
-    context.remember(node, " by name");
-    return Taken::Good;
+    id.name = value.text;
+    return good_if(value.kind == Kind::String && is_user_name(value.text));
 }
 
 Taken good_unless(const ReadContext& context, Index node, Phrase fault)
@@ -234,7 +233,7 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         return good_if(signal >= 1 && signal <= last_signal);
     }
     case Type::Id:
-        return read_id(context, node, as<std::uint32_t>(member));
+        return read_id(context, node, as<Identifier>(member));
     case Type::Cpu: {
         const auto cpu = parse_cpu(value.text);
         as<std::int32_t>(member) = cpu.value_or(0);

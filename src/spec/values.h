@@ -54,6 +54,6 @@ bool is_list(Type type);
 bool takes_number(Type type);
 /// The part of `read_value` for lists, and the one for users and groups that both need.
 void read_list(const ReadContext& context, const SchemaKey& key, toml::Index node, void* member);
-Taken read_id(const ReadContext& context, toml::Index node, std::uint32_t& id);
+Taken read_id(const ReadContext& context, toml::Index node, Identifier& id);
 
 }  // namespace vial

@@ -7,6 +7,7 @@
 /// Each message is one packet: a letter and its payload, at most `channel_message` bytes.
 ///
 ///     setup → launcher   E text      it failed; `text` is the line for people, `E2...` carries the exit code's digit first
+///     setup → launcher   I text      who a service is that was given by name, see launch/identity.h
 ///     setup → launcher   T (+ fd)    the master of the terminal that the container got
 ///     launcher → setup   M           the maps of its user namespace are written
 ///     launcher → setup   N fd        the network namespace to join, see launch/network_beside.h; the launcher may get one too
@@ -26,6 +27,7 @@ inline constexpr std::size_t channel_message = 1024;
 
 enum class ChannelLetter : char {
     Failed = 'E',
+    Identity = 'I',
     Terminal = 'T',
     Mapped = 'M',
     Network = 'N',

@@ -222,7 +222,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"hosts", "hosts = [\"a 10.0.0.1\"]"},
         {"ports", "ports = [\"80:8080\"]"},
         {"tty", "tty = true"},
-        {"user", "user = \"app\""},
         {"namespaces.mount", "[namespaces]\nmount = false"},
         {"namespaces.pid", "[namespaces]\npid = false"},
         {"namespaces.join", "[namespaces.join]\nnet = \"/proc/1/ns/net\""},

@@ -107,6 +107,8 @@ TEST_CASE("boot: what is wrong with the specs is said, and the others are starte
     boot.daemon("lonely", "requires = [\"nobody\"]\n");
     boot.daemon("on-lonely", "requires = [\"lonely\"]\n");
     boot.daemon("after-nobody", "after = [\"nobody\"]\n");
+    boot.daemon("stranger", "user = \"nobody-knows\"\n");
+    boot.daemon("friend", "user = \"nobody\"\n");
     boot.daemon("twin");
     boot.put("twin2.conf", "name = \"twin\"\nautostart = true\ncommand = [\"/bin/false\"]\n");
     boot.daemon("boot");
@@ -117,10 +119,10 @@ TEST_CASE("boot: what is wrong with the specs is said, and the others are starte
     ::symlink("nowhere", boot.path("dangling.conf").c_str());
     boot.put("noise.conf", std::string("\x7f\x45\x4c\x46\0\0\xff", 7));
     boot.start();
-    for (const char* name : {"good", "after-loop", "after-nobody", "twin", "x.y", "x.z"})
+    for (const char* name : {"good", "friend", "after-loop", "after-nobody", "twin", "x.y", "x.z"})
         CHECK(is(name, "ready"));
     for (const char* name :
-         {"broken", "loop-a", "loop-b", "loop-c", "on-loop", "itself", "lonely", "on-lonely", "boot"})
+         {"broken", "loop-a", "loop-b", "loop-c", "on-loop", "itself", "lonely", "on-lonely", "stranger", "boot"})
         CHECK_MESSAGE(of("boot", name, "state") == "", name);
     CHECK(boot.says("vial: " + boot.path("broken.conf") + ":1:1: command: expected"));
     for (const std::string& words :
@@ -132,9 +134,9 @@ TEST_CASE("boot: what is wrong with the specs is said, and the others are starte
           boot.path("twin2.conf") + ": there is another spec named 'twin'",
           boot.path("boot.conf") + ": 'boot' is the name of what starts it; choose another",
           boot.path("x.y.conf") + ": there is another spec", boot.path("directory.conf"), boot.path("dangling.conf"),
-          boot.path("noise.conf")})
+          boot.path("noise.conf"), boot.path("stranger.conf") + ": cannot look up nobody-knows: no such user in its"})
         CHECK(boot.says(words));
-    CHECK(lines(boot.said()).size() == 13 + 6);  // each once, and the six that are ready
+    CHECK(lines(boot.said()).size() == 14 + 7);  // each once, and the seven that are ready
 
     // There is one at a time.
     CHECK(contains(refused(1, {"boot", boot.directory()}), "it is running already"));

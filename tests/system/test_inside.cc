@@ -59,6 +59,93 @@ TEST_CASE("user, group, groups and directory")
     (void)done({"stop", "own"});
 }
 
+namespace {
+
+/// Lines of a spec by which the container has these files, which nobody else sees.
+std::string with_names(const std::string& passwd, const std::string& group)
+{
+    write_text(work() + "/passwd", passwd);
+    write_text(work() + "/group", group);
+    return "overlay = \"tmpfs\"\nmounts = [\"" + work() + "/passwd:/etc/passwd:ro\", \"" + work() +
+           "/group:/etc/group:ro\"]\n";
+}
+
+}  // namespace
+
+TEST_CASE("users and groups by name, as the container's own files know them")
+{
+    const NothingLeft nothing_left;
+    const std::string files =
+        with_names("root:x:0:0:root:/root:/bin/sh\nwwwdata:x:1:1::/:\nwww:x:1033:1034:Web:/srv/web:/bin/false\n"
+                   "www:x:0:0:a second one:/:/bin/sh\n",
+                   "root:x:0:\nwww:x:1034:www\nlogs:x:1040:nobody,www\nwwws:x:1041:wwws,xwww\nmore:x:1050:www\n");
+    const std::string script = "id -u; id -g; id -G; echo $HOME";
+    inside_each("user = \"www\"\n" + files, script, "1033\n1034\n1034 1040 1050\n/srv/web\n");
+    inside_each("user = \"www\"\ngroup = \"logs\"\n" + files, script, "1033\n1040\n1040\n/srv/web\n");
+    inside_each("user = 7\ngroup = 8\ngroups = [\"logs\", 9, \"more\"]\n" + files, script, "7\n8\n8 9 1040 1050\n/\n");
+    inside_each("user = \"www\"\nenvironment = [\"HOME=/own\"]\n" + files, script,
+                "1033\n1034\n1034 1040 1050\n/own\n");
+    inside_each("user = \"www\"\n" + files +
+                    "[user_namespace]\nuid_map = \"0 100000 65536\"\ngid_map = \"0 100000 65536\"\n",
+                script, "1033\n1034\n1034 1040 1050\n/srv/web\n");
+
+    // A network beside it, and more than one service; what is shown of one that runs is what its spec says.
+    (void)done({"start", spec("each", "root = \"ROOT\"\n" + files +
+                                          "[network.eth0]\naddress = \"10.0.3.2/24\"\n"
+                                          "[service.web]\nuser = \"www\"\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                          "[service.none]\ncommand = [\"/bin/sleep\", \"1000\"]\n"
+                                          "[service.logs]\nuser = \"root\"\ngroup = \"logs\"\n"
+                                          "command = [\"/bin/sleep\", \"1000\"]\n")});
+    const auto ids = [](const std::string& service) {
+        const std::string pid = lines(read_text(cgroup("pids", "each/" + service + "/cgroup.procs"))).at(0);
+        std::string found;
+        for (const std::string& line : lines(read_text("/proc/" + pid + "/status")))
+            found += line.starts_with("Uid:") || line.starts_with("Gid:") ? line + " " : "";
+        return found;
+    };
+    CHECK(ids("web") == "Uid:\t1033\t1033\t1033\t1033 Gid:\t1034\t1034\t1034\t1034 ");
+    CHECK(ids("none") == "Uid:\t0\t0\t0\t0 Gid:\t0\t0\t0\t0 ");
+    CHECK(ids("logs") == "Uid:\t0\t0\t0\t0 Gid:\t1040\t1040\t1040\t1040 ");
+    CHECK(contains(done({"show", "each"}), "user = \"www\"\n"));
+    CHECK(ctl({"exec", "each", "--", "/bin/id", "-u"}).out == "1033\n");
+    (void)done({"stop", "each"});
+}
+
+TEST_CASE("files of names that are hostile, damaged or not there start nothing, and leave nothing")
+{
+    const NothingLeft nothing_left;
+    const auto why = [](const std::string& more) { return refused(1, {"start", sleeper("web", more)}); };
+    const auto with_line = [&](const std::string& line) {
+        return why("user = \"www\"\n" + with_names(line + "\n", ""));
+    };
+    CHECK(with_line("other:x:1:1::/:") == "web: cannot look up www: no such user in its /etc/passwd");
+    for (const char* line :
+         {"www:x:1:1::/", "www:x:1:1::/:/bin/sh:more", "www:x::1::/:", "www:x:-1:1::/:", "www:x:1:x::/:",
+          "www:x:4294967295:1::/:", "www:x:99999999999999999999:1::/:", "www:x:1 :1::/:", "www:"}) {
+        INFO(std::string(line));
+        CHECK(with_line(line) == "web: cannot look up www: damaged line in its /etc/passwd");
+    }
+    CHECK(with_line("www") == "web: cannot look up www: no such user in its /etc/passwd");
+    CHECK(contains(with_line(std::string(2U << 20, 'x')), "/etc/passwd: "));
+    const std::string files = with_names("www:x:1:1::/:\n", "www:x:1:www");
+    CHECK(why("group = \"wheel\"\n" + files) == "web: cannot look up wheel: no such group in its /etc/group");
+    std::string many;
+    for (int at = 0; at < 65; ++at)
+        many += "g" + std::to_string(at) + ":x:" + std::to_string(100 + at) + ":www\n";
+    CHECK(contains(why("user = \"www\"\n" + with_names("www:x:1:1::/:\n", many)), "more than 64 groups"));
+
+    // A pipe would keep whoever reads it waiting, and a link lead to another's file.
+    CHECK(run({"mkfifo", work() + "/pipe"}).code == 0);
+    CHECK(why("user = \"www\"\noverlay = \"tmpfs\"\nmounts = [\"" + work() + "/pipe:/etc/passwd\"]\n") ==
+          "web: cannot look up names in /etc/passwd: it is no regular file");
+    const std::string tree = work() + "/linked";
+    CHECK(run({"mkdir", "-p", tree + "/etc", tree + "/proc", tree + "/sys", tree + "/dev"}).code == 0);
+    CHECK(run({"ln", "-s", "/etc/passwd", tree + "/etc/passwd"}).code == 0);
+    const std::string linked = spec("web", "root = \"" + tree + "\"\nuser = \"root\"\ncommand = [\"/bin/true\"]\n");
+    CHECK(refused(1, {"start", linked}) == "web: cannot look up names in /etc/passwd: it is no regular file");
+    CHECK(run({"rm", "-r", tree}).code == 0);
+}
+
 TEST_CASE("whoever calls `vial exec` ignores signals for himself alone")
 {
     const NothingLeft nothing_left;

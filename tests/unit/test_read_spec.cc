@@ -111,7 +111,7 @@ TEST_CASE("several services")
     REQUIRE(reading.spec.services.size() == 2);
     CHECK(reading.spec.services[0].name == "web");
     CHECK(reading.spec.services[0].user == 33);
-    CHECK(reading.spec.services[0].groups == List<std::uint32_t>{1, 2});
+    CHECK(reading.spec.services[0].groups == List<Identifier>{1, 2});
     CHECK(reading.spec.services[1].name == "log.er");
     CHECK(reading.spec.services[1].policy.restart == Restart::Always);
     CHECK(reading.spec.services[1].policy.restart_delay == 250);
@@ -360,7 +360,6 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
     CHECK(not_yet("tty = true") == "tty\n");
     CHECK(not_yet("tty = false\ndns = []\n[namespaces]\npid = true") == "");
     CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
-    CHECK(not_yet("user = 'www'\ngroups = [1, 'adm']") == "user by name\ngroups by name\n");
     CHECK(not_yet("[network.eth0]\ntype = 'macvlan'\nroutes = ['10.0.0.0/8 via 10.0.3.1']") ==
           "network.eth0.type\nnetwork.eth0.routes\n");
     CHECK(not_yet("[limits]\nmemory_high = '8M'\ncpus = '0-1'\n[limits.cgroup]\n'memory.low' = '1M'") ==
