@@ -259,6 +259,17 @@ TEST_CASE("restart_backoff: the delays grow")
     (void)done({"stop", "growing"});
 }
 
+TEST_CASE("stable_after: who has run for so long is started again after the shortest delay")
+{
+    const NothingLeft nothing_left;
+    (void)done({"start", service_spec("stable", "[service.main]\nrestart = \"always\"\nrestart_delay = \"50ms\"\n"
+                                                "restart_backoff = \"1h\"\nstable_after = \"100ms\"\ncommand = " +
+                                                    shell("echo >>/data/runs; sleep 0.3; exit 1") + "\n")});
+    // Delays that grow would be 25 s by then.
+    CHECK(eventually([] { return lines(written("runs")).size() >= 10; }));
+    (void)done({"stop", "stable"});
+}
+
 TEST_CASE("essential: the container ends with its code (pid1-54)")
 {
     const NothingLeft nothing_left;
