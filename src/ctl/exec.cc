@@ -77,6 +77,7 @@ Result<Visit> prepare(const Record& record, bool terminal)
 {
     Visit visit;
     visit.spec = std::move(*TRY(load_started_spec(record.name)));
+    TRY(allow_limits(visit.spec));
     visit.namespaces = TRY(open_namespaces(record.init.pid));
     visit.join = TRY(open_exec_leaf(record.cgroups));
     ServiceSpec& service = visit.spec.services.front();
@@ -144,8 +145,12 @@ Result<Fd> enter(Visit& visit, Fd& master)
                                 service.group,
                                 {groups.data(), groups.size()},
                                 visit.spec.security.capabilities,
+                                visit.spec.security.ambient,
                                 visit.spec.security.no_new_privileges,
                                 visit.spec.security.seccomp == SeccompChoice::Default};
+    const List<PlanLimit> limits = process_limits(visit.spec);
+    payload.limits = {limits.data(), limits.size()};
+    payload.umask = service.umask;
     // Only now, and by itself: a container that has no task left to fork can still be entered.
     for (const Fd& file : visit.join) {
         if (const auto joined = os::write_all(file.get(), "0"); !joined.ok()) {

@@ -61,6 +61,9 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
     payload.identity.group = service.group;
     payload.identity.groups = plan.list(service.groups, service.group_count);
     payload.identity.capabilities = plan.capabilities;
+    payload.identity.ambient = plan.ambient;
+    payload.umask = service.umask;
+    payload.limits = plan.all_limits();
     payload.identity.no_new_privileges = (plan.flags & PlanNoNewPrivileges) != 0;
     payload.identity.seccomp = (plan.flags & PlanSeccomp) != 0;
     // Of an ordinary user, who cannot become anybody else, `user = 0` is nothing but the default.

@@ -40,6 +40,16 @@ Result<void> limit_process_sets(std::uint64_t keep)
     return os::capset({now.effective & keep, now.permitted & keep, 0});
 }
 
+Result<void> make_ambient(std::uint64_t capabilities)
+{
+    const std::uint64_t had = TRY(os::capget()).permitted & capabilities;
+    TRY(os::capset({had, had, had}));
+    for (unsigned capability = 0; capability < 64; ++capability)
+        if ((had >> capability & 1) != 0)
+            TRY(os::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, "keep capabilities"_p));
+    return {};
+}
+
 Result<void> limit_capabilities(std::uint64_t keep)
 {
     TRY(limit_bounding_set(keep));  // first: it takes CAP_SETPCAP

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Giving up capabilities, see capabilities(7). Nothing here ever gains one.
+/// Giving up capabilities, see capabilities(7). Nothing here ever gains one that this process had not.
 ///
 /// A mask has a bit for each capability, 1 << CAP_NET_ADMIN. What is kept is always what both the mask and the process
 /// have: a bit that the kernel or an outer container does not grant is no error.
@@ -18,6 +18,9 @@ Result<void> limit_bounding_set(std::uint64_t keep);
 
 /// Cuts permitted and effective to `keep`; inheritable, and with it ambient, is emptied (CVE-2022-29162).
 Result<void> limit_process_sets(std::uint64_t keep);
+
+/// Has these in all sets, so that they outlast an exec by who is not root; they must be permitted now, and in the bounding set.
+Result<void> make_ambient(std::uint64_t capabilities);
 
 /// All five sets: the ceiling of everything that this process will ever start.
 Result<void> limit_capabilities(std::uint64_t keep);

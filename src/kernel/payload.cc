@@ -12,6 +12,8 @@
 #include <limits.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace vial {
@@ -79,8 +81,14 @@ Result<void> assume(const Identity& identity)
         TRY(installed);
     }
     TRY(limit_bounding_set(identity.capabilities));
+    const bool keeps = identity.user != 0 && identity.ambient != 0;
+    if (keeps)
+        TRY(os::prctl(PR_SET_KEEPCAPS, 1, 0, "keep capabilities"_p));
     TRY(become_user(identity));
-    TRY(limit_process_sets(identity.user == 0 ? identity.capabilities : 0));
+    if (keeps)
+        TRY(make_ambient(identity.ambient));
+    else
+        TRY(limit_process_sets(identity.user == 0 ? identity.capabilities : 0));
     TRY(parent_death_signal.arm_again());
     if (identity.no_new_privileges) {
         TRY(os::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "forbid new privileges"_p));
@@ -150,6 +158,12 @@ Result<void> prepare(const Payload& payload)
     else
         TRY(place_standard(payload.standard));
     os::set_blocked({});
+    for (const PlanLimit& limit : payload.limits)
+        TRY(os::setrlimit(static_cast<int>(limit.resource),
+                          {static_cast<rlim_t>(limit.soft), static_cast<rlim_t>(limit.hard)})
+                .as("set the limit"_p, resource_name(limit.resource)));
+    if (payload.umask != no_umask)
+        ::umask(payload.umask);
     if (!payload.keep_identity)
         TRY(assume(payload.identity));
     TRY(enter_directory(payload.directory));

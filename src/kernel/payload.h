@@ -7,6 +7,7 @@
 /// They run after fork in a PID 1 without a heap: nothing here allocates, and all memory is the caller's or the stack.
 
 #include "base/result.h"
+#include "spec/plan.h"
 
 #include <cstdint>
 #include <span>
@@ -18,20 +19,23 @@ struct Identity {
     std::uint32_t user = 0, group = 0;
     std::span<const std::uint32_t> groups;  ///< supplementary; nothing is inherited
     std::uint64_t capabilities = 0;         ///< what root keeps, and what the bounding set is cut to for everybody
+    std::uint64_t ambient = 0;              ///< of these, what any other user keeps, over each exec
     bool no_new_privileges = true;
     bool seccomp = true;  ///< the default filter, see kernel/seccomp.h
 };
 
 /// Takes on the identity. There is no way back, and none from a failure in the middle either: give up then.
 ///
-/// Root keeps `capabilities` in its permitted and effective sets; any other user keeps none. Inheritable and ambient
-/// are empty for all.
+/// Root keeps `capabilities` in its permitted and effective sets, with nothing inheritable or ambient; any other user keeps
+/// `ambient` in all sets.
 Result<void> assume(const Identity& identity);
 
 struct Payload {
     char* const* arguments = nullptr;    ///< ends with a null; the first one names the program
     char* const* environment = nullptr;  ///< ends with a null; its PATH is where the program is looked for
     const char* directory = "/";         ///< entered as the new identity
+    std::uint32_t umask = no_umask;      ///< `no_umask`: it stays as it is
+    std::span<const PlanLimit> limits;   ///< none of them is above what this process may have
     Identity identity;
     int terminal = -1;  ///< becomes 0-2 and the controlling terminal
     int passed = -1;    ///< another descriptor that it gets, -1: none; not the number it gets it under

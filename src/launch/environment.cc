@@ -6,6 +6,7 @@
 #include "spec/plan.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace vial {
@@ -50,6 +51,20 @@ Result<void> add_environment(List<Text>& environment, const ServiceSpec& service
         set_variable(environment, variable);
     if (service.policy.ready == Ready::Notify)
         set_variable(environment, concat("NOTIFY_SOCKET=", notify_directory, "/", service.name));
+    return {};
+}
+
+Result<void> allow_limits(const Spec& spec)
+{
+    for (const PlanLimit& limit : process_limits(spec)) {
+        rlimit now = TRY(os::getrlimit(static_cast<int>(limit.resource)));
+        const auto wanted = static_cast<rlim_t>(limit.hard);
+        if (wanted <= now.rlim_max)
+            continue;
+        now.rlim_max = wanted;
+        TRY(os::setrlimit(static_cast<int>(limit.resource), now)
+                .as("raise the limit"_p, resource_name(limit.resource)));
+    }
     return {};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The environment a service starts with.
+/// What a service starts with: its environment, and how much of what its limits are may be given to it.
 
 #include "base/list.h"
 #include "base/result.h"
@@ -14,6 +14,8 @@ namespace vial {
 /// overridden by `environment`. Nothing of the launcher's own environment gets in but TERM. `id`: of this start of the
 /// container, empty where it is not known.
 Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal, std::string_view id);
+/// Raises what this process, and all that come from it, may have of what the spec limits. Takes CAP_SYS_RESOURCE, where it must.
+Result<void> allow_limits(const Spec& spec);
 /// A new id of a start, 32 hexadecimal digits.
 Result<Text> make_start_id();
 

@@ -10,6 +10,7 @@
 #include "kernel/netlink.h"
 #include "kernel/network.h"
 #include "kernel/self.h"
+#include "launch/environment.h"
 #include "launch/handover.h"
 #include "launch/identity.h"
 #include "launch/network_beside.h"
@@ -342,6 +343,7 @@ Result<Launched> launch(Spec& spec, const LaunchOptions& options)
     // Whoever started us may not care for its children; we wait for ours.
     (void)os::set_ignored(SIGCHLD, false);
     TRY(require_proc());
+    TRY(allow_limits(spec));
     // Each service has some ten descriptors on their way to PID 1.
     const rlimit descriptors = TRY(os::getrlimit(RLIMIT_NOFILE));
     (void)os::setrlimit(RLIMIT_NOFILE, {descriptors.rlim_max, descriptors.rlim_max});

@@ -18,7 +18,10 @@ namespace vial {
 Result<Fd> plan_services(Spec& spec, bool foreground, std::span<const std::string_view> withheld)
 {
     // Nothing is taken from who init is.
-    spec.security = {~std::uint64_t{0}, false, SeccompChoice::Off};
+    spec.security = {};
+    spec.security.capabilities = ~std::uint64_t{0};
+    spec.security.no_new_privileges = false;
+    spec.security.seccomp = SeccompChoice::Off;
     if (has_names(spec)) {
         const Fd root = TRY(os::open("/", O_PATH | O_DIRECTORY));
         TRY(look_up_names(spec, root));

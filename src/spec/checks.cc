@@ -307,6 +307,8 @@ void Checker::whole(SpecKind kind)
     if (!spec_.security.no_new_privileges && spec_.security.seccomp != SeccompChoice::Off)
         say(at("security", "no_new_privileges"),
             "no_new_privileges = false wants seccomp = \"off\" as well: the kernel filters system calls only with it"_p);
+    if ((spec_.security.ambient & ~spec_.security.capabilities) != 0)
+        say(at("security", "ambient"), "ambient: must be among the 'capabilities' that are kept"_p);
     const Index networks = at("network");
     for (const NetworkSpec& interface : spec_.networks)
         if (built_with(Feature::Network))

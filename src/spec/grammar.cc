@@ -139,6 +139,29 @@ bool is_user_name(std::string_view name)
     return true;
 }
 
+Maybe<std::uint32_t> parse_mode(std::string_view text)
+{
+    std::uint32_t mode = 0;
+    for (const char letter : text) {
+        if (letter < '0' || letter > '7' || mode > 0777)
+            return {};
+        mode = mode << 3 | static_cast<std::uint32_t>(letter - '0');
+    }
+    return text.empty() ? Maybe<std::uint32_t>() : mode;
+}
+
+Maybe<ResourceLimit> parse_resource_limit(std::string_view text)
+{
+    const auto one = [](std::string_view word) {
+        return is_max(word) ? unlimited : parse_size(word).value_or(as_it_is);
+    };
+    const std::size_t colon = position(text, ':');
+    const std::int64_t soft = one(slice(text, 0, colon));
+    const std::int64_t hard = colon == std::string_view::npos ? soft : one(slice(text, colon + 1));
+    const bool ordered = hard == unlimited || (soft != unlimited && soft <= hard);
+    return soft < unlimited || hard < unlimited || !ordered ? Maybe<ResourceLimit>() : ResourceLimit{soft, hard};
+}
+
 bool parse_mac(std::string_view text, std::uint8_t (&mac)[6])
 {
     unsigned any = 0;
@@ -201,15 +224,10 @@ Phrase parse_mount_option(std::string_view text, MountSpec& mount)
         return nullptr;
     }
     if (name.size() != text.size() && name == "mode") {
-        std::uint32_t mode = 0;
-        for (const char letter : rest) {
-            if (letter < '0' || letter > '7' || mode > 0777)
-                return "mode wants an octal number like 0755"_p;
-            mode = mode << 3 | static_cast<std::uint32_t>(letter - '0');
-        }
-        if (rest.empty())
+        const auto mode = parse_mode(rest);
+        if (!mode)
             return "mode wants an octal number like 0755"_p;
-        mount.mode = mode;
+        mount.mode = *mode;
         return nullptr;
     }
     for (const MountOption& option : mount_options()) {

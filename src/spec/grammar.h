@@ -37,6 +37,10 @@ int word_index(std::string_view words, std::string_view word);
 
 /// `02:00:00:00:00:01`, of one device: neither multicast nor all zero.
 bool parse_mac(std::string_view text, std::uint8_t (&mac)[6]);
+/// Permission bits in octal digits, up to 07777.
+Maybe<std::uint32_t> parse_mode(std::string_view text);
+/// `LIMIT` or `SOFT:HARD`, each a number, a size like 16M or `max`; the soft one is not above the hard one.
+Maybe<ResourceLimit> parse_resource_limit(std::string_view text);
 /// Per mille of a processor: `150%`, `12.5%`; at least 1%.
 Maybe<std::int32_t> parse_cpu(std::string_view text);
 /// `INSIDE OUTSIDE COUNT`.

@@ -2,10 +2,12 @@
 #include "spec/plan.h"
 
 #include "base/os.h"
+#include "spec/schema.h"
 
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 namespace vial {
 
@@ -13,6 +15,14 @@ namespace {
 
 constexpr int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 constexpr std::size_t plan_limit = 64U << 20;  // environments from files can be long, and a host's specs many
+
+/// In the order of the keys of [security.rlimits].
+constexpr std::uint8_t resource_numbers[] = {
+    RLIMIT_AS,      RLIMIT_CORE,     RLIMIT_CPU,    RLIMIT_DATA,       RLIMIT_FSIZE,
+    RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE,   RLIMIT_NOFILE,     RLIMIT_NPROC,
+    RLIMIT_RSS,     RLIMIT_RTPRIO,   RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
+};
+static_assert(std::size(resource_numbers) == resource_count);
 
 /// Builds the plan front to back; offsets stay good while the buffer grows.
 class PlanWriter {
@@ -71,7 +81,8 @@ public:
         // The last byte being NUL, every text that begins inside also ends inside.
         if (*plan_.text(plan_.size - 1) != '\0' || !text(plan_.container) ||
             (plan_.service_count == 0 && (plan_.flags & PlanInside) == 0) ||
-            !array(plan_.services, plan_.service_count, sizeof(PlanService)))
+            !array(plan_.services, plan_.service_count, sizeof(PlanService)) ||
+            !array(plan_.limits, plan_.limit_count, sizeof(PlanLimit)))
             return false;
         for (const PlanService& service : plan_.all_services()) {
             if (!text(service.name) || !text(service.directory) || service.argument_count == 0 ||
@@ -206,6 +217,30 @@ PlanOffset write_tasks(PlanWriter& writer, const ServiceSpec& service, ServicePo
 
 }  // namespace
 
+List<PlanLimit> process_limits(const Spec& spec)
+{
+    List<PlanLimit> limits;
+    for (std::size_t at = 0; at < resource_count; ++at) {
+        ResourceLimit limit = spec.security.rlimits[at];
+        const std::uint8_t resource = resource_numbers[at];
+        if (limit.soft == as_it_is && resource == RLIMIT_NOFILE)
+            limit = spec.limits.files;
+        if (limit.soft == as_it_is && resource == RLIMIT_CORE)
+            limit = spec.limits.core;
+        if (limit.soft != as_it_is)
+            limits.push_back({resource, limit.soft, limit.hard});
+    }
+    return limits;
+}
+
+std::string_view resource_name(std::int64_t resource)
+{
+    for (std::size_t at = 0; at < resource_count; ++at)
+        if (resource_numbers[at] == resource)
+            return schema_keys(Group::Rlimits)[at].name();
+    return {};
+}
+
 Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptors& descriptors,
                      const List<List<Text>>& environments)
 {
@@ -221,6 +256,10 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
     if (!spec.init)
         plan.flags |= PlanNoInit;
     plan.capabilities = spec.security.capabilities;
+    plan.ambient = spec.security.ambient;
+    const List<PlanLimit> limits = process_limits(spec);
+    plan.limits = writer.array(limits.data(), sizeof(PlanLimit), limits.size());
+    plan.limit_count = static_cast<std::uint32_t>(limits.size());
     plan.log_size = spec.log.size;
     plan.channel = descriptors.channel;
     plan.control = descriptors.control;
@@ -255,6 +294,7 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.group_count = static_cast<std::uint32_t>(from.groups.size());
         to.user = from.user;
         to.group = from.group;
+        to.umask = from.umask;
         to.is_container = from.is_container;
         to.on_demand = from.on_demand;
         to.renewed = from.renewed;

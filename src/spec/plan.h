@@ -35,7 +35,7 @@ struct PlanService {
     PlanOffset tasks;     ///< task_commands of PlanCommand; 0: it has none
     PlanOffset pid_file;  ///< 0: none
     std::uint32_t argument_count, environment_count, group_count;
-    std::uint32_t user, group;
+    std::uint32_t user, group, umask;
     std::int32_t join[4];      ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
     std::int32_t kill_file;    ///< cgroup.kill (5.14), or -1
     std::int32_t leaf_memory;  ///< memory.current / memory.usage_in_bytes of the leaf, or -1
@@ -61,6 +61,15 @@ struct PlanEdges {
     PlanOffset starts;  ///< service_count + 1 numbers
     PlanOffset edges;   ///< a Dependency each
 };
+
+/// Of each process of a service, see setrlimit(2); `unlimited` stands for RLIM_INFINITY.
+struct PlanLimit {
+    std::int64_t resource, soft, hard;
+};
+/// All that a spec sets.
+List<PlanLimit> process_limits(const Spec& spec);
+/// `nofile`, for messages.
+std::string_view resource_name(std::int64_t resource);
 
 enum PlanFlag : std::uint32_t {
     PlanForeground = 1,  ///< `run`: services inherit `standard`, PID 1 dies with the launcher
@@ -99,14 +108,17 @@ struct Plan {
     std::uint32_t edge_count;  ///< 0: nobody depends on anybody, and there are no tables of it
     PlanEdges needs, dependents;
     std::uint64_t capabilities;  ///< what services keep
-    std::int64_t log_size;       ///< of each segment, bytes
-    std::int32_t channel;        ///< to the launcher, see supervise/channel.h
-    std::int32_t control;        ///< the listening control socket
-    std::int32_t requests;       ///< an inherited pair instead of, or beside it: where requests come from
-    std::int32_t answers;        ///< and where answers go
-    std::int32_t exit_file;      ///< where the container's end is written
-    std::int32_t log[2];         ///< the segments
-    std::int32_t standard[3];    ///< Foreground: what services get as 0-2
+    std::uint64_t ambient;       ///< of it those of other users than root, too
+    PlanOffset limits;           ///< limit_count of PlanLimit
+    std::uint32_t limit_count;
+    std::int64_t log_size;     ///< of each segment, bytes
+    std::int32_t channel;      ///< to the launcher, see supervise/channel.h
+    std::int32_t control;      ///< the listening control socket
+    std::int32_t requests;     ///< an inherited pair instead of, or beside it: where requests come from
+    std::int32_t answers;      ///< and where answers go
+    std::int32_t exit_file;    ///< where the container's end is written
+    std::int32_t log[2];       ///< the segments
+    std::int32_t standard[3];  ///< Foreground: what services get as 0-2
     std::int32_t stat[StatCount];
 
     const char* text(PlanOffset offset) const { return reinterpret_cast<const char*>(this) + offset; }
@@ -126,6 +138,10 @@ struct Plan {
     std::span<const Dependency> edges(const PlanEdges& side) const
     {
         return {reinterpret_cast<const Dependency*>(text(side.edges)), edge_count};
+    }
+    std::span<const PlanLimit> all_limits() const
+    {
+        return {reinterpret_cast<const PlanLimit*>(text(limits)), limit_count};
     }
     std::span<const PlanOffset> list(PlanOffset offset, std::uint32_t count) const
     {

@@ -135,6 +135,7 @@ constexpr Row service_keys[] = {
     now("group", Type::Id, IN(group)),
     now("groups", Type::Ids, IN(groups)),
     now("directory", Type::Path, IN(directory)),
+    now("umask", Type::Mode, IN(umask)),
     now("environment", Type::Environment, IN(environment)),
     now("environment_file", Type::Path, IN(environment_file)),
     now("restart", Type::Choice, IN(policy.restart), 0, any, "no|on-failure|always"),
@@ -200,8 +201,8 @@ constexpr Row limits_keys[] = {
     now("tasks", Type::Tasks, IN(tasks)),
     later("io_weight", Type::Integer, 1, 10000),
     later("io", Type::Texts),
-    later("files", Type::Integer, 1),
-    later("core", Type::Limit),
+    now("files", Type::Resource, IN(files)),
+    now("core", Type::Resource, IN(core)),
     later("oom_group", Type::Boolean, -1),
     later("oom_score", Type::Integer, -1000, 1000),
     later_table("cgroup", Type::FreeTable, Group::Count),
@@ -211,16 +212,31 @@ constexpr Row limits_keys[] = {
 #define IN(member) offsetof(SecuritySpec, member)
 constexpr Row security_keys[] = {
     now("capabilities", Type::Capabilities, IN(capabilities)),
-    later("ambient", Type::Capabilities),
+    now("ambient", Type::Capabilities, IN(ambient)),
     now("no_new_privileges", Type::Boolean, IN(no_new_privileges)),
     now("seccomp", Type::Seccomp, IN(seccomp)),
     later("landlock", Type::Texts),
     later("label", Type::Text),
-    later_table("rlimits", Type::FreeTable, Group::Count),
+    table("rlimits", Type::Table, Group::Rlimits, IN(rlimits)),
     later_table("sysctl", Type::FreeTable, Group::Count),
     later("securebits", Type::Texts),
 };
 #undef IN
+
+constexpr Row limit_of_resource(const char* name, std::size_t index)
+{
+    return now(name, Type::Resource, index * sizeof(ResourceLimit));
+}
+
+/// In the order of `resource_numbers` (spec/plan.cc).
+constexpr Row rlimits_keys[] = {
+    limit_of_resource("as", 0),       limit_of_resource("core", 1),        limit_of_resource("cpu", 2),
+    limit_of_resource("data", 3),     limit_of_resource("fsize", 4),       limit_of_resource("memlock", 5),
+    limit_of_resource("msgqueue", 6), limit_of_resource("nice", 7),        limit_of_resource("nofile", 8),
+    limit_of_resource("nproc", 9),    limit_of_resource("rss", 10),        limit_of_resource("rtprio", 11),
+    limit_of_resource("rttime", 12),  limit_of_resource("sigpending", 13), limit_of_resource("stack", 14),
+};
+static_assert(std::size(rlimits_keys) == resource_count);
 
 constexpr Row log_keys[] = {
     now("size", Type::Size, offsetof(LogSpec, size), 4, 1024 * mebi),
@@ -230,8 +246,8 @@ constexpr Row log_keys[] = {
 };
 
 constexpr std::span<const Row> groups[] = {
-    top_keys,     service_keys, health_keys,   mount_keys, namespaces_keys, join_keys, user_namespace_keys,
-    network_keys, limits_keys,  security_keys, log_keys,
+    top_keys,     service_keys, health_keys,   mount_keys,   namespaces_keys, join_keys, user_namespace_keys,
+    network_keys, limits_keys,  security_keys, rlimits_keys, log_keys,
 };
 constexpr std::size_t group_count = static_cast<std::size_t>(Group::Count);
 static_assert(std::size(groups) == group_count);

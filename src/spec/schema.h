@@ -43,8 +43,8 @@ enum class Type : std::uint8_t {
     // Values with a grammar of their own.
     Ready,         ///< ServicePolicy: start|notify|fd|fd:NUMBER|exec|tcp:PORT
     RestartLimit,  ///< ServicePolicy: N or "N/DURATION"
-    Id,            ///< std::uint32_t, user or group
-    Ids,           ///< List<std::uint32_t>
+    Id,            ///< Identifier, user or group
+    Ids,           ///< List<Identifier>
     Environment,   ///< List<Text> of `KEY=VALUE`, or a table
     Overlay,       ///< OverlaySpec
     Mounts,        ///< List<MountSpec>, short form
@@ -56,6 +56,8 @@ enum class Type : std::uint8_t {
     Mac,           ///< NetworkSpec
     Cpu,           ///< std::int32_t, per mille
     Tasks,         ///< std::int64_t, or `max`
+    Resource,      ///< ResourceLimit: `LIMIT` or `SOFT:HARD`, each a number, a size or `max`
+    Mode,          ///< std::uint32_t: permission bits, octal
     Capabilities,  ///< std::uint64_t
     Seccomp,       ///< SeccompChoice, or a path
 };
@@ -71,6 +73,7 @@ enum class Group : std::uint8_t {
     Network,
     Limits,
     Security,
+    Rlimits,
     Log,
     Count
 };

@@ -52,6 +52,14 @@ Text text_of_id(const Identifier& id)
     return id.given ? decimal(id.number) : Text();
 }
 
+Text text_of_mode(std::uint32_t mode)
+{
+    Builder text;
+    for (int shift = 9; shift >= 0; shift -= 3)
+        text += static_cast<char>('0' + (mode >> shift & 7));
+    return text;
+}
+
 Text list_of_mount_options(const MountSpec& mount)
 {
     Array list;
@@ -64,10 +72,7 @@ Text list_of_mount_options(const MountSpec& mount)
     if (!bind && mount.size != unlimited)
         list.add_string(compose("size=%", text_of_size(mount.size)));
     if (!bind) {
-        Builder mode;
-        for (int shift = 9; shift >= 0; shift -= 3)
-            mode += static_cast<char>('0' + (mount.mode >> shift & 7));
-        list.add_string(compose("mode=%", mode));
+        list.add_string(concat("mode=", text_of_mode(mount.mode)));
     }
     return list.text();
 }
@@ -144,6 +149,16 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Names:
     case Type::Environment:
         return list_of_texts(as<List<Text>>(member));
+    case Type::Resource: {
+        const auto& limit = as<ResourceLimit>(member);
+        if (limit.soft == as_it_is)
+            return {};
+        return toml_string(compose("%:%", text_of_size(limit.soft), text_of_size(limit.hard)));
+    }
+    case Type::Mode: {
+        const auto mode = as<std::uint32_t>(member);
+        return mode == no_umask ? Text() : toml_string(text_of_mode(mode));
+    }
     case Type::Size:
     case Type::Limit:
         return toml_string(text_of_size(as<Bytes>(member)));
@@ -304,8 +319,19 @@ Text Printer::whole(const Spec& spec)
         if (key.type != Type::Table)
             continue;
         open(key.name());
-        keys(key.group, reinterpret_cast<const char*>(&spec) + key.offset);
-        close();
+        const char* const base = reinterpret_cast<const char*>(&spec) + key.offset;
+        keys(key.group, base);
+        if (!json_)
+            close();
+        for (const SchemaKey& inner : schema_keys(key.group)) {
+            if (inner.later || inner.type != Type::Table)
+                continue;
+            open(inner.name(), key.name());
+            keys(inner.group, base + inner.offset);
+            close();
+        }
+        if (json_)
+            close();
     }
     if (json_) {
         comma();

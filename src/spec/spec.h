@@ -82,6 +82,8 @@ struct Identifier {
     operator std::uint32_t() const { return number; }                    // NOLINT(google-explicit-constructor)
 };
 
+inline constexpr std::uint32_t no_umask = ~0U;
+
 struct ServiceSpec {
     Text name;           ///< `main` for the keys at the top of a spec
     List<Text> command;  ///< never empty in a checked spec
@@ -90,9 +92,10 @@ struct ServiceSpec {
     List<Identifier> groups;  ///< supplementary; the same where neither is given
     Text home;                ///< of a user by name, once it was looked up
     Text directory = "/";
-    List<Text> environment;  ///< `KEY=VALUE`, in the order written
-    Text environment_file;   ///< a host path, read by the launcher; empty: none
-    Text pid_file;           ///< a path inside; not empty: what is started goes into the background
+    std::uint32_t umask = no_umask;  ///< `no_umask`: what init has, 022
+    List<Text> environment;          ///< `KEY=VALUE`, in the order written
+    Text environment_file;           ///< a host path, read by the launcher; empty: none
+    Text pid_file;                   ///< a path inside; not empty: what is started goes into the background
     ServicePolicy policy;
     List<Text> after, required;              ///< names of other services
     List<Text> task_command[task_commands];  ///< health, on_start, on_stop, on_failure; empty: none
@@ -176,15 +179,28 @@ struct NetworkSpec {
     std::uint32_t mtu = 0;  ///< 0: the kernel's default
 };
 
+inline constexpr std::int64_t as_it_is = -2;
+
+/// Of a process, see setrlimit(2); `unlimited`, or `as_it_is` for what the launcher has.
+struct ResourceLimit {
+    std::int64_t soft = as_it_is, hard = as_it_is;
+};
+
+/// Those that [security.rlimits] may name, in the order of its keys.
+inline constexpr std::size_t resource_count = 15;
+
 struct LimitsSpec {
     Bytes memory = unlimited;
-    Bytes swap = unlimited;    ///< swap alone, not memory + swap
-    std::int64_t tasks = 512;  ///< `unlimited` for none
-    std::int32_t cpu = 0;      ///< per mille of one processor: 1500 is "150%"; 0: no limit
+    Bytes swap = unlimited;     ///< swap alone, not memory + swap
+    std::int64_t tasks = 512;   ///< `unlimited` for none
+    std::int32_t cpu = 0;       ///< per mille of one processor: 1500 is "150%"; 0: no limit
+    ResourceLimit files, core;  ///< of each process; `rlimits` stands above them
 };
 
 struct SecuritySpec {
     std::uint64_t capabilities = default_capabilities;
+    std::uint64_t ambient = 0;  ///< those of them that services of other users than root have, too
+    ResourceLimit rlimits[resource_count];
     bool no_new_privileges = true;
     SeccompChoice seccomp = SeccompChoice::Default;
 };

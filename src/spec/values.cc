@@ -53,6 +53,8 @@ constexpr Phrase looks = "a table|"
                          "a MAC address of one device like \"02:00:00:00:00:01\"|"
                          "a percentage of one processor like \"150%\", or \"max\"|"
                          "a whole number above 0, or \"max\"|"
+                         "a limit like 1024, \"16M\" or \"max\", or two like \"1024:4096\", the lower first|"
+                         "an octal number in quotes like \"027\"|"
                          "a capability like \"NET_ADMIN\"|"
                          "\"default\", \"off\" or an absolute path"_p;
 static_assert(std::count(looks.kept(), looks.kept() + std::char_traits<char>::length(looks.kept()), '|') ==
@@ -97,6 +99,7 @@ bool takes_number(Type type)
     case Type::Id:
     case Type::Cpu:
     case Type::Tasks:
+    case Type::Resource:
         return true;
     default:
         return false;
@@ -234,6 +237,11 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     }
     case Type::Id:
         return read_id(context, node, as<Identifier>(member));
+    case Type::Resource: {
+        const auto limit = parse_resource_limit(is_number ? decimal(value.number) : Text(value.text));
+        as<ResourceLimit>(member) = limit.value_or({});
+        return good_if(limit.has_value());
+    }
     case Type::Cpu: {
         const auto cpu = parse_cpu(value.text);
         as<std::int32_t>(member) = cpu.value_or(0);
@@ -294,6 +302,11 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
         policy.ready_number = static_cast<std::uint16_t>(value);
         return good_if((policy.ready == Ready::Tcp && value > 0 && value < 65536) ||
                        (policy.ready == Ready::Fd && value > 2 && value < 1024));
+    }
+    case Type::Mode: {
+        const auto mode = parse_mode(text);
+        as<std::uint32_t>(member) = mode.value_or(0);
+        return good_if(mode && *mode <= 0777);
     }
     case Type::Overlay:
         return take_overlay(text, as<OverlaySpec>(member));

@@ -189,6 +189,42 @@ TEST_CASE("capabilities: a small set is kept, and never more than the spec says"
                 "CapAmb:0000000000000000 ");
 }
 
+TEST_CASE("ambient capabilities are what a user who is not root has, over an exec")
+{
+    const NothingLeft nothing_left;
+    const std::string sets = "sh -c 'grep ^Cap /proc/self/status' | tr -d '\t' | tr '\n' ' '";
+    const std::string more = "[security]\ncapabilities = [\"NET_BIND_SERVICE\", \"KILL\"]\nambient = [\"KILL\"]\n";
+    inside_each("user = 1000\n" + more, sets,
+                "CapInh:0000000000000020 CapPrm:0000000000000020 CapEff:0000000000000020 CapBnd:0000000000000420 "
+                "CapAmb:0000000000000020 ");
+    // Root has all that is kept anyway, and nothing inheritable.
+    inside_each(more, sets,
+                "CapInh:0000000000000000 CapPrm:0000000000000420 CapEff:0000000000000420 CapBnd:0000000000000420 "
+                "CapAmb:0000000000000000 ");
+}
+
+TEST_CASE("limits of processes, and the umask")
+{
+    const NothingLeft nothing_left;
+    const std::string script =
+        "umask; grep -e '^Max open' -e '^Max core' -e '^Max proc' -e '^Max msg' /proc/self/limits | "
+        "sed 's/  */ /g; s/ [a-z]* $//'";
+    const std::string more = "umask = \"027\"\n[limits]\nfiles = \"100:200\"\ncore = \"1M\"\n[security.rlimits]\n"
+                             "nproc = 500\nmsgqueue = \"512K:600K\"\n";
+    const std::string expected = "0027\nMax core file size 1048576 1048576\nMax processes 500 500\n"
+                                 "Max open files 100 200\nMax msgqueue size 524288 614400\n";
+    inside_each(more, script, expected);
+    inside_each("user = 1000\ninit = true\n" + more, script, expected);
+    CHECK(inside("init = false\n" + more, script) == expected);
+    CHECK(inside(more + "[user_namespace]\nuid_map = \"0 100000 65536\"\ngid_map = \"0 100000 65536\"\n", script) ==
+          expected);
+    CHECK(inside("", "umask") == "0022\n");
+    // No process can have more open files than the kernel has room for: then nothing starts.
+    const std::string why = refused(1, {"start", sleeper("web", "[limits]\nfiles = \"4T\"\n")});
+    CHECK(contains(why, "web: cannot raise the limit nofile: "));
+    CHECK(lines(why).size() == 1);
+}
+
 TEST_CASE("no_new_privileges and seccomp are on, and can be turned off")
 {
     const NothingLeft nothing_left;

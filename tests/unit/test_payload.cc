@@ -126,7 +126,7 @@ TEST_CASE("any other user keeps none, whatever was inheritable or ambient before
         return;
     const std::uint32_t groups[] = {44, 70000};
     Payload payload;
-    payload.identity = {1234, 70001, groups, few, true, true};
+    payload.identity = {1234, 70001, groups, few, 0, true, true};
     const auto ended = in_child([&] {
         const auto now = os::capget().value();
         (void)os::capset({now.effective, now.permitted, now.permitted});
@@ -207,7 +207,7 @@ TEST_CASE("the parent-death signal survives the change of user")
         return;
     const auto ended = in_child([] {
         (void)os::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, "arm");
-        if (!assume({1234, 1234, {}, 0, true, true}).ok())
+        if (!assume({1234, 1234, {}, 0, 0, true, true}).ok())
             return 1;
         int signal = 0;
         (void)os::prctl(PR_GET_PDEATHSIG, reinterpret_cast<unsigned long>(&signal), 0, "read");
@@ -273,7 +273,7 @@ TEST_CASE("a terminal becomes the controlling one and belongs to the user")
     const Fd master_end(master), slave_end(slave);
     Payload payload;
     payload.terminal = slave;
-    payload.identity = {1234, 1234, {}, few, true, true};
+    payload.identity = {1234, 1234, {}, few, 0, true, true};
     const char* arguments[] = {
         "sh", "-c", "test -t 0 && test -t 1 && test -t 2 && : </dev/tty && : >/proc/self/fd/1 && exit 33", nullptr};
     const char* environment[] = {nullptr};

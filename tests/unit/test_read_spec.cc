@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "spec/plan.h"
 #include "spec/read.h"
+#include "spec/show.h"
 
 #include "base/text.h"
 #include "features.h"
@@ -355,6 +357,47 @@ TEST_CASE("namespaces and maps")
     CHECK(with("[namespaces]\nmonotonic_offset = '1ms'").find("whole seconds") != std::string::npos);
 }
 
+TEST_CASE("limits of processes, one or two, in numbers and sizes")
+{
+    const Reading reading =
+        read_spec("root = '/r'\ncommand = ['/x']\numask = '027'\n[limits]\nfiles = 100\ncore = 'max'\n"
+                  "[security]\ncapabilities = ['CHOWN', 'KILL']\nambient = ['KILL']\n"
+                  "[security.rlimits]\nnproc = '10:20'\nfsize = '16M:max'\nstack = '8M'\nnofile = '1:2'\n",
+                  "x.conf");
+    REQUIRE(reading.problems.empty());
+    const auto is = [](const ResourceLimit& limit, std::int64_t soft, std::int64_t hard) {
+        return limit.soft == soft && limit.hard == hard;
+    };
+    CHECK(reading.spec.services[0].umask == 027);
+    CHECK(is(reading.spec.limits.files, 100, 100));
+    CHECK(is(reading.spec.limits.core, unlimited, unlimited));
+    CHECK(reading.spec.security.ambient == 1U << 5);
+    const List<PlanLimit> limits = process_limits(reading.spec);
+    std::string all;
+    for (const PlanLimit& limit : limits)
+        all += std::string(resource_name(limit.resource)) + " " + std::to_string(limit.soft) + " " +
+               std::to_string(limit.hard) + "\n";
+    CHECK(all == "core -1 -1\nfsize 16777216 -1\nnofile 1 2\nnproc 10 20\nstack 8388608 8388608\n");
+    // It says itself what it was told.
+    const Reading again = read_spec(show_spec(reading.spec), "x.conf");
+    REQUIRE(again.problems.empty());
+    CHECK(again.spec.services[0].umask == 027);
+    CHECK(again.spec.security.ambient == 1U << 5);
+    CHECK(process_limits(again.spec).size() == 5);
+    CHECK(is(again.spec.security.rlimits[9], 10, 20));
+
+    for (const char* wrong :
+         {"'20:10'", "'max:10'", "'1:2:3'", "':'", "'1:'", "''", "-1", "-2", "'-2'", "true", "'x'"}) {
+        CAPTURE(std::string(wrong));
+        CHECK(with("[security.rlimits]\nnproc = " + std::string(wrong)).find("nproc: expected a limit") !=
+              std::string::npos);
+    }
+    CHECK(with("[security.rlimits]\nnfile = 1").find("did you mean 'nofile'?") != std::string::npos);
+    for (const char* wrong : {"'8'", "''", "'01777'", "18"})
+        CHECK(with("umask = " + std::string(wrong)).find("umask: expected") != std::string::npos);
+    CHECK(with("[security]\nambient = ['SYS_ADMIN']").find("ambient: must be among") != std::string::npos);
+}
+
 TEST_CASE("keys whose facility is to come are read, checked and remembered" * with_network)
 {
     CHECK(not_yet("tty = true") == "tty\n");
@@ -364,8 +407,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
           "network.eth0.type\nnetwork.eth0.routes\n");
     CHECK(not_yet("[limits]\nmemory_high = '8M'\ncpus = '0-1'\n[limits.cgroup]\n'memory.low' = '1M'") ==
           "limits.memory_high\nlimits.cpus\nlimits.cgroup\n");
-    CHECK(not_yet("[security]\nseccomp = '/etc/p'\nambient = ['CHOWN']\nrlimits = { nofile = 10 }") ==
-          "security.seccomp\nsecurity.ambient\nsecurity.rlimits\n");
+    CHECK(not_yet("[security]\nseccomp = '/etc/p'\nlandlock = ['/x']") == "security.seccomp\nsecurity.landlock\n");
     CHECK(not_yet("[namespaces]\npid = false\njoin = { net = '/run/x' }") == "namespaces.pid\nnamespaces.join\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "dns\nlog.path\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");

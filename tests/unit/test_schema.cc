@@ -29,6 +29,7 @@ constexpr Part parts[] = {
     {"Networks", "network.IFNAME.", Group::Network},
     {"Limits", "limits.", Group::Limits},
     {"Security", "security.", Group::Security},
+    {"Limits of processes", "security.rlimits.", Group::Rlimits},
     {"Namespaces", "namespaces.", Group::Namespaces},
     {"User namespace", "user_namespace.", Group::UserNamespace},
     {"Log", "log.", Group::Log},
