@@ -33,8 +33,11 @@ Result<std::size_t> wait_events(int epoll, std::span<epoll_event> events, int ti
 
 /// Non-blocking. The signals should be blocked before (`block_signals`).
 Result<Fd> signal_descriptor(const sigset_t& signals);
-/// Waits for a blocked signal, for ever. Its number, or 0: a filter refuses this call.
-int wait_signal(const sigset_t& signals, siginfo_t& signal);
+/// Waits for a blocked signal. Its number, or 0: none came, or a filter refuses this call. `nanoseconds`: below a second, or -1
+/// for ever; it may take longer by `timer_slack`.
+int wait_signal(const sigset_t& signals, siginfo_t& signal, long nanoseconds = -1);
+/// By how many nanoseconds the kernel may let any wait with a time of its own be late; timers are not meant. It is inherited.
+unsigned long timer_slack();
 /// All 64, also those that a libc keeps for itself and leaves out of sigfillset(3): a real-time signal of
 /// somebody else's libc may be among them.
 sigset_t every_signal();

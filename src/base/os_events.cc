@@ -2,9 +2,11 @@
 #include "base/events.h"
 #include "base/os_call.h"
 
+#include <climits>
 #include <cstring>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -75,11 +77,18 @@ Result<Fd> signal_descriptor(const sigset_t& signals)
     return opened(call, -1, &signals, mask_size, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-VIAL_AT_REST int wait_signal(const sigset_t& signals, siginfo_t& signal)
+VIAL_AT_REST int wait_signal(const sigset_t& signals, siginfo_t& signal, long nanoseconds)
 {
     static constexpr Call call{nullptr, SYS_rt_sigtimedwait, 0, true};
-    const auto got = ask(call, &signals, &signal, nullptr, mask_size);
+    const long time[] = {0, nanoseconds};
+    const auto got = ask(call, &signals, &signal, nanoseconds < 0 ? nullptr : time, mask_size);
     return got.ok() ? static_cast<int>(got.value()) : 0;
+}
+
+unsigned long timer_slack()
+{
+    static constexpr Call call{nullptr, SYS_prctl};
+    return ask(call, PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL).value_or(ULONG_MAX);
 }
 
 sigset_t every_signal()

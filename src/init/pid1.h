@@ -222,6 +222,7 @@ private:
     int is_connected(ServiceIndex index, int socket) const;
     void hear_word(ServiceIndex index, std::string_view key, std::string_view value);
     void hear_main(ServiceIndex index, std::int64_t number);
+    void gather();
     [[noreturn]] void become_main(int report);
     void hear_signal(int number, int code, pid_t sender);
     void pass_on(int number, int code, pid_t sender);

@@ -6,7 +6,8 @@
 /// until the kernel has nobody left, in bounded pieces. Stops and continuations of children are not asked for.
 ///
 /// To be woken costs several times what the reaping does. So where look after look finds orphans, the next ones get a
-/// moment to gather: one wakeup for some of them.
+/// moment to gather: one wakeup for some of them. Whatever else is sent meanwhile ends it, and so is heard however many end:
+/// of the signals that wait, those behind SIGCHLD would otherwise have no turn.
 
 #include "base/os.h"
 #include "init/entry.h"
@@ -47,8 +48,19 @@ bool Pid1::reap()
     if (reaped - before != count || count <= flooded)
         in_a_row_ = 0;
     else if (flooded || ++in_a_row_ == flood)
-        os::sleep(gather_time);
+        gather();
     return false;
+}
+
+void Pid1::gather()
+{
+    sigset_t others = os::every_signal();
+    ::sigdelset(&others, SIGCHLD);
+    siginfo_t signal;
+    // Where timers may be late, systemd's TimerSlackNSec= say, it would last for as long as they may.
+    const int number = os::wait_signal(others, signal, os::timer_slack() > gather_time ? 0 : gather_time);
+    if (number > 0)
+        hear_signal(number, signal.si_code, signal.si_pid);
 }
 
 void Pid1::hear_end(const os::Exited& exited)

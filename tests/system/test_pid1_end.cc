@@ -5,10 +5,14 @@
 
 #include "pid1.h"
 
+#include <climits>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +110,75 @@ TEST_CASE("pid1-32: one SIGCHLD for a crowd of orphans: all are reaped")
     process.kill(SIGCONT);
     CHECK(eventually([&] { return children_of(process.pid()).size() == 1; }, patience));
     CHECK(process.says("set"));
+    process.send("exit 3\n");
+    CHECK(process.end() == 3);
+}
+
+namespace {
+
+/// A script for a main process that is a witness, with so many others that are its orphans once it has said `set`.
+std::string beside_orphans(int count)
+{
+    return "i=0; while [ $i -lt " + std::to_string(count) +
+           " ]; do (sleep 1000 >/dev/null &); i=$((i+1)); done; exec WITNESS signals";
+}
+
+/// Calls `meet` with one orphan of init's after the other, for as long as it says true.
+void one_by_one(pid_t init, pid_t main, const std::function<bool(pid_t)>& meet)
+{
+    for (const pid_t pid : children_of(init)) {
+        if (pid != main && !meet(pid))
+            return;
+    }
+}
+
+}  // namespace
+
+// Of a device that saves power, systemd's TimerSlackNSec= is as long as this; it is inherited. The peers do not sleep.
+TEST_CASE("pid1-31: where timers may be late, neither signals nor the end wait for more orphans to gather")
+{
+    const NothingLeft nothing_left;
+    Contained process(pid1(script(beside_orphans(30))),
+                      [] { (void)::prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(LONG_MAX), 0, 0, 0); });
+    CHECK(process.says("set"));
+    one_by_one(process.pid(), child_of(process.pid()), [](pid_t orphan) {
+        return send_signal(orphan, SIGKILL) && eventually([&] { return state_of(orphan) == 0; }, patience);
+    });
+    process.kill(SIGUSR1);
+    CHECK(process.says("got 10"));
+    process.send("exit 3\n");
+    CHECK(process.end() == 3);
+}
+
+// A signal of a higher number than SIGCHLD's comes behind it.
+TEST_CASE("pid1-31: orphans that end without end keep no signal from the main process")
+{
+    const NothingLeft nothing_left;
+    if (!is_vial())
+        return;
+    Contained process(pid1(script(beside_orphans(60))));
+    CHECK(process.says("set"));
+    {
+        Traced traced(process.pid(), 0);
+        ::ptrace(PTRACE_INTERRUPT, process.pid(), nullptr, nullptr);
+        CHECK(traced.stop() != 0);
+        process.kill(SIGWINCH);
+        process.kill(40);
+        bool heard = false;
+        // Whenever it begins to wait for a signal, and whenever it has got one, there is another orphan's.
+        one_by_one(process.pid(), child_of(process.pid()), [&](pid_t orphan) {
+            if (!send_signal(orphan, SIGKILL) || !eventually([&] { return state_of(orphan) == 'Z'; }, patience) ||
+                !traced.go_to(SYS_rt_sigtimedwait))
+                return false;
+            const std::string pending = status_of(process.pid(), "ShdPnd");
+            heard = pending == signal_set({}) || pending == signal_set({SIGCHLD});
+            return !heard;
+        });
+        CHECK(heard);
+        traced.let_go();
+    }
+    CHECK(process.says("got 28"));
+    CHECK(process.says("got 40"));
     process.send("exit 3\n");
     CHECK(process.end() == 3);
 }
