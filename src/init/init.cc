@@ -309,8 +309,8 @@ VIAL_AT_REST void Pid1::listen(bool more)
     const auto count = os::wait_events(epoll, heard, more ? (is_crowded() ? most_patience : 0) : -1);
     if (!count.ok())
         return;
-    // Orphans are nothing that the time is asked for.
-    if (count.value() != 1 || heard[0].data.u64 != event_token(Source::Signals))
+    // Orphans are nothing that the time is asked for, unless somebody waits for it.
+    if (more || count.value() != 1 || heard[0].data.u64 != event_token(Source::Signals))
         now = os::boottime_ms();
     for (std::size_t i = 0; i < count.value(); i++)
         dispatch(heard[i].data.u64);

@@ -257,6 +257,37 @@ TEST_CASE("as many as are started at once hang before their exec, and the next o
     CHECK(process.end() == 0);
 }
 
+TEST_CASE("the same while orphans end all the time")
+{
+    const NothingLeft nothing_left;
+    if (!is_vial())
+        return;
+    std::string text;
+    for (int number = 0; number < 9; number++)
+        text += "[service.s" + std::to_string(number) + "]\ncommand = [\"/bin/sleep\", \"1000\"]\n";
+    Held process(kept(text));
+    Traced(process.child).let_go();
+    std::vector<std::unique_ptr<Traced>> hanging;
+    for (int number = 0; number < 8; number++) {
+        process.traced.go_on();
+        hanging.push_back(std::make_unique<Traced>(process.traced.made()));
+    }
+    process.traced.let_go();
+    // What an orphan's end is to it is this signal. Nothing else wakes it, and nobody asks it anything.
+    std::size_t children = 0;
+    for (int end = 0; end < 4000 && children < 9; end++) {
+        process.kill(SIGCHLD);
+        (void)::usleep(1000);
+        children = end % 16 != 0 ? children : children_of(process.pid()).size();
+    }
+    CHECK(children == 9);
+    for (const auto& each : hanging)
+        each->let_go();
+    CHECK(service_becomes("s8", "ready"));
+    process.kill(SIGTERM);
+    CHECK(process.end() == 0);
+}
+
 TEST_CASE("TERM while the spec is read is heard when it has been read")
 {
     const NothingLeft nothing_left;
