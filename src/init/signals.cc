@@ -52,6 +52,10 @@ VIAL_AT_REST void Pid1::wait_signal()
 
 void Pid1::hear_signal(int number, int code, pid_t sender)
 {
+    // Nobody sent it: one of our pipes has no reader any more, or a file of ours is as large as it may be.
+    // To say so there would make the next one.
+    if ((number == SIGPIPE || number == SIGXFSZ) && sender == ::getpid())
+        return;
     if (!is_own() && entry->level == Level::Debug)
         tell(*entry, Level::Debug, "Received %signal %."_p,
              number == SIGCHLD && !entry->peer->term_at_end ? "SIGCHLD, " : "", number);
@@ -60,8 +64,6 @@ void Pid1::hear_signal(int number, int code, pid_t sender)
         return;
     }
     now = os::boottime_ms();
-    if (number == SIGPIPE && sender == ::getpid())
-        return;  // nobody sent it: one of our pipes has no reader any more
     if (!is_own() && entry->command != nullptr)
         pass_on(number, code, sender);
     else if (is_first() && power_of(number) != NoPower)

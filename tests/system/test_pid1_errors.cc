@@ -10,6 +10,7 @@
 #include <linux/ptrace.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -165,4 +166,45 @@ TEST_CASE("standard error: a file is written at its end, wherever that is by now
     CHECK(read_text(path).starts_with("before\n"));
     if (is_vial())
         CHECK(contains(read_text(path), "Forwarded signal 10"));
+}
+
+TEST_CASE("standard error: a file that is larger than init may write is no signal for the main process")
+{
+    const NothingLeft nothing_left;
+    const std::string path = work() + "/large";
+    write_text(path, std::string(8192, 'x'));
+    Contained process(pid1({"--verbose"}, witness()), [&] {
+        const int file = ::open(path.c_str(), O_WRONLY | O_APPEND);
+        ::dup2(file, 2);
+        ::close(file);
+        const rlimit limit{4096, 4096};
+        (void)::setrlimit(RLIMIT_FSIZE, &limit);
+    });
+    CHECK(process.says("set"));
+    // From somebody else it is one.
+    for (const int number : {SIGUSR1, SIGXFSZ, SIGUSR2}) {
+        process.kill(number);
+        CHECK(process.says("got " + std::to_string(number)));
+    }
+    process.send("exit 5\n");
+    CHECK(process.end() == 5);
+    CHECK(process.output() == "set\ngot 10\ngot 25\ngot 12\n");
+}
+
+TEST_CASE("standard error: a pipe whose reader has gone keeps init from nothing")
+{
+    const NothingLeft nothing_left;
+    int pipe[2];
+    REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
+    Fd reader(pipe[0]), writer(pipe[1]);
+    Contained process(pid1({"--verbose"}, witness()), [&] { ::dup2(writer.get(), 2); });
+    CHECK(process.says("set"));
+    reader.reset();
+    for (const int number : {SIGUSR1, SIGTERM, SIGPIPE, SIGCONT}) {
+        process.kill(number);
+        CHECK(process.says("got " + std::to_string(number)));
+    }
+    process.send("exit 5\n");
+    CHECK(process.end() == 5);
+    CHECK(process.output() == "set\ngot 10\ngot 15\ngot 13\ngot 18\n");
 }
