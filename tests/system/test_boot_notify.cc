@@ -117,7 +117,8 @@ TEST_CASE("under another init: what fails, and what waits for it, does not keep 
     Manager manager;
     Boot boot;
     boot.container("bad", "command = [\"/nowhere\"]\n");
-    boot.daemon("again", "command = [\"/bin/false\"]\nrestart = \"always\"\nrestart_delay = \"1h\"\n");
+    // It never becomes ready: what is ready once it runs is so for a moment, in which the other may begin.
+    boot.daemon("again", "ready = \"fd\"\ncommand = [\"/bin/false\"]\nrestart = \"always\"\nrestart_delay = \"1h\"\n");
     boot.daemon("waiting", "requires = [\"again\"]\n");
     boot.daemon("good");
     boot.put("broken.conf", "command = 3\n");
