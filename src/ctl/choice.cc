@@ -36,6 +36,14 @@ Result<Fd> create(Text path)
     return os::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600);
 }
 
+/// One more than may have to be kept: so one of them is always free.
+constexpr unsigned most_copies = 3;
+
+Text copy_path(const Spec& chosen, unsigned number)
+{
+    return compose("%%.upgrade-%", directory_of(chosen.root), chosen.name, number);
+}
+
 }  // namespace
 
 Result<Fd> lock_choice(Text spec_file)
@@ -48,16 +56,17 @@ Result<Fd> lock_choice(Text spec_file)
     return spec;
 }
 
-Text place_of_next(const Spec& chosen)
+Text place_of_next(const Spec& chosen, Text running)
 {
-    const Text one = compose("%%.upgrade-1", directory_of(chosen.root), chosen.name);
-    return chosen.root == one ? compose("%2", slice(one, 0, one.size() - 1)) : one;
+    for (unsigned number = 1;; ++number)
+        if (const Text path = copy_path(chosen, number); path != chosen.root && path != running)
+            return path;
 }
 
-Result<void> copy_image(const Fd& from, const Spec& chosen)
+Result<void> copy_image(const Fd& from, const Spec& chosen, Text running)
 {
-    withdraw(chosen);
-    const Text to = place_of_next(chosen);
+    withdraw(chosen, running);
+    const Text to = place_of_next(chosen, running);
     const Fd copy = TRY(create(to));
     char block[32768];
     while (const std::size_t got = TRY(os::read(from.get(), block, sizeof block)))
@@ -84,10 +93,12 @@ Result<void> sync_choice(const Spec& chosen)
     return sync_directory_of(chosen.file);
 }
 
-void withdraw(const Spec& chosen)
+void withdraw(const Spec& chosen, Text running)
 {
-    for (const Text path : {next_choice(chosen.file), place_of_next(chosen)})
-        (void)os::unlinkat(AT_FDCWD, path.c_str());
+    (void)os::unlinkat(AT_FDCWD, next_choice(chosen.file).c_str());
+    for (unsigned number = 1; number <= most_copies; ++number)
+        if (const Text path = copy_path(chosen, number); path != chosen.root && path != running)
+            (void)os::unlinkat(AT_FDCWD, path.c_str());
 }
 
 }  // namespace vial

@@ -12,6 +12,7 @@
 ///     web.conf.upgrade          the choice: `root = "/srv/web.upgrade-2"`
 ///     web.conf.upgrade.new      the next one, until it is renamed
 ///     /srv/web.upgrade-1, -2    copies: from one the container starts, the other is the one before it, or the next one
+///     /srv/web.upgrade-3        only where it runs from one that is not the choice: an upgrade was killed, say
 ///
 /// One upgrade at a time holds the lock of the spec. For as long the next choice is on trial: `vial start --ensure` lays that over
 /// the spec, so that `vial boot` can start what it keeps without knowing of it. The lock goes with its holder, however that
@@ -27,10 +28,12 @@ namespace vial {
 /// Takes the lock; fails where somebody else has it. Nothing is on trial then.
 Result<Fd> lock_choice(Text spec_file);
 
+// `running`: the image from which the container runs, be it the choice or not. That stays where it is, too.
+
 /// Where the next image belongs: beside the present one.
-Text place_of_next(const Spec& chosen);
-/// Copies an image there, in place of what an earlier upgrade has left; a container that runs from that keeps it.
-Result<void> copy_image(const Fd& from, const Spec& chosen);
+Text place_of_next(const Spec& chosen, Text running);
+/// Copies an image there, once what earlier upgrades have left is removed.
+Result<void> copy_image(const Fd& from, const Spec& chosen, Text running);
 /// Puts `lines` on trial.
 Result<void> propose(const Spec& chosen, Text lines);
 /// What is on trial becomes the choice, for whoever reads the spec, ...
@@ -38,6 +41,6 @@ Result<void> choose(const Spec& chosen);
 /// ... and on the disk.
 Result<void> sync_choice(const Spec& chosen);
 /// Removes what is not the choice: the file, and its image.
-void withdraw(const Spec& chosen);
+void withdraw(const Spec& chosen, Text running);
 
 }  // namespace vial

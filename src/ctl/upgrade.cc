@@ -32,8 +32,22 @@ constexpr std::int64_t patience = 120000;  // milliseconds
 constexpr std::int64_t look_interval = 200;
 constexpr std::int64_t ending_time = 1000;
 
+/// Copies the image and puts it on trial. Returns the spec with it.
+Result<const Spec*> put_beside(const Fd& from, Text hash, const Spec& chosen, Text running, const Arguments& arguments)
+{
+    TRY(copy_image(from, chosen, running));
+    const Text copy = place_of_next(chosen, running);
+    (void)TRY(open_image(copy, hash, true, MountNoDev));
+    TRY(propose(chosen, compose("# By `vial upgrade`.\nroot = %\n%%%", toml_string(copy),
+                                hash.empty() ? "" : "root_hash = \"", hash, hash.empty() ? "" : "\"\n")));
+    const Spec* const next = load_spec(chosen.file, arguments, {}, SpecKind::Container, true);
+    if (next == nullptr)
+        return Error("its spec is not good with that image"_p, "upgrade", chosen.name);
+    return next;
+}
+
 /// Does all that needs no stop. Returns the spec with the new image, which is on trial then.
-Result<const Spec*> make_ready(const Spec& chosen, const Arguments& arguments)
+Result<const Spec*> make_ready(const Spec& chosen, Text running, const Arguments& arguments)
 {
     const Text image = arguments.words[1];
     const std::string_view expected = arguments.value(Option::Hash);
@@ -43,14 +57,10 @@ Result<const Spec*> make_ready(const Spec& chosen, const Arguments& arguments)
     Text hash;
     if (!expected.empty() || !chosen.root_hash.empty())
         hash = TRY(hash_image(from, image, expected));
-    TRY(copy_image(from, chosen));
-    const Text copy = place_of_next(chosen);
-    (void)TRY(open_image(copy, hash, true, MountNoDev));
-    TRY(propose(chosen, compose("# By `vial upgrade`.\nroot = %\n%%%", toml_string(copy),
-                                hash.empty() ? "" : "root_hash = \"", hash, hash.empty() ? "" : "\"\n")));
-    const Spec* const next = load_spec(chosen.file, arguments, {}, SpecKind::Container, true);
-    if (next == nullptr)
-        return Error("its spec is not good with that image"_p, "upgrade", chosen.name);
+    // Nothing was removed up to here: what is refused may be the copy before the present one.
+    auto next = put_beside(from, hash, chosen, running, arguments);
+    if (!next.ok())
+        withdraw(chosen, running);
     return next;
 }
 
@@ -130,11 +140,9 @@ Result<int> upgrade(const Arguments& arguments)
     Spec& started = *TRY(load_started_spec(name));
     const Text old_root = started.root, old_hash = started.root_hash;
 
-    const auto next = make_ready(*chosen, arguments);
-    if (!next.ok()) {
-        withdraw(*chosen);
+    const auto next = make_ready(*chosen, old_root, arguments);
+    if (!next.ok())
         return print_error(name, next.error());
-    }
     started.root = next.value()->root;
     started.root_hash = next.value()->root_hash;
     const auto tried = try_out(started, *chosen, timeout);
@@ -145,7 +153,7 @@ Result<int> upgrade(const Arguments& arguments)
     // Put into words now: going back may meet more errors than are kept.
     char words[description_capacity];
     (void)describe(tried.error(), words, sizeof words);
-    withdraw(*chosen);
+    withdraw(*chosen, old_root);
     started.root = old_root;
     started.root_hash = old_hash;
     const auto back = begin_again(started, timeout);

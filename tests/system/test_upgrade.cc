@@ -252,6 +252,52 @@ TEST_CASE("upgrade: a new image that is not well is not kept, and why is said")
     stop_web();
 }
 
+TEST_CASE("upgrade: the image that it runs from stays, even where that is not the choice any more")
+{
+    const NothingLeft nothing_left;
+    const std::string ready = "echo >&3; exec sleep 1000";
+    const std::string file = started("ready = \"fd\"\n", ready);
+    (void)done({"upgrade", "web", image("v2", ready)});
+    CHECK(::unlink((file + ".upgrade").c_str()) == 0);
+    const std::string bad = image("bad", "exit 3");
+    CHECK(contains(refused(1, {"upgrade", "web", bad}), "; the old image runs again"));
+    CHECK(version() == "v2");
+    check_tidy({"web.upgrade-1"}, file);
+    (void)done({"upgrade", "web", image("v3", ready)});
+    CHECK(version() == "v3");
+    // One that was killed before it could choose, or go back.
+    Process process(ctl_words({"upgrade", "web", image("v4")}));
+    CHECK(eventually([] { return version() == "v4"; }));
+    process.kill(SIGKILL);
+    CHECK(process.wait() == 128 + SIGKILL);
+    CHECK(contains(refused(1, {"upgrade", "web", bad}), "; the old image runs again"));
+    CHECK(version() == "v4");
+    check_tidy({"web.upgrade-1", "web.upgrade-2"}, file);
+    (void)done({"restart", "--timeout", "0", "web"});
+    CHECK(version() == "v4");
+    (void)done({"upgrade", "web", image("v5", ready)});
+    CHECK(version() == "v5");
+    (void)done({"upgrade", "web", image("v6", ready)});
+    CHECK(version() == "v6");
+    check_tidy({"web.upgrade-1", "web.upgrade-3"}, file);
+    stop_web();
+}
+
+TEST_CASE("upgrade: the image before the present one stays where the next one is refused, above all if that is it")
+{
+    const NothingLeft nothing_left;
+    const std::string file = started();
+    (void)done({"upgrade", "web", image("v2")});
+    (void)done({"upgrade", "web", image("v3")});
+    const std::string before = images() + "/web.upgrade-1";
+    refused_early(1, work() + "/nothing", {"No such file"});
+    refused_early(1, before, {"its hash should be"}, {"--hash", "sha256:" + std::string(64, '0')});
+    check_tidy({"web.upgrade-1", "web.upgrade-2"}, file);
+    (void)done({"upgrade", "web", before});
+    CHECK(version() == "v2");
+    stop_web();
+}
+
 TEST_CASE("upgrade: healthy is what the first probe says, however soon it is ready")
 {
     const NothingLeft nothing_left;
