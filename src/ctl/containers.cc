@@ -59,7 +59,13 @@ Result<bool> tell_boot(std::string_view verb, Text name)
     return told.error();
 }
 
-Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout)
+Result<void> nap(std::int64_t time, int interrupts)
+{
+    pollfd entry{interrupts, POLLIN, 0};
+    return TRY(os::poll({&entry, 1}, time)) == 0 ? Result<void>() : Error("", "", "it was interrupted"_p);
+}
+
+Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout, int interrupts)
 {
     constexpr std::int64_t interval = 20;  // milliseconds
     const std::int64_t deadline = timeout < 0 ? INT64_MAX : os::boottime_ms() + timeout;
@@ -81,7 +87,7 @@ Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout)
         }
         if (os::boottime_ms() >= deadline)
             return Error("", "", awaited == Awaited::Ready ? "it is not ready yet"_p : "it has not ended yet"_p);
-        (void)TRY(os::poll({}, interval));
+        TRY(nap(interval, interrupts));
     }
 }
 

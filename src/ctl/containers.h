@@ -24,9 +24,11 @@ Text absolute_path(std::string_view path);
 /// Has the host's supervisor do `verb` (start, stop, restart) to a container. False: there is none, or it is none of its.
 Result<bool> tell_boot(std::string_view verb, Text name);
 /// Until what the host's supervisor was told to start or stop is ready, or at rest. An Error where it is not going to be, or
-/// is not after `timeout` milliseconds; -1 waits for ever.
+/// is not after `timeout` milliseconds; -1 waits for ever. `interrupts`: see `nap`.
 enum class Awaited : std::uint8_t { Ready, Rest };
-Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout);
+Result<void> await_boot(Text name, Awaited awaited, std::int64_t timeout, int interrupts = -1);
+/// Lets `time` milliseconds pass. An Error once there is a signal to be read from `interrupts`, a signalfd; -1: there is none.
+Result<void> nap(std::int64_t time, int interrupts);
 /// What --timeout says, in ms; -1 where it was not given.
 Result<std::int64_t> timeout_of(const Arguments& arguments);
 

@@ -6,8 +6,10 @@
 /// hash that it should, can be mounted, and the spec is good with it. Then the container is stopped, since two of
 /// one name and address cannot run at once, and started from the new image on trial. If every service of it is well in time,
 /// the new image becomes the choice (ctl/choice.h); if not, the container is started from the old one again. `vial boot`
-/// does the stopping and starting of what it keeps.
+/// does the stopping and starting of what it keeps. Whoever interrupts that, or loses the terminal on which it was begun, has it
+/// go back at once; only SIGKILL leaves what stands there.
 
+#include "base/events.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "base/text.h"
@@ -23,6 +25,8 @@
 #include "spec/read.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 
 namespace vial {
 
@@ -65,10 +69,10 @@ Result<const Spec*> make_ready(const Spec& chosen, Text running, const Arguments
 }
 
 /// Stops the container, if it runs, and starts it: `vial boot` from what is chosen or on trial, else from `spec`.
-Result<void> begin_again(Spec& spec, std::int64_t timeout)
+Result<void> begin_again(Spec& spec, std::int64_t timeout, int interrupts)
 {
     if (TRY(tell_boot("restart", spec.name)))
-        return await_boot(spec.name, Awaited::Ready, timeout);
+        return await_boot(spec.name, Awaited::Ready, timeout, interrupts);
     if (const auto record = read_record(spec.name); record.ok())
         TRY(stop_container(*record.value(), -1));
     (void)TRY(launch(spec, {}));
@@ -105,14 +109,14 @@ Result<bool> is_well(const Spec& spec)
 }
 
 /// Starts the container from what is on trial, and makes that the choice.
-Result<void> try_out(Spec& spec, const Spec& chosen, std::int64_t timeout)
+Result<void> try_out(Spec& spec, const Spec& chosen, std::int64_t timeout, int interrupts)
 {
     const std::int64_t deadline = os::boottime_ms() + timeout;
-    TRY(begin_again(spec, timeout));
+    TRY(begin_again(spec, timeout, interrupts));
     while (!TRY(is_well(spec))) {
         if (os::boottime_ms() >= deadline)
             return Error("", "", "it was not ready and healthy in time (--timeout)");
-        (void)TRY(os::poll({}, look_interval));
+        TRY(nap(look_interval, interrupts));
     }
     return choose(chosen);
 }
@@ -139,13 +143,19 @@ Result<int> upgrade(const Arguments& arguments)
     TRY(sync_choice(*chosen));
     Spec& started = *TRY(load_started_spec(name));
     const Text old_root = started.root, old_hash = started.root_hash;
+    sigset_t ends_of_session{};
+    for (const int signal : {SIGHUP, SIGINT, SIGTERM})
+        sigaddset(&ends_of_session, signal);
+    const Fd interrupts = TRY(os::signal_descriptor(ends_of_session));
 
     const auto next = make_ready(*chosen, old_root, arguments);
     if (!next.ok())
         return print_error(name, next.error());
     started.root = next.value()->root;
     started.root_hash = next.value()->root_hash;
-    const auto tried = try_out(started, *chosen, timeout);
+    // Who has stopped the old one has to start the one or the other.
+    os::block_signals(ends_of_session);
+    const auto tried = try_out(started, *chosen, timeout, interrupts.get());
     if (tried.ok()) {
         TRY(sync_choice(*chosen));
         return 0;
@@ -156,7 +166,9 @@ Result<int> upgrade(const Arguments& arguments)
     withdraw(*chosen, old_root);
     started.root = old_root;
     started.root_hash = old_hash;
-    const auto back = begin_again(started, timeout);
+    signalfd_siginfo heard[3];
+    (void)os::read(interrupts.get(), heard, sizeof heard);
+    const auto back = begin_again(started, timeout, interrupts.get());
     const int code = print_error(name, Error("", "", concat(words, back.ok() ? "; the old image runs again" : "")));
     return back.ok() ? code : print_error(name, back.error());
 }

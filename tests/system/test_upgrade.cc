@@ -347,6 +347,36 @@ TEST_CASE("upgrade: of two at once one is refused")
     stop_web();
 }
 
+TEST_CASE("upgrade: interrupted, or its terminal lost, while the new one is on trial, it goes back")
+{
+    const NothingLeft nothing_left;
+    const std::string ready = "echo >&3; exec sleep 1000";
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+        CAPTURE(signal);
+        const std::string file = started("ready = \"fd\"\n", ready);
+        Process process(ctl_words({"upgrade", "web", image("v2")}));
+        CHECK(eventually([] { return version() == "v2"; }));
+        process.kill(signal);
+        CHECK(process.wait() == 1);
+        CHECK(process.errors() == "web: it was interrupted; the old image runs again\n");
+        CHECK(version() == "v1");
+        check_tidy({}, file);
+        stop_web();
+    }
+    Boot boot;
+    boot.put("web.conf", "autostart = true\nready = \"fd\"\n" + first_image(ready));
+    boot.start();
+    CHECK(is("web", "ready"));
+    Process process(ctl_words({"upgrade", "web", image("v2")}));
+    CHECK(eventually([] { return version() == "v2"; }));
+    process.kill(SIGINT);
+    CHECK(process.wait() == 1);
+    CHECK(process.errors() == "web: it was interrupted; the old image runs again\n");
+    CHECK(is("web", "ready"));
+    CHECK(version() == "v1");
+    CHECK(boot.stop() == 0);
+}
+
 TEST_CASE("upgrade: killed at any moment it leaves the one or the other, and the next one clears up")
 {
     const NothingLeft nothing_left;
