@@ -68,11 +68,16 @@ Result<const Spec*> make_ready(const Spec& chosen, Text running, const Arguments
     return next;
 }
 
-/// Stops the container, if it runs, and starts it: `vial boot` from what is chosen or on trial, else from `spec`.
-Result<void> begin_again(Spec& spec, std::int64_t timeout, int interrupts)
+/// Stops the container, if it runs, and starts it: `vial boot` from what is chosen or on trial, else from `spec`. `by_boot`:
+/// it has done so before. Then nobody else does: where it has ended, so should the container, and if it comes again, so will that.
+Result<void> begin_again(Spec& spec, std::int64_t timeout, int interrupts, bool& by_boot)
 {
-    if (TRY(tell_boot("restart", spec.name)))
+    if (TRY(tell_boot("restart", spec.name))) {
+        by_boot = true;
         return await_boot(spec.name, Awaited::Ready, timeout, interrupts);
+    }
+    if (by_boot)
+        return Error("`vial boot` does not keep it any more"_p, "start", spec.name);
     if (const auto record = read_record(spec.name); record.ok())
         TRY(stop_container(*record.value(), -1));
     (void)TRY(launch(spec, {}));
@@ -109,10 +114,10 @@ Result<bool> is_well(const Spec& spec)
 }
 
 /// Starts the container from what is on trial, and makes that the choice.
-Result<void> try_out(Spec& spec, const Spec& chosen, std::int64_t timeout, int interrupts)
+Result<void> try_out(Spec& spec, const Spec& chosen, std::int64_t timeout, int interrupts, bool& by_boot)
 {
     const std::int64_t deadline = os::boottime_ms() + timeout;
-    TRY(begin_again(spec, timeout, interrupts));
+    TRY(begin_again(spec, timeout, interrupts, by_boot));
     while (!TRY(is_well(spec))) {
         if (os::boottime_ms() >= deadline)
             return Error("", "", "it was not ready and healthy in time (--timeout)");
@@ -155,7 +160,8 @@ Result<int> upgrade(const Arguments& arguments)
     started.root_hash = next.value()->root_hash;
     // Who has stopped the old one has to start the one or the other.
     os::block_signals(ends_of_session);
-    const auto tried = try_out(started, *chosen, timeout, interrupts.get());
+    bool by_boot = false;
+    const auto tried = try_out(started, *chosen, timeout, interrupts.get(), by_boot);
     if (tried.ok()) {
         TRY(sync_choice(*chosen));
         return 0;
@@ -168,7 +174,7 @@ Result<int> upgrade(const Arguments& arguments)
     started.root_hash = old_hash;
     signalfd_siginfo heard[3];
     (void)os::read(interrupts.get(), heard, sizeof heard);
-    const auto back = begin_again(started, timeout, interrupts.get());
+    const auto back = begin_again(started, timeout, interrupts.get(), by_boot);
     const int code = print_error(name, Error("", "", concat(words, back.ok() ? "; the old image runs again" : "")));
     return back.ok() ? code : print_error(name, back.error());
 }

@@ -462,3 +462,31 @@ TEST_CASE("upgrade: killed while vial boot has the new one on trial, the old one
     check_tidy({"web.upgrade-1"}, boot.path("web.conf"));
     CHECK(boot.stop() == 0);
 }
+
+TEST_CASE("upgrade: where vial boot ends meanwhile the container stays ended; where it crashes, the next one goes back")
+{
+    const NothingLeft nothing_left;
+    Boot boot;
+    boot.put("web.conf", "autostart = true\nready = \"fd\"\n" + first_image("echo >&3; exec sleep 1000"));
+    for (const bool crashes : {true, false}) {
+        CAPTURE(crashes);
+        boot.start();
+        CHECK(is("web", "ready"));
+        Process process(ctl_words({"upgrade", "web", image("v2")}));
+        CHECK(eventually([] { return version() == "v2"; }));
+        if (crashes)
+            boot.crash();
+        else
+            CHECK(boot.stop() == 0);
+        CHECK(process.wait() == 1);
+        CHECK_FALSE(contains(process.errors(), "the old image runs again"));
+        check_tidy({}, boot.path("web.conf"));
+        if (crashes) {
+            boot.start();
+            CHECK(eventually([] { return version() == "v1"; }));
+            CHECK(is("web", "ready"));
+            CHECK(boot.stop() == 0);
+        }
+        CHECK(state("web") != "\"running\"");
+    }
+}
