@@ -18,11 +18,17 @@ namespace {
 
 constexpr Milliseconds retry_interval = 1000;
 
+/// Null: nobody wants to know.
+const char* socket_name()
+{
+    return find_variable(::environ, "NOTIFY_SOCKET");
+}
+
 }  // namespace
 
 Result<void> notify(std::string_view text)
 {
-    const char* const variable = find_variable(::environ, "NOTIFY_SOCKET");
+    const char* const variable = socket_name();
     const std::string_view path = variable != nullptr ? variable : "";
     sockaddr_un address{};
     if (path.empty() || path.size() >= sizeof address.sun_path)
@@ -43,6 +49,9 @@ Result<void> notify(std::string_view text)
 void Pid1::report()
 {
     if (!unreported_ || again_ != os::never || supervisor.closing())
+        return;
+    unreported_ = socket_name() != nullptr;
+    if (!unreported_)
         return;
     char text[512], names[256];
     Writer message(text, sizeof text), failed(names, sizeof names);
