@@ -59,14 +59,17 @@ public:
             heard_ += std::string(text, static_cast<std::size_t>(size)) + "\n";
         return heard_;
     }
-    /// It is said, in what comes after what was found before.
-    bool hears(const std::string& text, long limit = 20000)
+    /// It is said, in what comes after what was found before. Once something was not, nobody is as patient any more.
+    bool hears(const std::string& text)
     {
+        static long limit = 20000;
         const bool found = eventually([&] { return hear().find(text, found_) != std::string::npos; }, limit);
-        if (found)
+        if (found) {
             found_ = heard_.find(text, found_) + text.size();
-        else
+        } else {
             MESSAGE(text, " is not in: ", heard_.substr(found_));
+            limit = 1000;
+        }
         return found;
     }
     void forget() { (void)hear(), heard_.clear(), found_ = 0; }
