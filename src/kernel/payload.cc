@@ -75,7 +75,7 @@ Result<void> assume(const Identity& identity)
 
     // While there is still the privilege for it: without no_new_privs, the filter must come before that is given up.
     if (identity.seccomp && !identity.no_new_privileges) {
-        auto installed = install_default_filter();
+        auto installed = install_default_filter(identity.capabilities);
         if (installed.number() == EACCES)
             return Error("seccomp needs no_new_privileges"_p, "limit the system calls"_p);
         TRY(installed);
@@ -93,7 +93,7 @@ Result<void> assume(const Identity& identity)
     if (identity.no_new_privileges) {
         TRY(os::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "forbid new privileges"_p));
         if (identity.seccomp)
-            TRY(install_default_filter());
+            TRY(install_default_filter(identity.capabilities));
     }
     return {};
 }

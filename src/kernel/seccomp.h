@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The default wall around a service: system calls that no service needs and attackers like.
+/// The default wall around a service: of the system calls it may make those that programs make, and no others.
 ///
-/// A list of refusals (seccomp.cc), not of permissions: what is new in a kernel works without a new vial. The filter
-/// program is made from the list by the compiler, so a start costs one system call.
+/// What becomes of each call stands in a table (seccomp_calls.inc), from which the compiler makes the filter program: a
+/// start costs one system call. What needs a capability is refused here already, unless the container keeps that. A
+/// call that is newer than the table is answered as by a kernel that has it not: callers fall back.
 
 #include "base/result.h"
 
+#include <cstdint>
 #include <linux/filter.h>
 #include <span>
 
 namespace vial {
 
 /// For this process and all it will become. Needs no_new_privs or CAP_SYS_ADMIN: EACCES otherwise.
-Result<void> install_default_filter();
+/// `capabilities`: what the container keeps, a bit each.
+Result<void> install_default_filter(std::uint64_t capabilities);
 
-/// The program itself, for tests.
+/// The program itself, as it is without any capability; for tests.
 std::span<const sock_filter> default_filter();
+/// Allows in a program that ends as the default one does what belongs to these capabilities.
+void allow_capable(std::span<sock_filter> program, std::uint64_t capabilities);
 
 }  // namespace vial

@@ -239,6 +239,10 @@ TEST_CASE("no_new_privileges and seccomp are on, and can be turned off")
     // What the filter refuses, for one: a new user namespace.
     CHECK(inside("", "unshare -U true 2>/dev/null && echo yes || echo no") == "no\n");
     CHECK(inside("[security]\nseccomp = \"off\"\n", "unshare -U true 2>/dev/null && echo yes || echo no") == "yes\n");
+    // A capability brings the calls that are of no use without it, to the services and to `exec`.
+    inside_each("", "mount -t tmpfs none /tmp 2>/dev/null && echo yes || echo no", "no\n");
+    inside_each("[security]\ncapabilities = [\"SYS_ADMIN\"]\n",
+                "mount -t tmpfs none /tmp 2>/dev/null && echo yes || echo no", "yes\n");
 }
 
 TEST_CASE("namespaces are the container's own, and the host's where the spec says so")

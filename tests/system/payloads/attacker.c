@@ -651,6 +651,14 @@ static const struct row rows[] = {
     {"iopl", SYS_iopl, {99}, EPERM},
     {"ioperm", SYS_ioperm, {-1, -1, 1}, EPERM},
 #endif
+#ifdef SYS_modify_ldt
+    {"modify_ldt", SYS_modify_ldt, {-1, 0, 0}, EPERM},
+#endif
+    {"unshare(NEWNS)", SYS_unshare, {CLONE_NEWNS}, EPERM},
+    {"personality", SYS_personality, {0x0040000 /* ADDR_NO_RANDOMIZE */}, EPERM},
+    {"socket(AF_ALG)", SYS_socket, {38, -1, 0}, EAFNOSUPPORT},
+    {"socket(AF_VSOCK)", SYS_socket, {40, -1, 0}, EAFNOSUPPORT},
+    {"mbind", SYS_mbind, {0, 0, -1, 0, 0, -1}, EPERM},
     {"ioctl(TIOCSTI)", SYS_ioctl, {-1, TIOCSTI, 0}, EPERM},
     {"ioctl(TIOCLINUX)", SYS_ioctl, {-1, TIOCLINUX, 0}, EPERM},
     {"ioctl(TIOCSTI), upper half set", SYS_ioctl, {-1, TIOCSTI | 0x100000000, 0}, EPERM},
