@@ -13,6 +13,7 @@
 #include "init/fatal.h"
 #include "init/peers.h"
 #include "launch/condemned.h"
+#include "launch/pause.h"
 #include "launch/prepare.h"
 #include "launch/services_plan.h"
 #include "launch/state.h"
@@ -130,6 +131,13 @@ Error go_again(Text directory, bool first)
     return os::execute(own_program, words, ::environ);
 }
 
+/// It was told to stop, and hears of that when it is thawed.
+void resume_paused(std::string_view name)
+{
+    if (const auto record = read_record(name); record.ok() && record.value()->phase == Phase::Running)
+        (void)resume_container(*record.value());
+}
+
 /// Containers that have ended.
 void clear_ended()
 {
@@ -141,6 +149,7 @@ Result<int> keep_host(Text directory, HostDuties& duties)
 {
     static Entry entry;
     duties.changed = tell_console;
+    duties.resume = resume_paused;
     duties.ended = clear_ended;
     os::occupy_standard();
     (void)os::block_signals();  // what comes while the specs are read waits for the loop

@@ -138,6 +138,8 @@ constexpr Command commands[] = {
      of(Feature::Launch, reload), options(Option::Service), false, 0, any, which_container},
     {"kill [OPTIONS] NAME...\tsend a signal to a container's services"_p, of(Feature::Launch, kill),
      options(Option::Signal, Option::Service), false, 1, any, which_container},
+    {"pause NAME...\tfreeze containers"_p, of(Feature::Launch, pause), options(), false, 1, any, which_container},
+    {"resume NAME...\tthaw them again"_p, of(Feature::Launch, pause), options(), false, 1, any, which_container},
     {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container"_p,
      of(Feature::Foreground, exec), options(Option::Interactive, Option::Tty), true, 2, any,
      "in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`"_p},
@@ -173,8 +175,6 @@ constexpr Command commands[] = {
     {"halt\tstop all services and the machine, and leave it on"_p, of(Feature::Boot, power), options(), false, 0, 0,
      takes_no_words},
     to_come("attach NAME\tconnect to a container's terminal"_p),
-    to_come("pause NAME\tfreeze a container's services"_p),
-    to_come("resume NAME\tthaw them"_p),
     to_come("top\twatch all containers live"_p),
     to_come("update NAME KEY=VALUE...\tchange limits of a running container"_p),
 };

@@ -101,6 +101,7 @@ Result<int> run(const Arguments& arguments);
 Result<int> stop(const Arguments& arguments);
 Result<int> restart(const Arguments& arguments);
 Result<int> kill(const Arguments& arguments);
+Result<int> pause(const Arguments& arguments);
 Result<int> wait(const Arguments& arguments);
 Result<int> exec(const Arguments& arguments);
 Result<int> init(const Arguments& arguments);

@@ -20,6 +20,7 @@
 #include "kernel/self.h"
 #include "launch/environment.h"
 #include "launch/identity.h"
+#include "launch/pause.h"
 #include "launch/stop.h"
 
 #include <fcntl.h>
@@ -252,6 +253,7 @@ Result<int> exec(const Arguments& arguments)
     const Text name = arguments.words.front();
     const auto ended = [&]() -> Result<os::Exited> {
         const Record& record = *TRY(find_running(name));
+        TRY(may_work(record));
         if (!is_sealed(arguments.program))
             return execute_sealed(arguments);
         return execute(arguments, record);

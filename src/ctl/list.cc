@@ -12,9 +12,13 @@ namespace vial {
 
 namespace {
 
-const char* phase_name(Phase phase)
+const char* phase_name(const Record& record)
 {
-    return phase == Phase::Running ? "running" : phase == Phase::Starting ? "starting" : "exited";
+    const Phase phase = record.phase;
+    return phase == Phase::Running && record.paused ? "paused"
+           : phase == Phase::Running                ? "running"
+           : phase == Phase::Starting               ? "starting"
+                                                    : "exited";
 }
 
 Text ago(std::int64_t at)
@@ -32,7 +36,7 @@ Text as_json(const Record& record, const Outcome& outcome)
     const bool ended = record.phase == Phase::Ended;
     return compose("{\"name\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_"
                    "killed\":%,\"ended_at\":%}"_p,
-                   json_string(record.name), phase_name(record.phase),
+                   json_string(record.name), phase_name(record),
                    number_or_null(!ended && record.init.pid != 0, record.init.pid), record.started_at,
                    number_or_null(ended && outcome.known, outcome.code),
                    ended && !outcome.signal.empty() ? json_string(outcome.signal) : Text("null"),
@@ -55,7 +59,7 @@ Result<int> list(const Arguments& arguments)
             json += ",";
         json += as_json(record, outcome);
         table.cell(record.name);
-        table.cell(phase_name(record.phase));
+        table.cell(phase_name(record));
         table.cell(ended ? Text("-") : decimal(record.init.pid));
         table.cell(ago(record.started_at));
         table.cell(ended ? ago(outcome.at) : "-");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `vial stop`, `vial kill` and `vial wait`: the ends of containers.
+/// `vial stop`, `kill` and `wait`, the ends of containers; and `pause` and `resume`.
 
 #include "launch/stop.h"
 #include "base/features.h"
@@ -9,7 +9,9 @@
 #include "ctl/command.h"
 #include "ctl/containers.h"
 #include "ctl/output.h"
+#include "kernel/freezer.h"
 #include "launch/client.h"
+#include "launch/pause.h"
 
 #include <signal.h>
 
@@ -80,14 +82,25 @@ Result<int> kill(const Arguments& arguments)
     return for_each_name(arguments, [&](Text name) -> Result<void> {
         const Record& record = *TRY(find_running(name));
         if (!service.empty() || (*signal != SIGKILL && record.has_init)) {
+            TRY(resume_container(record));
             (void)TRY(ask(name, compose("signal %%%"_p, *signal, service.empty() ? "" : " ", service)));
             return {};
         }
         TRY(may_end(record));
         TRY(signal_init(record, *signal));
+        if (record.paused)
+            thaw(record.cgroups);  // on version 1 nobody dies before
         if (*signal == SIGKILL)
             TRY(wait_for_end(record, -1));
         return {};
+    });
+}
+
+Result<int> pause(const Arguments& arguments)
+{
+    const bool thaws = arguments.command[0] == 'r';
+    return for_each_name(arguments, [thaws](Text name) -> Result<void> {
+        return thaws ? resume_container(*TRY(find_running(name))) : pause_container(*TRY(find_answering(name)));
     });
 }
 

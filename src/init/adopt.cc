@@ -235,6 +235,22 @@ void Pid1::clear_container() const
     }
 }
 
+/// One that is paused hears of its stop when it is thawed. Its journal tells whether it ever was.
+void Pid1::thaw_container(ServiceIndex index) const
+{
+    char path[128] = {};
+    Writer(path, sizeof path - 1).put("../").put(service_name(index)).put("/journal");
+    const auto journal = os::read_small(entry->host->state, path, {scratch, Log::page});
+    if (!journal.ok() || journal.value().find("\npaused ") == std::string_view::npos)
+        return;
+    const auto child = os::clone({});
+    if (child.ok() && child.value() == 0) {
+        os::restore_signals();
+        entry->host->resume(service_name(index));
+        ::_exit(0);
+    }
+}
+
 void Pid1::ask_again()
 {
     if (again_ == os::never) {

@@ -5,6 +5,7 @@
 ///
 ///     status | stats | ping | shutdown | events | ready | logs [SERVICE]
 ///     start SERVICE | restart SERVICE | stop [SERVICE] | reload [SERVICE] | signal SIGNAL [SERVICE]
+///     pause | resume (what is told to PID 1 alone: see init/pause.cc)
 ///
 /// The last line of an answer is `{"ok":true}` or `{"ok":false,"error":"..."}`; then the next request may follow.
 /// `events` tells what is remembered and then what comes, until the container ends or the client sends another line.

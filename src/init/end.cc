@@ -29,6 +29,7 @@ constexpr Milliseconds look_interval = 50;
 void Pid1::shut_down()
 {
     shut = true;
+    resume();
     if (is_host())
         (void)notify("STOPPING=1");
     supervisor.stop_all(now);

@@ -40,6 +40,8 @@ struct HostDuties {
     /// A service's state is no longer `before`. `took`: ms since its start began; `why` is not empty where it is bad.
     void (*changed)(std::string_view name, const Service& service, ServiceState before, Milliseconds took,
                     std::string_view why);
+    /// The container `name`, which is about to be stopped, is paused. Called as the next.
+    void (*resume)(std::string_view name);
     /// A container has ended. Called in a process of its own, which may take memory and time.
     void (*ended)();
 

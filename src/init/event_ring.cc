@@ -31,6 +31,13 @@ void EventRing::ended(ServiceIndex index, const Service& service, const Ending& 
     add(EventKind::Exited, index, service, ending);
 }
 
+void EventRing::add(EventKind kind)
+{
+    Event& event = events_[next_++ % size] = Event{};
+    event.at = os::realtime_ms();
+    event.kind = kind;
+}
+
 void EventRing::add(EventKind kind, ServiceIndex index, const Service& service, const Ending& ending)
 {
     Event& event = events_[next_++ % size];
@@ -46,9 +53,12 @@ void EventRing::add(EventKind kind, ServiceIndex index, const Service& service, 
 
 void put_event(ObjectWriter& out, const Event& event)
 {
-    constexpr std::string_view names[] = {"started", "ready", "exited", "restarted", "oom", "failed", "stopped"};
+    constexpr std::string_view names[] = {"started", "ready",   "exited", "restarted", "oom",
+                                          "failed",  "stopped", "paused", "resumed"};
     out.text("event", names[static_cast<unsigned>(event.kind)]);
     out.number("at", event.at);
+    if (event.kind >= EventKind::Paused)
+        return;
     out.number("pid", event.pid > 0 ? event.pid : no_number);
     out.number("restarts", event.restarts);
     if (event.kind == EventKind::Exited || event.kind == EventKind::Failed)

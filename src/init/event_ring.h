@@ -21,6 +21,8 @@ enum class EventKind : std::uint8_t {
     Oom,        ///< the kernel's out-of-memory killer ended its process; Exited follows
     Failed,     ///< it will not be started again by itself
     Stopped,    ///< it does not run, as wanted
+    Paused,     ///< the container is being frozen; this and the next are no service's
+    Resumed,
 };
 
 struct Event {
@@ -43,6 +45,8 @@ public:
 
     /// To be called when a service has entered another state.
     void changed(ServiceIndex index, const Service& service, ServiceState before);
+    /// What is no service's.
+    void add(EventKind kind);
     /// To be called when its main process has ended, before the engine hears of it.
     void ended(ServiceIndex index, const Service& service, const Ending& ending);
 

@@ -244,7 +244,7 @@ VIAL_AT_REST int Pid1::run()
         if (reap_again_)
             reap_again_ = reap();
         bool more = reap_again_;
-        if (!ending_) {
+        if (!ending_ && !is_paused()) {
             // A oneshot that is done may have an on_stop to run.
             if (supervisor.finished() && !supervisor.closing() && !is_host())
                 supervisor.stop_all(now);
@@ -271,7 +271,7 @@ VIAL_AT_REST int Pid1::run()
             remember_past();
             return to_go_again;
         }
-        if (supervisor.finished() && (is_host() ? supervisor.closing() : plan.service_count != 0) &&
+        if (supervisor.finished() && !is_paused() && (is_host() ? supervisor.closing() : plan.service_count != 0) &&
             (ending_ ? end_is_over() : begin_end())) {
             drain_outputs();
             log.commit();
@@ -287,8 +287,8 @@ VIAL_AT_REST int Pid1::run()
 /// Waits for what comes next, and deals with it. `more`: there is something to do already.
 VIAL_AT_REST void Pid1::listen(bool more)
 {
-    const std::int64_t deadline =
-        std::min({supervisor.deadline(), control.deadline(), end_deadline_, next_look_, next_feed_, power_deadline_});
+    const std::int64_t deadline = std::min({is_paused() ? os::never : supervisor.deadline(), control.deadline(),
+                                            end_deadline_, next_look_, next_feed_, power_deadline_});
     if (deadline != armed_) {
         (void)os::arm(timer_, deadline);
         armed_ = deadline;

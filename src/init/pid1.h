@@ -112,6 +112,12 @@ public:
     bool reap();
     void hear_end(const os::Exited& exited);
 
+    // pause.cc
+    /// All but us is being frozen: nothing is started, and nobody's time passes, until `resume`.
+    void pause();
+    void resume();
+    bool is_paused() const { return paused_ != 0; }
+
     // signals.cc
     void hear_signals();
     void wait_signal();
@@ -134,6 +140,7 @@ public:
     void stranger_ended(ServiceIndex index, pid_t pid);
     void look_at_strangers();
     void clear_container() const;
+    void thaw_container(ServiceIndex index) const;
     /// Asks for another one of us, which begins with what the specs say by then.
     void ask_again();
     bool may_go_again() const;
@@ -255,6 +262,7 @@ private:
     bool unreported_ = true;          ///< a service's state has changed since `report`
     bool may_share_ = false;          ///< a child of ours can get descriptors of its own
     bool told_ = false;               ///< the launcher knows that the services run
+    std::int64_t paused_ = 0;         ///< since when; 0: it is not
     std::uint64_t held_ = 0;          ///< signals that came before the main process's exec
     pid_t main_group_ = 0;            ///< whose leader the main process was; 0: it has not been started yet
     int quit_ = -1;                   ///< the exit code, where PID 1 shall end at once and everything with it

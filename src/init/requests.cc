@@ -35,6 +35,8 @@ enum class Verb : std::uint8_t {
     Events,
     Ready,
     Logs,
+    Pause,
+    Resume,
     Reboot,
     Halt,
     PowerOff
@@ -61,6 +63,8 @@ constexpr Request requests[] = {
     {"reload", Verb::Reload, Named::Maybe},
     {"logs", Verb::Logs, Named::Maybe, Feature::Logs},
     {"ready", Verb::Ready, Named::None},
+    {"pause", Verb::Pause, Named::None},
+    {"resume", Verb::Resume, Named::None},
     {"reboot", Verb::Reboot, Named::None},
     {"halt", Verb::Halt, Named::None},
     {"poweroff", Verb::PowerOff, Named::None},
@@ -149,7 +153,8 @@ void Control::put_next_event(const Pid1& init, Client& client, Writer& reply) co
         client.next = first;
     } else {
         const Event& event = init.events[client.next++];
-        object.text("service", init.service_name(event.service));
+        if (event.kind < EventKind::Paused)
+            object.text("service", init.service_name(event.service));
         put_event(object, event);
     }
     object.end();
@@ -242,6 +247,13 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
     if (!name.empty() && index == none)
         return put_refusal(reply, "no such service: "_p, name);
 
+    // What asks for something of the services themselves.
+    const bool works = request->verb == Verb::Start || request->verb == Verb::Restart ||
+                       request->verb == Verb::Reload || request->verb == Verb::Signal ||
+                       (request->verb == Verb::Stop && index != none);
+    if (works && init.is_paused())
+        return put_refusal(reply, "it is paused (try: `vial resume`)"_p);
+
     bool possible = true;
     switch (request->verb) {
     case Verb::Status:
@@ -296,6 +308,16 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
         client.answer = Answer::Logs;
         client.service = index;
         return;
+    case Verb::Pause:
+        if (!init.is_own())
+            return put_refusal(reply, "it is none of vial's containers"_p);
+        possible = !init.supervisor.closing();
+        if (possible)
+            init.pause();
+        break;
+    case Verb::Resume:
+        init.resume();
+        break;
     case Verb::Ping:
         break;
     }

@@ -324,6 +324,8 @@ void Pid1::send_reload(ServiceIndex index)
 void Pid1::send_stop(ServiceIndex index)
 {
     (void)forward(policy(index).stop_signal, index);
+    if (is_host() && plan.all_services()[index].is_container)
+        thaw_container(index);
 }
 
 bool signal_listed(int list, int signal)

@@ -182,7 +182,7 @@ void put_container_status(const Pid1& init, Writer& out)
 {
     ObjectWriter object(out);
     object.text("container", init.plan.text(init.plan.container));
-    object.text("state", init.supervisor.closing() ? "stopping" : "running");
+    object.text("state", init.is_paused() ? "paused" : init.supervisor.closing() ? "stopping" : "running");
     object.number("uptime_ms", init.now - init.started_at);
     object.number("services", init.plan.service_count);
     object.number("oom_kills", oom_kills(init.plan));

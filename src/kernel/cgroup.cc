@@ -16,7 +16,8 @@ namespace vial {
 
 namespace {
 
-constexpr const char* controller_names[] = {"memory", "pids", "cpu", "cpuacct", "io"};  // by bit of Controller
+constexpr const char* controller_names[] = {"memory",  "pids", "cpu",
+                                            "cpuacct", "io",   "freezer"};  // by bit of Controller
 constexpr const char* usual_place = "/sys/fs/cgroup";
 constexpr std::int64_t cpu_period = 100000;  // microseconds, the kernel's own default
 
@@ -261,7 +262,11 @@ Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits)
     needed |= spec.limits.memory != unlimited || spec.limits.swap != unlimited ? MemoryController : 0U;
     needed |= spec.limits.tasks != unlimited ? PidsController : 0U;
     needed |= spec.limits.cpu != 0 ? CpuController : 0U;
+    return find_hierarchies(needed);
+}
 
+Result<List<Hierarchy>> find_hierarchies(unsigned needed)
+{
     List<Hierarchy> found;
     if (os::filesystem_magic(usual_place).value_or(0) == CGROUP2_SUPER_MAGIC) {
         found.push_back({usual_place, true, unified_controllers(usual_place)});

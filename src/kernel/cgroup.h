@@ -28,7 +28,8 @@ enum Controller : unsigned {
     PidsController = 2,
     CpuController = 4,
     CpuAccounting = 8,
-    IoController = 16
+    IoController = 16,
+    FreezerController = 32  ///< version 1 alone
 };
 
 /// A tree of control groups and what of a container's it can limit or count.
@@ -38,8 +39,10 @@ struct Hierarchy {
     unsigned controllers = 0;  ///< Controller
 };
 
-/// The hierarchies that `spec` needs, each once, as far as this host has them; looked up anew by every command, as nothing else
-/// of vial lives between them. Accounting alone is worth a group where somebody can ask later, not for a `run` that is
+/// The hierarchies of the controllers `needed`, each once, as far as this host has them; looked up anew by every command, as
+/// nothing else of vial lives between them.
+Result<List<Hierarchy>> find_hierarchies(unsigned needed);
+/// Those that `spec` needs. Accounting alone is worth a group where somebody can ask later, not for a `run` that is
 /// over in a moment: `only_limits`.
 Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits);
 

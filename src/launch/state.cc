@@ -113,6 +113,8 @@ void read_line(Record& record, std::string_view line)
         record.stopping = true;
     else if (word == "first")
         record.first = true;
+    else if (word == "paused")
+        record.paused = line == "yes";
     else if (word == "cleared")
         record.cleared = true;
 }
@@ -304,6 +306,12 @@ Result<void> add_line(Text name, std::string_view line)
 void note_stopping(Text name)
 {
     (void)add_line(name, "stopping now\n");
+}
+
+Result<void> note_paused(Text name, bool paused, Text group)
+{
+    const Text lines = group.empty() ? Text() : compose("cgroup %\n", group);
+    return add_line(name, compose("%paused %\n", lines, paused ? "yes" : "no"));
 }
 
 Result<void> clear(Record& record, const StateLock&)

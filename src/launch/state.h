@@ -66,6 +66,7 @@ struct Record {
     bool has_init = true;           ///< vial is its PID 1
     bool stopping = false;          ///< somebody has begun to stop it, and does not want it to be kept
     bool first = false;             ///< the machine's first process
+    bool paused = false;            ///< somebody has begun to freeze it, and nobody to thaw it
     bool cleared = false;           ///< nothing of it is left but this record
     std::int64_t started_at = 0;    ///< CLOCK_REALTIME, ms
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
@@ -102,6 +103,8 @@ private:
 
 /// Notes in the journal of one that runs that it is being stopped.
 void note_stopping(Text name);
+/// Notes that it is being frozen, for which `group` is made unless that is empty, or has been thawed.
+Result<void> note_paused(Text name, bool paused, Text group = {});
 
 /// Undoes what the journal of an ended container names: control groups, bridges. The record stays.
 /// Interfaces go with their network namespace, mounts with their mount namespace, loop devices with their mount.

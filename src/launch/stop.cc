@@ -5,6 +5,7 @@
 #include "base/os.h"
 #include "launch/client.h"
 #include "launch/condemned.h"
+#include "launch/pause.h"
 #include "spec/read.h"
 
 #include <fcntl.h>
@@ -90,6 +91,7 @@ Result<void> stop_container(const Record& record, std::int64_t timeout)
         return Error("it is still being started", "", record.name).advise("try again"_p);
     TRY(may_end(record));
     if (record.phase == Phase::Running) {
+        TRY(resume_container(record));
         std::int64_t grace = 0;
         int stop_signal = SIGTERM;
         if (const auto started = load_started_spec(record.name); started.ok()) {

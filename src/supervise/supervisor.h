@@ -74,6 +74,8 @@ public:
     void start_all(std::int64_t now);
     /// For good: nothing is started after this. In reverse order.
     void stop_all(std::int64_t now);
+    /// Nothing could happen for so long: whatever is to happen does so that much later.
+    void postpone(Milliseconds time);
 
     // Events.
     /// The exec of its main process went through.

@@ -547,3 +547,28 @@ TEST_CASE("supervisor: a process is found by its pid")
     CHECK(world.supervisor.find(gone).service == 20);
     CHECK(world.service(20).pid == gone);
 }
+
+TEST_CASE("supervisor: what was to happen happens later by the time for which nothing could")
+{
+    World world(3);
+    world.policies[0].restart = Restart::Always;
+    world.policies[0].restart_delay = 1000;
+    world.policies[1].tasks = task_bit(Task::Health);
+    world.policies[1].health_interval = 700;
+    world.up();
+    world.exit(1);
+    CHECK(world.state() == State::Backoff);
+    const std::int64_t due = world.supervisor.deadline();
+    world.take();
+    world.now += 5000;
+    world.supervisor.postpone(5000);
+    CHECK(world.supervisor.deadline() == due + 5000);
+    world.pass(699);
+    CHECK(world.take() == "");
+    world.pass(1);
+    CHECK(world.take() == "task1:health ");
+    world.pass(299);
+    CHECK(world.take() == "");
+    world.pass(1);
+    CHECK(world.take() == "start0 ");
+}

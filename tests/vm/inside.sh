@@ -208,6 +208,39 @@ stats_tell_devices_and_pressure()
     vial stop counted
 }
 
+# All but PID 1 stand still, those from outside too; and go on.
+pause_freezes()
+{
+    printf 'root = "%s"\ncommand = ["/bin/sh", "-c", "trap \\"echo bye; exit 0\\" TERM; while :; do sleep 0.1; done"]\n' "$tree" |
+        spec iced >/dev/null
+    vial start /tmp/iced.conf
+    for round in 1 2; do
+        vial pause iced
+        vial pause iced
+        contains "$(vial list)" paused
+        contains "$(vial status iced)" "iced: paused for"
+        exits 125 vial exec iced -- /bin/true
+        if [ "$cgroup" = v2 ]; then
+            at=$(group pids)/iced
+            grep -q "frozen 1" "$at/main/cgroup.events" || fail "the service's leaf is not frozen"
+            grep -q "frozen 0" "$at/init/cgroup.events" || fail "PID 1's leaf is frozen"
+        else
+            equal FROZEN "$(cat /sys/fs/cgroup/freezer/vial/iced/freezer.state)"
+        fi
+        vial resume iced
+        [ "$cgroup" != v2 ] || grep -q "frozen 0" "$at/main/cgroup.events" || fail "the service's leaf is still frozen"
+        equal in "$(vial exec iced -- /bin/echo in)"
+    done
+    vial pause iced
+    vial stop iced
+    # A PID 1 that is killed takes the frozen along.
+    vial start /tmp/iced.conf
+    vial pause iced
+    vial kill iced
+    contains "$(vial list)" exited
+    vial stop iced
+}
+
 # ---- Living with one ------------------------------------------------------------------------------------------------
 
 exec_enters()
@@ -364,6 +397,7 @@ check "limits: a memory hog is killed, and status says so" memory_hog_is_killed
 check "limits: a fork bomb is bounded" fork_bomb_is_bounded
 check "limits: init is spared where memory runs out, its command is not" init_is_spared
 check "stats: devices and pressure" stats_tell_devices_and_pressure
+check "pause: all but PID 1 stand still" pause_freezes
 check "exec: enters, limits hold, codes come back" exec_enters
 check "crash: PID 1 killed from outside" killed_from_outside
 check "network: a web server over a bridge" web_server_over_a_bridge
