@@ -16,6 +16,7 @@
 #include "kernel/capabilities.h"
 #include "kernel/cgroup.h"
 #include "kernel/devices.h"
+#include "kernel/limits.h"
 #include "kernel/payload.h"
 #include "kernel/self.h"
 #include "launch/environment.h"
@@ -87,6 +88,7 @@ Result<Visit> prepare(const Record& record, bool terminal)
     service.environment = std::move(variables);
     service.environment_file = {};  // it is a file of the host's
     visit.terminal = terminal;
+    TRY(set_oom_score(visit.spec, "self"));
     // Only now is it certain that what was opened belongs to this container and not to a later owner of the number.
     if (!is_alive(record.init))
         return Error("it has ended"_p, "", record.name).exits(ExitCode::NotFound);

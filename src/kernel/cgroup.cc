@@ -4,6 +4,7 @@
 #include "base/directory.h"
 #include "base/os.h"
 #include "base/text.h"
+#include "kernel/limits.h"
 #include "kernel/mounts.h"
 
 #include <fcntl.h>
@@ -16,10 +17,17 @@ namespace vial {
 
 namespace {
 
-constexpr const char* controller_names[] = {"memory",  "pids", "cpu",
-                                            "cpuacct", "io",   "freezer"};  // by bit of Controller
+/// By bit of Controller; version 1 has `blkio` in the place of `io`.
+constexpr const char* controller_names[] = {"memory", "pids",    "cpu",  "cpuacct", "io",
+                                            "cpuset", "hugetlb", "rdma", "misc",    "freezer"};
+/// Version 2 has them handed down where a spec asks for them.
+constexpr unsigned on_demand = CpusetController | HugetlbController | RdmaController | MiscController;
 constexpr const char* usual_place = "/sys/fs/cgroup";
-constexpr std::int64_t cpu_period = 100000;  // microseconds, the kernel's own default
+
+const char* controller_name(unsigned bit, bool unified)
+{
+    return !unified && 1U << bit == IoController ? "blkio" : controller_names[bit];
+}
 
 bool has_word(std::string_view words, std::string_view word, char separator)
 {
@@ -29,22 +37,23 @@ bool has_word(std::string_view words, std::string_view word, char separator)
     return false;
 }
 
-unsigned controllers_among(std::string_view words, char separator)
+unsigned controllers_among(std::string_view words, bool unified)
 {
     unsigned found = 0;
     for (unsigned bit = 0; bit < std::size(controller_names); ++bit)
-        found |= has_word(words, controller_names[bit], separator) ? 1U << bit : 0U;
+        found |= has_word(words, controller_name(bit, unified), unified ? ' ' : ',') ? 1U << bit : 0U;
     return found;
 }
 
-unsigned unified_controllers(Text root)
+unsigned unified_controllers(Text root, unsigned needed)
 {
     const Text words = os::read_file(AT_FDCWD, compose("%/cgroup.controllers", root).c_str()).value_or({});
-    return controllers_among(slice(words, 0, position(words, '\n')), ' ') | CpuAccounting;
+    const unsigned found = controllers_among(slice(words, 0, position(words, '\n')), true) | CpuAccounting;
+    return found & (needed | ~on_demand);
 }
 
 /// Wherever the mounts of /proc/self/mountinfo say.
-Result<List<Hierarchy>> search_mounts()
+Result<List<Hierarchy>> search_mounts(unsigned needed)
 {
     const List<MountPoint> mounts = TRY(list_mounts());
     List<Hierarchy> found;
@@ -54,19 +63,13 @@ Result<List<Hierarchy>> search_mounts()
             continue;
         Hierarchy one{mount.path, mount.type == "cgroup2", 0};
         one.controllers =
-            (one.unified ? unified_controllers(one.root) : controllers_among(mount.options, ',')) & ~known;
+            (one.unified ? unified_controllers(one.root, needed) : controllers_among(mount.options, false)) & ~known;
         known |= one.controllers;
         if (one.controllers != 0)
             found.push_back(std::move(one));
     }
     return found;
 }
-
-/// The group of the container in one hierarchy while it is being made.
-struct Group {
-    const Hierarchy& hierarchy;
-    Fd directory;
-};
 
 /// Version 2 hands controllers down one level at a time.
 Result<void> hand_down(int directory, const char* control, unsigned controllers, Text root)
@@ -85,7 +88,15 @@ Result<void> hand_down(int directory, const char* control, unsigned controllers,
     return written;
 }
 
-Result<Group> make_group(const Hierarchy& hierarchy, const Spec& spec)
+/// Version 1: a group begins without any processor or memory, and cannot be joined, unless it takes its parent's.
+void fill_cpuset(int root)
+{
+    (void)os::write_file(root, "vial/cgroup.clone_children", "1");
+    for (const char* file : {"cpuset.cpus", "cpuset.mems"})
+        (void)os::write_file(root, concat("vial/", file).c_str(), os::read_file(root, file).value_or({}));
+}
+
+Result<LimitedGroup> make_group(const Hierarchy& hierarchy, const Spec& spec)
 {
     const Fd root = TRY(os::open(hierarchy.root.c_str(), O_PATH | O_DIRECTORY));
     const Text path = compose("vial/%", spec.name);
@@ -99,6 +110,8 @@ Result<Group> make_group(const Hierarchy& hierarchy, const Spec& spec)
         if (parent.ok() && !hierarchy.unified && (hierarchy.controllers & MemoryController) != 0)
             // Before 5.11 a group's limits reach its children only where this is set.
             (void)os::write_file(root.get(), "vial/memory.use_hierarchy", "1");
+        if (!hierarchy.unified && (hierarchy.controllers & CpusetController) != 0)
+            fill_cpuset(root.get());
         if (hierarchy.unified)
             TRY(hand_down(root.get(), "vial/cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
         const auto made = os::mkdirat(root.get(), path.c_str(), 0755);
@@ -107,94 +120,22 @@ Result<Group> make_group(const Hierarchy& hierarchy, const Spec& spec)
         if (made.number() != ENOENT || attempt == 16)
             return made.error();
     }
-    Group group{hierarchy, TRY(os::openat(root.get(), path.c_str(), O_PATH | O_DIRECTORY))};
+    LimitedGroup group{hierarchy, TRY(os::openat(root.get(), path.c_str(), O_PATH | O_DIRECTORY))};
     if (hierarchy.unified)
         TRY(hand_down(group.directory.get(), "cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
-    TRY(os::mkdirat(group.directory.get(), "init", 0755));
-    for (const ServiceSpec& service : spec.services)
-        TRY(os::mkdirat(group.directory.get(), service.name.c_str(), 0755));
     return group;
 }
 
-/// A limit of the spec, and the kernel's files for it.
-struct Limit {
-    const char* key;
-    Controller controller;
-    const char* file[2];  ///< version 1, version 2
-    Phrase advice;
-};
-
-constexpr Limit tasks_limit{"limits.tasks of",
-                            PidsController,
-                            {"pids.max", "pids.max"},
-                            "the kernel needs CONFIG_CGROUP_PIDS; tasks = \"unlimited\" starts without the limit"_p};
-constexpr Limit memory_limit{"limits.memory of",
-                             MemoryController,
-                             {"memory.limit_in_bytes", "memory.max"},
-                             "the kernel needs CONFIG_MEMCG (and cgroup_enable=memory on some boards)"_p};
-constexpr Limit swap_limit{"limits.swap of",
-                           MemoryController,
-                           {"memory.memsw.limit_in_bytes", "memory.swap.max"},
-                           "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"_p};
-constexpr Limit cpu_limit{
-    "limits.cpu of", CpuController, {"cpu.cfs_quota_us", "cpu.max"}, "the kernel needs CONFIG_CFS_BANDWIDTH"_p};
-
-/// Writes a limit and reads it back.
-Result<void> set_limit(const Limit& limit, const Group* group, std::string_view value, Text name)
+Result<void> make_leaves(const LimitedGroup& group, const Spec& spec)
 {
-    const Text what = compose("% %", limit.key, name);
-    if (group == nullptr)
-        return Error("this host has no control group for it"_p, "set", what).advise(limit.advice);
-    Opened file = os::openat(group->directory.get(), limit.file[group->hierarchy.unified], O_RDWR);
-    if (!file.ok())
-        return Error("this kernel does not have it"_p, "set", what).advise(limit.advice);
-    auto written = os::write_all(file.value().get(), value).as("set", what);
-    if (written.number() == EINVAL)
-        written.error().because("the kernel refuses the value"_p);
-    TRY(written);
-    char back[64];
-    const std::size_t got = TRY(os::pread(file.value().get(), back, sizeof back, 0).as("read back"_p, what));
-    if (slice(std::string_view(back, got), 0, position(std::string_view(back, got), '\n')) != value)
-        return Error("the kernel took another value"_p, "set", what)
-            .advise("see what its file in /sys/fs/cgroup allows"_p);
-    return {};
-}
-
-const Group* group_for(const List<Group>& groups, Controller controller)
-{
-    for (const Group& group : groups)
-        if ((group.hierarchy.controllers & controller) != 0)
-            return &group;
-    return nullptr;
-}
-
-Result<void> set_limits(const List<Group>& groups, const Spec& spec)
-{
-    const LimitsSpec& wanted = spec.limits;
-    const Group* memory = group_for(groups, MemoryController);
-    const Group* cpu = group_for(groups, CpuController);
-    // Memory is limited in whole pages, rounded down, and that is what reads back.
-    const auto page = static_cast<std::int64_t>(::getpagesize());
-    if (wanted.tasks != unlimited)
-        TRY(set_limit(tasks_limit, group_for(groups, PidsController), Decimal(wanted.tasks), spec.name));
-    if (wanted.memory != unlimited)
-        TRY(set_limit(memory_limit, memory, Decimal(wanted.memory / page * page), spec.name));
-    if (wanted.swap != unlimited) {
-        // Version 1 limits memory and swap together; the spec's checks want both then.
-        const bool together = memory != nullptr && !memory->hierarchy.unified;
-        TRY(set_limit(swap_limit, memory, Decimal((wanted.swap + (together ? wanted.memory : 0)) / page * page),
-                      spec.name));
-    }
-    if (wanted.cpu != 0) {
-        const Decimal quota(cpu_period * wanted.cpu / 1000);
-        const bool with_period = cpu != nullptr && cpu->hierarchy.unified;
-        TRY(set_limit(cpu_limit, cpu, with_period ? compose("% %", quota, cpu_period) : Text(quota), spec.name));
-    }
+    TRY(os::mkdirat(group.directory.get(), "init", 0755));
+    for (const ServiceSpec& service : spec.services)
+        TRY(os::mkdirat(group.directory.get(), service.name.c_str(), 0755));
     return {};
 }
 
 /// A file that PID 1 tells of, where it is there.
-Fd open_for_reading(const Group* group, std::string_view leaf, const char* v1, const char* v2)
+Fd open_for_reading(const LimitedGroup* group, std::string_view leaf, const char* v1, const char* v2)
 {
     const char* file = group == nullptr ? nullptr : group->hierarchy.unified ? v2 : v1;
     if (file == nullptr)
@@ -203,10 +144,10 @@ Fd open_for_reading(const Group* group, std::string_view leaf, const char* v1, c
         .value_or(Fd());
 }
 
-Result<List<Fd>> open_join_files(const List<Group>& groups, Text leaf)
+Result<List<Fd>> open_join_files(const List<LimitedGroup>& groups, Text leaf)
 {
     List<Fd> files;
-    for (const Group& group : groups)
+    for (const LimitedGroup& group : groups)
         files.push_back(
             TRY(os::openat(group.directory.get(),
                            concat(leaf, group.hierarchy.unified ? "/cgroup.procs" : "/tasks").c_str(), O_WRONLY)));
@@ -259,27 +200,24 @@ int remove_group(Text directory)
 Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits)
 {
     unsigned needed = only_limits ? 0U : MemoryController | PidsController | CpuAccounting;
-    needed |= spec.limits.memory != unlimited || spec.limits.swap != unlimited ? MemoryController : 0U;
-    needed |= spec.limits.tasks != unlimited ? PidsController : 0U;
-    needed |= spec.limits.cpu != 0 ? CpuController : 0U;
-    return find_hierarchies(needed);
+    return find_hierarchies(needed | limited_controllers(spec));
 }
 
 Result<List<Hierarchy>> find_hierarchies(unsigned needed)
 {
     List<Hierarchy> found;
     if (os::filesystem_magic(usual_place).value_or(0) == CGROUP2_SUPER_MAGIC) {
-        found.push_back({usual_place, true, unified_controllers(usual_place)});
+        found.push_back({usual_place, true, unified_controllers(usual_place, needed)});
     } else {
         // The usual layout of version 1, one mount a controller; where one is missing or mounted with others, the mounts tell.
         for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
             if ((needed & 1U << bit) == 0)
                 continue;
-            const Text root = compose("%/%", usual_place, controller_names[bit]);
+            const Text root = compose("%/%", usual_place, controller_name(bit, false));
             const auto entry = os::lstat(AT_FDCWD, root.c_str());
             if (!entry.ok() || !S_ISDIR(entry.value().st_mode) ||
                 os::filesystem_magic(root.c_str()).value_or(0) != CGROUP_SUPER_MAGIC) {
-                found = TRY(search_mounts());
+                found = TRY(search_mounts(needed));
                 break;
             }
             found.push_back({root, false, 1U << bit});
@@ -300,17 +238,21 @@ Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name)
 Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec)
 {
     ContainerCgroup made;
-    List<Group> groups;
+    List<LimitedGroup> groups;
     for (const Hierarchy& hierarchy : hierarchies) {
         made.directories.push_back(cgroup_directory(hierarchy, spec.name));
         groups.push_back(TRY(make_group(hierarchy, spec)));
     }
+    // On version 1 the leaves of some take over what they are set to.
     TRY(set_limits(groups, spec));
+    for (const LimitedGroup& group : groups)
+        TRY(make_leaves(group, spec));
+    TRY(set_leaf_limits(groups, spec));
 
     for (const StatFile& file : stat_files)
         made.stat[file.stat] = open_for_reading(group_for(groups, file.controller), {}, file.v1, file.v2);
     made.join_init = TRY(open_join_files(groups, "init"));
-    const Group* memory = group_for(groups, MemoryController);
+    const LimitedGroup* memory = group_for(groups, MemoryController);
     made.unified = memory != nullptr ? memory->hierarchy.unified : !groups.empty() && groups.front().hierarchy.unified;
     if (groups.size() == 1 && made.unified)
         made.init_directory = TRY(os::openat(groups.front().directory.get(), "init", O_RDONLY | O_DIRECTORY));

@@ -29,7 +29,11 @@ enum Controller : unsigned {
     CpuController = 4,
     CpuAccounting = 8,
     IoController = 16,
-    FreezerController = 32  ///< version 1 alone
+    CpusetController = 32,
+    HugetlbController = 64,
+    RdmaController = 128,
+    MiscController = 256,
+    FreezerController = 512  ///< version 1 alone
 };
 
 /// A tree of control groups and what of a container's it can limit or count.

@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/bridge.h"
+#include "kernel/limits.h"
 #include "kernel/namespaces.h"
 #include "kernel/netlink.h"
 #include "kernel/network.h"
@@ -265,6 +266,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     const int channel_inside = prepared.channel.get();
     prepared.channel.reset();
     prepared.self.reset();
+    TRY(set_oom_score(spec, decimal(launched.pid)));
     if (spec.namespaces.user) {
         TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
         TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));

@@ -195,6 +195,66 @@ Maybe<std::int32_t> parse_cpu(std::string_view text)
     return static_cast<std::int32_t>(*whole * 10 + tenth);
 }
 
+Maybe<Text> parse_cpus(std::string_view text)
+{
+    constexpr std::size_t most = 8192;  // the most that Linux can be built for
+    bool chosen[most + 1] = {};
+    if (text.ends_with(','))
+        return {};
+    do {
+        const std::string_view word = take_until(text, ',');
+        std::string_view range = word;
+        const auto first = parse_number(take_until(range, '-'));
+        const auto last = range.empty() ? first : parse_number(range);
+        if (!first || !last || *first > *last || *last >= std::int64_t{most} || word.ends_with('-'))
+            return {};
+        for (std::int64_t each = *first; each <= *last; ++each)
+            chosen[each] = true;
+    } while (!text.empty());
+    Builder list;
+    for (std::size_t first = 0; first < most; ++first) {
+        if (!chosen[first])
+            continue;
+        std::size_t last = first;
+        while (chosen[last + 1])
+            ++last;
+        list.compose("%%", list.empty() ? "" : ",", first);
+        if (last > first)
+            list.compose("-%", last);
+        first = last;
+    }
+    return Text(list);
+}
+
+Phrase parse_io_limit(std::string_view text, IoLimit& limit)
+{
+    limit.device = Text(take_word(text));
+    if (!is_path(limit.device))
+        return "begins with a device like /dev/sda"_p;
+    bool any = false;
+    for (std::string_view word; !(word = take_word(text)).empty(); any = true) {
+        const int which = word_index(io_limit_keys, take_until(word, '='));
+        if (which < 0)
+            return "a device's limits are rbps, wbps, riops and wiops"_p;
+        const auto most = which < 2 ? parse_size(word) : parse_number(word);
+        if (!is_max(word) && (!most || *most < 1))
+            return "rbps and wbps want a size like 10M, riops and wiops a number"_p;
+        limit.most[which] = is_max(word) ? unlimited : *most;
+    }
+    return any ? Phrase(nullptr) : "limits nothing of the device: rbps=10M"_p;
+}
+
+Phrase cgroup_file_fault(std::string_view name)
+{
+    for (const char letter : name)
+        if (!(letter >= 'a' && letter <= 'z') && !(letter >= 'A' && letter <= 'Z') &&
+            !(letter >= '0' && letter <= '9') && letter != '_' && letter != '.')
+            return "this is no file of a control group"_p;
+    if (!contains(name, '.') || word_index(cgroup_controllers, take_until(name, '.')) < 0)
+        return "no file of memory, pids, cpu, cpuset, io, hugetlb, rdma or misc: vial keeps the others to itself"_p;
+    return nullptr;
+}
+
 Maybe<IdRange> parse_id_range(std::string_view text)
 {
     std::int64_t numbers[3];

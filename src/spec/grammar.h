@@ -43,6 +43,14 @@ Maybe<std::uint32_t> parse_mode(std::string_view text);
 Maybe<ResourceLimit> parse_resource_limit(std::string_view text);
 /// Per mille of a processor: `150%`, `12.5%`; at least 1%.
 Maybe<std::int32_t> parse_cpu(std::string_view text);
+/// Processors: `0,1,2, 5` becomes `0-2,5`, as the kernel reads it back.
+Maybe<Text> parse_cpus(std::string_view text);
+/// `/dev/sda rbps=10M wiops=100`. What is wrong with it; null: nothing.
+Phrase parse_io_limit(std::string_view text, IoLimit& limit);
+/// Controllers of control groups of version 1 and 2 whose files a spec may write.
+inline constexpr const char* cgroup_controllers = "memory|pids|cpu|cpuacct|io|cpuset|hugetlb|rdma|misc|blkio";
+/// What is wrong with this as the name of a file that a spec has written in its container's group; null: nothing.
+Phrase cgroup_file_fault(std::string_view name);
 /// `INSIDE OUTSIDE COUNT`.
 Maybe<IdRange> parse_id_range(std::string_view text);
 

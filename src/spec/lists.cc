@@ -15,18 +15,22 @@ using toml::Kind;
 
 namespace {
 
-void read_environment_table(const ReadContext& context, Index node, List<Text>& to)
+void read_environment_table(const ReadContext& context, const SchemaKey& key, Index node, List<Text>& to)
 {
     for (Index child = context.document[node].first; child != 0; child = context.document[child].next) {
         const toml::Node& value = context.document[child];
         if (value.kind == Kind::Broken)
             continue;
-        if (value.kind != Kind::String)
-            context.expected(child, "a string");
+        const bool is_file = key.type == Type::CgroupFiles;
+        const Text text = is_file && value.kind == Kind::Integer ? decimal(value.number) : Text(value.text);
+        if (value.kind != Kind::String && !(is_file && value.kind == Kind::Integer))
+            context.expected(child, is_file ? "a string or a whole number"_p : "a string"_p);
+        else if (const Phrase fault = is_file ? cgroup_file_fault(value.key) : nullptr)
+            context.complain(child, Text(fault));
         else if (value.key.empty() || contains(value.key, '='))
             context.complain(child, "this is no name for a variable"_p);
         else
-            to.push_back(compose("%=%", value.key, value.text));
+            to.push_back(compose("%=%", value.key, text));
     }
 }
 
@@ -58,6 +62,18 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
         if (!contains(text, '=') || text[0] == '=')
             return Taken::Wrong;
         break;
+    case Type::CgroupFiles: {
+        if (!contains(text, '='))
+            return Taken::Wrong;
+        std::string_view rest = text;
+        fault = cgroup_file_fault(take_until(rest, '='));
+        break;
+    }
+    case Type::IoLimits: {
+        IoLimit limit;
+        fault = parse_io_limit(text, limit);
+        break;
+    }
     case Type::Mounts:
         return good_unless(context, node, parse_mount(text, list<MountSpec>(member).emplace_back()));
     case Type::MountOptions:
@@ -111,6 +127,8 @@ bool is_list(Type type)
     case Type::Names:
     case Type::Ids:
     case Type::Environment:
+    case Type::IoLimits:
+    case Type::CgroupFiles:
     case Type::Mounts:
     case Type::MountOptions:
     case Type::IdMap:
@@ -128,10 +146,11 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
     const toml::Node& value = context.document[node];
     if (key.type == Type::Capabilities)
         *static_cast<std::uint64_t*>(member) = 0;  // the list stands instead of the default
-    const bool alone = value.kind == Kind::String && (key.type == Type::Networks || key.type == Type::Addresses ||
-                                                      key.type == Type::IdMap || key.type == Type::Texts);
-    if (key.type == Type::Environment && value.kind == Kind::Table) {
-        read_environment_table(context, node, list<Text>(member));
+    const bool alone = value.kind == Kind::String &&
+                       (key.type == Type::Networks || key.type == Type::Addresses || key.type == Type::IdMap ||
+                        key.type == Type::Texts || key.type == Type::IoLimits);
+    if ((key.type == Type::Environment || key.type == Type::CgroupFiles) && value.kind == Kind::Table) {
+        read_environment_table(context, key, node, list<Text>(member));
     } else if (alone) {
         take_element(context, key, node, member);
     } else if (value.kind != Kind::Array) {

@@ -25,6 +25,9 @@ inline constexpr std::string_view notify_directory = "/dev/notify";
 
 using PlanOffset = std::uint32_t;
 
+/// Version 1 of control groups may have one for each controller.
+inline constexpr std::size_t hierarchies_most = 9;
+
 struct PlanService {
     PlanOffset name;
     PlanOffset arguments;    ///< argument_count offsets of texts
@@ -36,10 +39,10 @@ struct PlanService {
     PlanOffset pid_file;  ///< 0: none
     std::uint32_t argument_count, environment_count, group_count;
     std::uint32_t user, group, umask;
-    std::int32_t join[4];      ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
-    std::int32_t kill_file;    ///< cgroup.kill (5.14), or -1
-    std::int32_t leaf_memory;  ///< memory.current / memory.usage_in_bytes of the leaf, or -1
-    std::int32_t leaf_cpu;     ///< cpu.stat / cpuacct.usage of the leaf, or -1
+    std::int32_t join[hierarchies_most];  ///< opened `tasks` (v1) or `cgroup.procs` (v2) files of its leaf: write "0"
+    std::int32_t kill_file;               ///< cgroup.kill (5.14), or -1
+    std::int32_t leaf_memory;             ///< memory.current / memory.usage_in_bytes of the leaf, or -1
+    std::int32_t leaf_cpu;                ///< cpu.stat / cpuacct.usage of the leaf, or -1
     std::int32_t
         leaf_events;  ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
     bool is_container, on_demand, renewed;  ///< these and the next as in ServiceSpec
@@ -155,7 +158,7 @@ Result<const Plan*> map_plan(int fd);
 /// What the launcher opened for PID 1, service by service; the numbers are those in this process, which
 /// the exec keeps.
 struct ServiceDescriptors {
-    std::int32_t join[4] = {-1, -1, -1, -1};
+    std::int32_t join[hierarchies_most] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
     std::int32_t kill_file = -1, leaf_memory = -1, leaf_cpu = -1, leaf_events = -1, terminal = -1;
 };
 struct PlanDescriptors {

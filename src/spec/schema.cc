@@ -193,19 +193,19 @@ constexpr Row network_keys[] = {
 #define IN(member) offsetof(LimitsSpec, member)
 constexpr Row limits_keys[] = {
     now("memory", Type::Limit, IN(memory), 1),
-    later("memory_high", Type::Limit, 1),
+    now("memory_high", Type::Limit, IN(memory_high), 1),
     now("swap", Type::Limit, IN(swap)),
     now("cpu", Type::Cpu, IN(cpu)),
-    later("cpu_weight", Type::Integer, 1, 10000),
-    later("cpus", Type::Text),
+    now("cpu_weight", Type::Integer, IN(cpu_weight), 1, 10000),
+    now("cpus", Type::Cpus, IN(cpus)),
     now("tasks", Type::Tasks, IN(tasks)),
-    later("io_weight", Type::Integer, 1, 10000),
-    later("io", Type::Texts),
+    now("io_weight", Type::Integer, IN(io_weight), 1, 10000),
+    now("io", Type::IoLimits, IN(io)),
     now("files", Type::Resource, IN(files)),
     now("core", Type::Resource, IN(core)),
-    later("oom_group", Type::Boolean, -1),
-    later("oom_score", Type::Integer, -1000, 1000),
-    later_table("cgroup", Type::FreeTable, Group::Count),
+    now("oom_group", Type::Boolean, IN(oom_group)),
+    now("oom_score", Type::Score, IN(oom_score)),
+    now("cgroup", Type::CgroupFiles, IN(cgroup)),
 };
 #undef IN
 

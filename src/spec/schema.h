@@ -58,6 +58,10 @@ enum class Type : std::uint8_t {
     Tasks,         ///< std::int64_t, or `max`
     Resource,      ///< ResourceLimit: `LIMIT` or `SOFT:HARD`, each a number, a size or `max`
     Mode,          ///< std::uint32_t: permission bits, octal
+    Cpus,          ///< Text: processors like `0-2,5`
+    IoLimits,      ///< List<Text>, each an IoLimit
+    CgroupFiles,   ///< List<Text> of `FILE=VALUE`, or a table
+    Score,         ///< std::int32_t, -1000 to 1000
     Capabilities,  ///< std::uint64_t
     Seccomp,       ///< SeccompChoice, or a path
 };

@@ -136,6 +136,7 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Path:
     case Type::Hash:
     case Type::Name:
+    case Type::Cpus:
     case Type::Interface: {
         const auto& text = as<Text>(member);
         return text.empty() ? text : toml_string(text);
@@ -147,6 +148,8 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Texts:
     case Type::PathsInside:
     case Type::Names:
+    case Type::IoLimits:
+    case Type::CgroupFiles:
     case Type::Environment:
         return list_of_texts(as<List<Text>>(member));
     case Type::Resource: {
@@ -220,6 +223,8 @@ Text value_text(const SchemaKey& key, const void* member)
     }
     case Type::Tasks:
         return as<std::int64_t>(member) == unlimited ? "\"max\"" : decimal(as<std::int64_t>(member));
+    case Type::Score:
+        return as<std::int32_t>(member) == no_score ? Text() : decimal(as<std::int32_t>(member));
     case Type::Capabilities:
         return list_of_capabilities(as<std::uint64_t>(member));
     case Type::Seccomp:

@@ -189,11 +189,28 @@ struct ResourceLimit {
 /// Those that [security.rlimits] may name, in the order of its keys.
 inline constexpr std::size_t resource_count = 15;
 
+/// `/dev/sda rbps=1M wiops=100`
+struct IoLimit {
+    Text device;
+    std::int64_t most[4] = {unlimited, unlimited, unlimited, unlimited};  ///< in the order of io_limit_keys
+};
+inline constexpr const char* io_limit_keys = "rbps|wbps|riops|wiops";
+
+/// The OOM score is whoever starts vial's.
+inline constexpr std::int32_t no_score = INT32_MIN;
+
 struct LimitsSpec {
     Bytes memory = unlimited;
-    Bytes swap = unlimited;     ///< swap alone, not memory + swap
-    std::int64_t tasks = 512;   ///< `unlimited` for none
-    std::int32_t cpu = 0;       ///< per mille of one processor: 1500 is "150%"; 0: no limit
+    Bytes memory_high = unlimited;
+    Bytes swap = unlimited;                       ///< swap alone, not memory + swap
+    std::int64_t tasks = 512;                     ///< `unlimited` for none
+    std::int32_t cpu = 0;                         ///< per mille of one processor: 1500 is "150%"; 0: no limit
+    std::uint32_t cpu_weight = 0, io_weight = 0;  ///< 0: the kernel's default, which is 100
+    Text cpus;                                    ///< `0-2,5`, as the kernel writes it; empty: all
+    List<Text> io;                                ///< each an IoLimit's text
+    std::int32_t oom_score = no_score;
+    bool oom_group = false;  ///< the OOM killer ends a service as a whole
+    List<Text> cgroup;       ///< `FILE=VALUE`, written as they are
     ResourceLimit files, core;  ///< of each process; `rlimits` stands above them
 };
 

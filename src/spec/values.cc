@@ -55,6 +55,10 @@ constexpr Phrase looks = "a table|"
                          "a whole number above 0, or \"max\"|"
                          "a limit like 1024, \"16M\" or \"max\", or two like \"1024:4096\", the lower first|"
                          "an octal number in quotes like \"027\"|"
+                         "a list of processors like \"0-2,5\"|"
+                         "a device and its limits like \"/dev/sda rbps=10M wiops=100\"|"
+                         "a file of the control group and what to write into it|"
+                         "a whole number from -1000 to 1000|"
                          "a capability like \"NET_ADMIN\"|"
                          "\"default\", \"off\" or an absolute path"_p;
 static_assert(std::count(looks.kept(), looks.kept() + std::char_traits<char>::length(looks.kept()), '|') ==
@@ -100,6 +104,7 @@ bool takes_number(Type type)
     case Type::Cpu:
     case Type::Tasks:
     case Type::Resource:
+    case Type::Score:
         return true;
     default:
         return false;
@@ -247,6 +252,9 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         as<std::int32_t>(member) = cpu.value_or(0);
         return good_if(cpu || is_max(value.text));
     }
+    case Type::Score:
+        as<std::int32_t>(member) = static_cast<std::int32_t>(value.number);
+        return good_if(is_number && value.number >= -1000 && value.number <= 1000);
     default:  // Tasks
         as<std::int64_t>(member) = is_max(value.text) ? unlimited : value.number;
         return good_if((is_number && value.number > 0) || is_max(value.text));
@@ -313,6 +321,11 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
     case Type::Mac:
         as<NetworkSpec>(member).has_mac = true;
         return good_if(parse_mac(text, as<NetworkSpec>(member).mac));
+    case Type::Cpus: {
+        const auto cpus = parse_cpus(text);
+        as<Text>(member) = cpus.value_or(Text());
+        return good_if(cpus.has_value());
+    }
     case Type::Seccomp:
         as<SeccompChoice>(member) = text == "off" ? SeccompChoice::Off : SeccompChoice::Default;
         return is_path(text) ? Taken::Later : good_if(text == "default" || text == "off");

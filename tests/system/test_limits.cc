@@ -168,6 +168,147 @@ TEST_CASE("a limit that the kernel does not take stops the start")
     CHECK(contains(finished.err, "cpu"));
 }
 
+namespace {
+
+/// A disk of this machine, as `/dev/sda`; empty: there is none.
+std::string disk()
+{
+    for (const std::string& name : lines(run({"ls", "/sys/block"}).out))
+        if (exists("/dev/" + name))
+            return "/dev/" + name;
+    return {};
+}
+
+/// In a mount namespace where the hierarchy of `controller` is not mounted.
+Finished without_controller(const std::string& controller, const Words& words)
+{
+    Words all{"unshare", "-m", "sh", "-c", "umount /sys/fs/cgroup/" + controller + " && exec \"$@\"", "sh"};
+    for (const std::string& word : ctl_words(words))
+        all.push_back(word);
+    return run(all);
+}
+
+}  // namespace
+
+TEST_CASE("weights, processors and disks are in the cgroup's files")
+{
+    const NothingLeft nothing_left;
+    const bool unified = cgroup_is_unified();
+    (void)done({"start", sleeper("weighed", "[limits]\ncpu_weight = 50\ncpus = \"0\"\n")});
+    CHECK(limit("cpu", "weighed", "cpu.shares", "cpu.weight") == (unified ? "50" : "512"));
+    CHECK(limit("cpuset", "weighed", "cpuset.cpus", "cpuset.cpus") == "0");
+    CHECK(done({"exec", "weighed", "--", "/bin/nproc"}) == "1\n");
+    CHECK(contains(read_text("/proc/" + std::to_string(init_pid("weighed")) + "/status"), "Cpus_allowed_list:\t0\n"));
+    (void)done({"restart", "weighed"});
+    CHECK(limit("cpuset", "weighed", "cpuset.cpus", "cpuset.cpus") == "0");
+    // A second one beside it, with all there are.
+    (void)done({"start", sleeper("wide", "[limits]\ncpu_weight = 10000\n")});
+    CHECK(limit("cpu", "wide", "cpu.shares", "cpu.weight") == (unified ? "10000" : "102400"));
+    (void)done({"stop", "wide", "weighed"});
+
+    start_refused(1, sleeper("absent", "[limits]\ncpus = \"0,4095\"\n"), {"limits.cpus (cpuset.cpus)", "processors"});
+
+    if (const std::string device = disk(); device.empty()) {
+        MESSAGE("skipped: this machine has no disk");
+    } else {
+        const std::string with = "[limits]\nio = [\"" + device + " rbps=100M wiops=5000\"]\n";
+        (void)done({"start", sleeper("slow", with)});
+        if (unified) {
+            CHECK(contains(read_text(cgroup("io", "slow/io.max")), " rbps=104857600 wbps=max riops=max wiops=5000\n"));
+        } else {
+            CHECK(contains(read_text(cgroup("blkio", "slow/blkio.throttle.read_bps_device")), " 104857600\n"));
+            CHECK(contains(read_text(cgroup("blkio", "slow/blkio.throttle.write_iops_device")), " 5000\n"));
+            CHECK(read_text(cgroup("blkio", "slow/blkio.throttle.write_bps_device")).empty());
+        }
+        (void)done({"stop", "slow"});
+    }
+    for (const char* wrong : {"/dev/null", "/etc/passwd", "/dev", "/dev/not-there"})
+        start_refused(1, sleeper("odd", "[limits]\nio = [\"" + std::string(wrong) + " rbps=1M\"]\n"),
+                      {"limits.io", wrong});
+
+    const Finished finished = ctl({"start", sleeper("heavy", "[limits]\nio_weight = 200\n")});
+    if (finished.code == 0) {
+        const std::string value = limit("blkio", "heavy", "blkio.bfq.weight", "io.bfq.weight");
+        CHECK((value == "109" || value == "default 109" || unified));
+        (void)done({"stop", "heavy"});
+    } else {
+        CHECK(lines(finished.err).size() == 1);
+        CHECK(contains(finished.err, "limits.io_weight"));
+    }
+}
+
+TEST_CASE("a limit that this version or machine does not have is named, and nothing is started")
+{
+    const NothingLeft nothing_left;
+    if (cgroup_is_unified())
+        return;
+    start_refused(1, sleeper("high", "[limits]\nmemory_high = \"8M\"\n"),
+                  {"high: ", "limits.memory_high", "version 1 of control groups does not have it"});
+    start_refused(1, sleeper("group", "[limits]\noom_group = true\n"),
+                  {"limits.oom_group", "version 1 of control groups does not have it"});
+    const std::pair<const char*, const char*> all[] = {{"cpuset", "cpus = \"0\""},
+                                                       {"blkio", "io_weight = 10"},
+                                                       {"cpu", "cpu_weight = 10"},
+                                                       {"memory", "memory = \"8M\""},
+                                                       {"pids", "tasks = 5"}};
+    for (const auto& [controller, line] : all) {
+        const Finished lacking =
+            without_controller(controller, {"start", sleeper("lacking", "[limits]\n" + std::string(line) + "\n")});
+        INFO(lacking.err);
+        CHECK(lacking.code == 1);
+        CHECK(lines(lacking.err).size() == 1);
+        CHECK(contains(lacking.err, "this host has no control group for it"));
+        CHECK(contains(lacking.err, std::string("limits.") + std::string(line).substr(0, std::string(line).find(' '))));
+    }
+}
+
+TEST_CASE("files of the control group as they are")
+{
+    const NothingLeft nothing_left;
+    const bool unified = cgroup_is_unified();
+    const std::string size = unified ? "memory.low" : "memory.soft_limit_in_bytes";
+    const std::string number = unified ? "pids.max" : "memory.swappiness";
+    (void)done({"start", sleeper("raw", "[limits.cgroup]\n\"" + size + "\" = \"6M\"\n\"" + number + "\" = 17\n")});
+    CHECK(limit("memory", "raw", size, size) == "6291456");
+    CHECK(limit("memory", "raw", number, number) == "17");
+    (void)done({"restart", "raw"});
+    CHECK(limit("memory", "raw", size, size) == "6291456");
+    (void)done({"stop", "raw"});
+    const std::pair<std::string, const char*> wrong[] = {{"\"memory.not_there\" = 1", "memory.not_there"},
+                                                         {"\"" + number + "\" = \"many\"", "refuses the value"},
+                                                         {"\"hugetlb.9MB.max\" = 1", "hugetlb.9MB.max"}};
+    for (const auto& [line, named] : wrong)
+        start_refused(1, sleeper("raw", "[limits.cgroup]\n" + line + "\n"), {"raw: ", "limits.cgroup (", named});
+    if (!unified)
+        start_refused(1, sleeper("raw", "[limits.cgroup]\n\"memory.force_empty\" = 0\n"), {"memory.force_empty"});
+    for (const char* kept : {"cgroup.procs", "tasks", "release_agent", "notify_on_release", "../memory.max"})
+        CHECK(contains(refused(2, {"start", sleeper("raw", "[limits.cgroup]\n\"" + std::string(kept) + "\" = 0\n")}),
+                       kept));
+}
+
+TEST_CASE("the OOM score is that of all in the container, and of who enters it")
+{
+    const NothingLeft nothing_left;
+    const std::string users = "[namespaces]\nuser = true\n[user_namespace]\nuid_map = [\"0 100000 65536\"]\n"
+                              "gid_map = [\"0 100000 65536\"]\n";
+    for (const std::string& more : {std::string(), users}) {
+        (void)done({"start", sleeper("scored", "[limits]\noom_score = 300\n" + more)});
+        CHECK(done({"exec", "scored", "--", "/bin/cat", "/proc/self/oom_score_adj", "/proc/1/oom_score_adj"}) ==
+              "300\n300\n");
+        const std::string pid = field(done({"status", "--json", "scored"}), {"services", "0", "pid"});
+        CHECK(done({"exec", "scored", "--", "/bin/cat", "/proc/" + pid + "/oom_score_adj"}) == "300\n");
+        (void)done({"stop", "scored"});
+    }
+    const Finished zero =
+        run({"sh", "-c", "echo 200 >/proc/self/oom_score_adj; exec \"$@\"", "sh", ctl_words({}).front(), "run",
+             "--root", root(), "--set", "limits.oom_score=0", "--", "/bin/cat", "/proc/self/oom_score_adj"});
+    CHECK(zero.out == "0\n");
+    const Finished kept =
+        run({"sh", "-c", "echo 200 >/proc/self/oom_score_adj; exec \"$@\"", "sh", ctl_words({}).front(), "run",
+             "--root", root(), "--", "/bin/cat", "/proc/self/oom_score_adj"});
+    CHECK(kept.out == "200\n");
+}
+
 TEST_CASE("the layout of the cgroups is a promise")
 {
     const NothingLeft nothing_left;

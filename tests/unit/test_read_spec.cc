@@ -405,8 +405,6 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
     CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
     CHECK(not_yet("[network.eth0]\ntype = 'macvlan'\nroutes = ['10.0.0.0/8 via 10.0.3.1']") ==
           "network.eth0.type\nnetwork.eth0.routes\n");
-    CHECK(not_yet("[limits]\nmemory_high = '8M'\ncpus = '0-1'\n[limits.cgroup]\n'memory.low' = '1M'") ==
-          "limits.memory_high\nlimits.cpus\nlimits.cgroup\n");
     CHECK(not_yet("[security]\nseccomp = '/etc/p'\nlandlock = ['/x']") == "security.seccomp\nsecurity.landlock\n");
     CHECK(not_yet("[namespaces]\npid = false\njoin = { net = '/run/x' }") == "namespaces.pid\nnamespaces.join\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "dns\nlog.path\n");
@@ -420,6 +418,57 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
     CHECK(with("[health]\nintervall = 1").find("did you mean 'interval'") != std::string::npos);
     CHECK(with("[limits]\noom_score = 1001").find("from -1000 to 1000") != std::string::npos);
     CHECK(with("[security.sysctl]\n'a.b' = true").find("expected a string or a whole number") != std::string::npos);
+}
+
+TEST_CASE("limits with a grammar of their own")
+{
+    const auto limits = [](std::string_view text) {
+        Reading reading = read_spec(concat("root = '/r'\ncommand = ['x']\n", text), "web.conf");
+        CHECK(problems_of(reading, "web.conf") == "");
+        return reading.spec.limits;
+    };
+    CHECK(limits("").cpus == "");
+    CHECK(limits("[limits]\ncpus = '0'").cpus == "0");
+    CHECK(limits("[limits]\ncpus = '3,1,0,2-2,7-9,8'").cpus == "0-3,7-9");
+    CHECK(limits("[limits]\ncpus = '8191'").cpus == "8191");
+    for (const char* wrong :
+         {"", "a", "-", "1-", "-1", "3-1", "1,,2", "1,", "8192", "1 2", "1, 2", ",1", "0-1-2", "1.5"})
+        CHECK_MESSAGE(
+            with(concat("[limits]\ncpus = '", wrong, "'")).find("expected a list of processors") != Text::npos, wrong);
+    CHECK(with("[limits]\ncpus = 1").find("expected a list of processors like \"0-2,5\", found the number 1") !=
+          Text::npos);
+
+    CHECK(limits("").oom_score == no_score);
+    CHECK(limits("[limits]\noom_score = 0").oom_score == 0);
+    CHECK(limits("[limits]\noom_score = -1000").oom_score == -1000);
+    CHECK(limits("[limits]\ncpu_weight = 10000\nio_weight = 1").cpu_weight == 10000);
+    CHECK(with("[limits]\ncpu_weight = 0").find("from 1 to 10000") != Text::npos);
+    CHECK(with("[limits]\nio_weight = 10001").find("from 1 to 10000") != Text::npos);
+    CHECK(with("[limits]\nmemory_high = 0").find("expected a size") != Text::npos);
+
+    CHECK(limits("[limits]\nio = '/dev/sda rbps=1M'").io == List<Text>{"/dev/sda rbps=1M"});
+    CHECK(limits("[limits]\nio = ['/dev/sda wiops=5 rbps=max', '/dev/sdb riops=1 wbps=1K']").io.size() == 2);
+    CHECK(with("[limits]\nio = 'sda rbps=1M'") ==
+          "web.conf:4:1: io: \"sda rbps=1M\": begins with a device like /dev/sda\n");
+    for (const char* wrong : {"/dev/sda", "/dev/sda 5", "/dev/sda rbps", "/dev/sda rbps=", "/dev/sda rbps=0",
+                              "/dev/sda wiops=1M", "/dev/sda bps=1M", "/dev/sda rbps=-1"})
+        CHECK_MESSAGE(with(concat("[limits]\nio = '", wrong, "'")) != "", wrong);
+
+    CHECK(limits("[limits.cgroup]\n'memory.low' = '1M'\n'pids.max' = 7").cgroup ==
+          List<Text>{"memory.low=1M", "pids.max=7"});
+    CHECK(limits("[limits]\ncgroup = ['cpu.max=max 1000']").cgroup == List<Text>{"cpu.max=max 1000"});
+    for (const char* wrong :
+         {"cgroup.procs", "cgroup.freeze", "cgroup.kill", "tasks", "release_agent", "notify_on_release", "memory", "",
+          "../memory.max", "memory/x.max", "init/memory.max", "memory.max/..", "freezer.state", "devices.allow",
+          "net_cls.classid", "memory.x y", ".", "..", "memory.\\n"}) {
+        CHECK_MESSAGE(with(concat("[limits.cgroup]\n\"", wrong, "\" = '1'")) != "", wrong);
+        CHECK_MESSAGE(with(concat("[limits]\ncgroup = [\"", wrong, "=1\"]")) != "", wrong);
+    }
+    CHECK(with("[limits.cgroup]\n'cgroup.procs' = '1'") ==
+          "web.conf:4:1: cgroup.procs: no file of memory, pids, cpu, cpuset, io, hugetlb, rdma or misc: vial keeps the "
+          "others to itself\n");
+    CHECK(with("[limits.cgroup]\n'memory.max' = true").find("expected a string or a whole number") != Text::npos);
+    CHECK(with("[limits]\ncgroup = ['memory.max']").find("expected a file of the control group") != Text::npos);
 }
 
 TEST_CASE("--set overrides the file" * with_network)

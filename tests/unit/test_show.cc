@@ -74,8 +74,8 @@ TEST_CASE("show fills in every default")
         CHECK(has(text, line));
     // Every key that is supported is shown, but for those that have no value where they are not set.
     const std::set<std::string_view> unset = {
-        "environment_file", "uid_map",   "gid_map", "restart_limit", "on_start", "on_stop", "on_failure",
-        "pid_file",         "root_hash", "files",   "core",          "umask",    "group"};
+        "environment_file", "uid_map",   "gid_map",    "restart_limit", "on_start",  "on_stop",  "on_failure",
+        "pid_file",         "root_hash", "cpu_weight", "cpus",          "io_weight", "oom_score", "files", "core", "umask", "group"};
     for (const Group group : {Group::Top, Group::Service, Group::Namespaces, Group::UserNamespace, Group::Limits,
                               Group::Security, Group::Log}) {
         for (const SchemaKey& key : schema_keys(group)) {
@@ -105,6 +105,8 @@ TEST_CASE("what was shown reads as the same spec" * with_network)
               "mac = '02:00:00:00:00:0f'\nmtu = 1400\n"
               "[network.none]\ntype = 'none'\n"
               "[limits]\nmemory = 1000\nswap = 0x100000\ncpu = '12.5%'\ntasks = 'max'\n"
+              "memory_high = '900K'\ncpu_weight = 7\ncpus = '0,1'\nio = '/dev/a rbps=1'\noom_score = -5\n"
+              "cgroup = { 'memory.low' = 3 }\n"
               "[security]\ncapabilities = ['ALL']\nno_new_privileges = false\nseccomp = 'off'\n"
               "[log]\nsize = '1M'\n");
     for (const char* line : {"name = \"other\"",
@@ -123,6 +125,13 @@ TEST_CASE("what was shown reads as the same spec" * with_network)
                              "swap = \"1M\"",
                              "cpu = \"12.5%\"",
                              "tasks = \"max\"",
+                             "memory_high = \"900K\"",
+                             "cpu_weight = 7",
+                             "cpus = \"0-1\"",
+                             "io = [\"/dev/a rbps=1\"]",
+                             "oom_score = -5",
+                             "oom_group = false",
+                             "cgroup = [\"memory.low=3\"]",
                              "capabilities = [\"ALL\"]",
                              "options = [\"ro\", \"exec\", \"nodev\", \"suid\", \"rbind\"]",
                              "options = [\"rw\", \"noexec\", \"nodev\", \"nosuid\", \"size=4M\", \"mode=0700\"]",

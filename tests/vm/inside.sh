@@ -152,6 +152,47 @@ limits_are_in_the_kernel()
     vial stop limited
 }
 
+# What version 2 alone has, or has otherwise.
+limits_of_version_2()
+{
+    [ "$cgroup" = v2 ] || return 0
+    sleeper high '[limits]' 'memory_high = "40M"' 'cpu_weight = 50' 'cpus = "0"' 'oom_group = true' 'oom_score = -500' \
+        'io = "/dev/loop7 rbps=1M wiops=50"' '[limits.cgroup]' '"memory.low" = "4M"' '"cpu.max" = "30000 100000"'
+    at=$(group memory)/high
+    equal 41943040 "$(cat "$at/memory.high")" memory.high
+    equal 4194304 "$(cat "$at/memory.low")" memory.low
+    equal "30000 100000" "$(cat "$at/cpu.max")" cpu.max
+    equal 50 "$(cat "$at/cpu.weight")" cpu.weight
+    equal 0 "$(cat "$at/cpuset.cpus")" cpuset.cpus
+    equal 1 "$(cat "$at/main/memory.oom.group")" memory.oom.group
+    equal 0 "$(cat "$at/init/memory.oom.group")" "memory.oom.group of PID 1"
+    equal -500 "$(cat "/proc/$(cat "$at/main/cgroup.procs")/oom_score_adj")" oom_score_adj
+    equal -500 "$(vial exec high -- /bin/cat /proc/self/oom_score_adj)" "oom_score_adj of exec"
+    contains "$(cat "$at/io.max")" "7:7 rbps=1048576 wbps=max riops=max wiops=50"
+    vial stop high
+    for wrong in 'cpus = "0,7"' 'io = "/dev/null rbps=1M"' 'io_weight = 50'; do
+        code=0
+        sleeper wrong '[limits]' "$wrong" 2>/tmp/message || code=$?
+        [ "$code" != 0 ] || case $wrong in io_weight*) vial stop wrong && continue ;; *) fail "$wrong was taken" ;; esac
+        equal 1 "$(wc -l </tmp/message)" "lines of: $(cat /tmp/message)"
+        contains "$(cat /tmp/message)" "limits.${wrong%% *}"
+    done
+}
+
+# One process takes too much, and the whole service goes; the other service and PID 1 do not notice.
+oom_group_ends_a_service()
+{
+    [ "$cgroup" = v2 ] || return 0
+    printf '%s\n' "root = \"$tree\"" '[service.steady]' 'command = ["/bin/sleep", "1000"]' '[service.pair]' \
+        'command = ["/bin/sh", "-c", "sleep 1000 & sleep 0.2; /bin/hog; sleep 1000"]' '[limits]' 'memory = "40M"' \
+        'oom_group = true' | spec pair >/dev/null
+    vial start /tmp/pair.conf
+    eventually sh -c 'vial status pair | grep -q "pair.*killed by the OOM killer"'
+    equal "" "$(cat "$(group memory)/pair/pair/cgroup.procs")"
+    contains "$(vial status pair | grep steady)" ready
+    vial stop pair
+}
+
 layout_is_a_promise()
 {
     sleeper layout '[limits]' 'memory = "64M"'
@@ -392,6 +433,8 @@ check "run: a writable overlay" overlay_keeps_nothing
 check "run: a world of its own" world_of_its_own
 check "start: failures leave nothing" failed_starts_leave_nothing
 check "limits: memory, tasks, cpu read back" limits_are_in_the_kernel
+check "limits: of version 2" limits_of_version_2
+check "limits: the OOM killer ends a service as a whole" oom_group_ends_a_service
 check "limits: the cgroup layout" layout_is_a_promise
 check "limits: a memory hog is killed, and status says so" memory_hog_is_killed
 check "limits: a fork bomb is bounded" fork_bomb_is_bounded
