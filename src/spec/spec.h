@@ -209,8 +209,8 @@ struct LimitsSpec {
     Text cpus;                                    ///< `0-2,5`, as the kernel writes it; empty: all
     List<Text> io;                                ///< each an IoLimit's text
     std::int32_t oom_score = no_score;
-    bool oom_group = false;  ///< the OOM killer ends a service as a whole
-    List<Text> cgroup;       ///< `FILE=VALUE`, written as they are
+    bool oom_group = false;     ///< the OOM killer ends a service as a whole
+    List<Text> cgroup;          ///< `FILE=VALUE`, written as they are
     ResourceLimit files, core;  ///< of each process; `rlimits` stands above them
 };
 
