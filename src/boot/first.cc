@@ -8,6 +8,7 @@
 #include "boot/specs.h"
 #include "kernel/netlink.h"
 #include "kernel/network.h"
+#include "launch/environment.h"
 #include "spec/grammar.h"
 #include "spec/read.h"
 
@@ -183,9 +184,9 @@ void apply(const HostConf& conf)
         say_failure(os::sethostname(conf.hostname));
     for (Text line : conf.modules)
         say_failure(load_module(line));
-    for (const Sysctl& sysctl : conf.sysctls)
-        say_failure(os::write_file(AT_FDCWD, compose("/proc/sys/%", sysctl.path).c_str(), sysctl.value)
-                        .as("set the sysctl"_p, sysctl.path));
+    if (const Opened sysctls = os::open("/proc/sys", O_PATH | O_DIRECTORY); sysctls.ok())
+        for (Text sysctl : conf.sysctls)
+            say_failure(set_sysctl(sysctls.value(), sysctl));
     for (Text line : conf.mounts)
         say_failure(mount_line(line));
     say_failure(loopback_up());

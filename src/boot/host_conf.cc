@@ -35,7 +35,7 @@ constexpr Row host_keys[] = {
     {"watchdog", Type::Duration, IN(watchdog)},
     {"watchdog_device", Type::Path, IN(watchdog_device)},
     {"stop_timeout", Type::Duration, IN(stop_timeout)},
-    {"sysctl", Type::FreeTable, IN(sysctls)},
+    {"sysctl", Type::Sysctls, IN(sysctls)},
     {"network", Type::NamedTables, IN(networks)},
 };
 #undef IN
@@ -57,7 +57,6 @@ public:
 private:
     const Row* find(std::span<const Row> rows, Index node);
     void value(const Row& row, Index node, void* base);
-    void sysctl(Index table, HostConf& conf);
     void network(Index node, HostConf& conf);
     void complain(Index node, std::string_view message);
 
@@ -106,31 +105,9 @@ void ConfReader::value(const Row& row, Index node, void* base)
     alignas(std::max_align_t) char trial[sizeof(List<Text>)] = {};
     static_assert(sizeof trial >= sizeof(Text) && sizeof trial >= sizeof(Milliseconds));
     read_value(context, key, node, trial);
-    if (told(problems))
+    // Of sysctls each stands for itself.
+    if (told(problems) || row.type == Type::Sysctls)
         read_value(context, key, node, static_cast<char*>(base) + row.offset);
-}
-
-/// `net.ipv4.ip_forward = 1`, as dotted keys or as one in quotes; with slashes, dots may be in the names, as for sysctl(8).
-void ConfReader::sysctl(Index table, HostConf& conf)
-{
-    for (Index node = document_[table].first; node != 0; node = document_[node].next) {
-        const toml::Node& member = document_[node];
-        if (member.kind == Kind::Table) {
-            sysctl(node, conf);
-            continue;
-        }
-        const std::string_view name = std::string_view(document_.path(node)).substr(std::size("sysctl"));
-        const bool has_slashes = name.find('/') != name.npos;
-        Builder path;
-        for (const char letter : name)
-            path += letter == '.' && !has_slashes ? '/' : letter;
-        if (member.kind == Kind::String)
-            conf.sysctls.push_back({path, member.text});
-        else if (member.kind == Kind::Integer)
-            conf.sysctls.push_back({path, decimal(member.number)});
-        else if (member.kind != Kind::Broken)
-            complain(node, "expected a string or a whole number"_p);
-    }
 }
 
 void ConfReader::network(Index node, HostConf& conf)
@@ -154,8 +131,6 @@ void ConfReader::whole(HostConf& conf)
             value(*known, node, &conf);
         else if (document_[node].kind != Kind::Table)
             complain(node, "expected a table");
-        else if (known->type == Type::FreeTable)
-            sysctl(node, conf);
         else
             for (Index child = document_[node].first; child != 0; child = document_[child].next)
                 network(child, conf);

@@ -16,11 +16,6 @@ namespace vial {
 
 inline constexpr const char* host_conf_name = "host.conf";
 
-struct Sysctl {
-    Text path;  ///< in /proc/sys
-    Text value;
-};
-
 struct HostConf {
     Text hostname;              ///< empty: as it is
     List<Text> modules;         ///< `FILE [PARAMETERS]`
@@ -30,7 +25,7 @@ struct HostConf {
     Milliseconds watchdog = 0;  ///< after so long without us it bites; 0: there is none
     Text watchdog_device = "/dev/watchdog";
     Milliseconds stop_timeout = 60000;
-    List<Sysctl> sysctls;
+    List<Text> sysctls;          ///< `PATH=VALUE`, the path below /proc/sys
     List<NetworkSpec> networks;  ///< their names, addresses and gateways
 };
 

@@ -68,6 +68,12 @@ Result<void> allow_limits(const Spec& spec)
     return {};
 }
 
+Result<void> set_sysctl(const Fd& directory, std::string_view sysctl)
+{
+    const Text path = take_until(sysctl, '=');
+    return os::write_file(directory.get(), path.c_str(), sysctl).as("set the sysctl"_p, path);
+}
+
 Result<Text> make_start_id()
 {
     // Unlike getrandom(2) this never waits, early at boot either.

@@ -3,6 +3,7 @@
 
 /// What a service starts with: its environment, and how much of what its limits are may be given to it.
 
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/result.h"
 #include "base/text.h"
@@ -16,6 +17,8 @@ namespace vial {
 Result<List<Text>> environment_of(const ServiceSpec& service, bool terminal, std::string_view id);
 /// Raises what this process, and all that come from it, may have of what the spec limits. Takes CAP_SYS_RESOURCE, where it must.
 Result<void> allow_limits(const Spec& spec);
+/// Writes one `PATH=VALUE`, below the directory /proc/sys.
+Result<void> set_sysctl(const Fd& directory, std::string_view sysctl);
 /// A new id of a start, 32 hexadecimal digits.
 Result<Text> make_start_id();
 

@@ -9,6 +9,7 @@
 #include "kernel/devices.h"
 #include "kernel/network.h"
 #include "kernel/self.h"
+#include "launch/environment.h"
 #include "launch/handover.h"
 #include "launch/identity.h"
 #include "launch/network_beside.h"
@@ -186,7 +187,8 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
     return mount_filesystem("tmpfs", target.value(), flags, Text(options).c_str(), mount.target);
 }
 
-Result<void> mount_everything(Prepared& prepared, const Fd& root)
+/// `sysctls`: where they can be written to, before that is covered.
+Result<void> mount_everything(Prepared& prepared, const Fd& root, Fd& sysctls)
 {
     const Spec& spec = prepared.spec;
     TRY(mount_filesystem("proc", TRY(own_directory(spec, root, "proc")), plain, nullptr, "/proc"));
@@ -204,6 +206,8 @@ Result<void> mount_everything(Prepared& prepared, const Fd& root)
     TRY(std::move(sys));
     for (std::size_t at = 0; at < spec.mounts.size(); ++at)
         TRY(mount_from_spec(spec.mounts[at], prepared.mounts[at], root));
+    if (!spec.security.sysctls.empty())
+        sysctls = TRY(open_beneath(TRY(open_real_directory(root, "proc")), "sys"));
     return raise_walls(root, spec);
 }
 
@@ -253,7 +257,8 @@ Result<int> set_up(Prepared& prepared)
         prepared.self = TRY(open_self_read_only(MountNamespace::Private));
 
     const Fd root = TRY(mount_root(prepared));
-    TRY(mount_everything(prepared, root));
+    Fd sysctls;
+    TRY(mount_everything(prepared, root, sysctls));
     if (has_names(spec)) {
         TRY(look_up_names(prepared.spec, root));
         TRY(tell_identities(spec, prepared.channel));
@@ -268,6 +273,9 @@ Result<int> set_up(Prepared& prepared)
     TRY(close_standard());
     const ReceivedHandover received = TRY(receive_handover(prepared.channel));
     TRY(join_cgroup(prepared, received.join));
+    for (Text sysctl : spec.security.sysctls)
+        TRY(set_sysctl(sysctls, sysctl));
+    sysctls.reset();
     if (terminal)
         TRY(os::duplicate_to(terminal.get(), received.terminal));
     TRY(os::keep_across_exec(prepared.channel.get()));

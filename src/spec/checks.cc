@@ -108,6 +108,28 @@ private:
     const NameTable numbers_;
 };
 
+/// Those that belong to a namespace, and no others: they would change the host.
+Phrase sysctl_fault(std::string_view sysctl, const NamespacesSpec& own)
+{
+    constexpr std::string_view of_ipc[] = {"kernel/msg", "kernel/sem", "kernel/shm", "kernel/auto_msgmni",
+                                           "fs/mqueue/"};
+    bool has = own.uts;
+    bool known = sysctl.starts_with("kernel/domainname=");
+    if (sysctl.starts_with("net/")) {
+        known = true;
+        has = own.network;
+    }
+    for (const std::string_view prefix : of_ipc) {
+        if (!sysctl.starts_with(prefix))
+            continue;
+        known = true;
+        has = own.ipc;
+    }
+    if (!known)
+        return "belongs to no namespace: it would change the host"_p;
+    return has ? Phrase(nullptr) : "its namespace is the host's here, see [namespaces]"_p;
+}
+
 void Checker::say(Index node, std::string_view message)
 {
     if (node != 0)
@@ -307,6 +329,9 @@ void Checker::whole(SpecKind kind)
     if (!spec_.security.no_new_privileges && spec_.security.seccomp != SeccompChoice::Off)
         say(at("security", "no_new_privileges"),
             "no_new_privileges = false wants seccomp = \"off\" as well: the kernel filters system calls only with it"_p);
+    for (Text sysctl : spec_.security.sysctls)
+        if (const Phrase fault = sysctl_fault(sysctl, spec_.namespaces))
+            say(at("security", "sysctl"), compose("sysctl: %: %"_p, slice(sysctl, 0, position(sysctl, '=')), fault));
     if ((spec_.security.ambient & ~spec_.security.capabilities) != 0)
         say(at("security", "ambient"), "ambient: must be among the 'capabilities' that are kept"_p);
     const Index networks = at("network");

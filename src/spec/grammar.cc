@@ -128,6 +128,21 @@ std::span<const MountOption> mount_options()
     return options;
 }
 
+bool is_sysctl(std::string_view path)
+{
+    if (path.empty() || path.ends_with('/'))
+        return false;
+    while (!path.empty()) {
+        const std::string_view part = take_until(path, '/');
+        if (part.empty() || part == "." || part == "..")
+            return false;
+        for (const char letter : part)
+            if (!is_letter_or_digit(letter) && letter != '_' && letter != '-' && letter != '.')
+                return false;
+    }
+    return true;
+}
+
 bool is_user_name(std::string_view name)
 {
     if (name.empty() || name.size() > 32 || name[0] == '-')

@@ -26,6 +26,8 @@ bool is_user_name(std::string_view name);
 bool is_path(std::string_view path);
 /// `sha256:` and 64 hexadecimal digits in lower case.
 bool is_hash(std::string_view text);
+/// A path below /proc/sys, without `.` and `..`.
+bool is_sysctl(std::string_view path);
 /// A path inside a container to put something on: absolute, not `/`, without `..`.
 bool is_target(std::string_view path);
 /// The words for "no limit".

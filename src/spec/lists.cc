@@ -34,6 +34,33 @@ void read_environment_table(const ReadContext& context, const SchemaKey& key, In
     }
 }
 
+/// With slashes, dots may be in the names, as for sysctl(8).
+Text sysctl_path(std::string_view above, std::string_view name)
+{
+    const bool has_slashes = contains(name, '/');
+    Builder path(above);
+    for (const char letter : name)
+        path += letter == '.' && !has_slashes ? '/' : letter;
+    return path;
+}
+
+/// `net.ipv4.ip_forward = 1`, as dotted keys or as one in quotes.
+void read_sysctls(const ReadContext& context, Index table, std::string_view above, List<Text>& to)
+{
+    for (Index child = context.document[table].first; child != 0; child = context.document[child].next) {
+        const toml::Node& value = context.document[child];
+        const Text path = sysctl_path(above, value.key);
+        if (value.kind == Kind::Table)
+            read_sysctls(context, child, concat(path, "/"), to);
+        else if (!is_sysctl(path))
+            context.complain(child, "this is no name of a sysctl"_p);
+        else if (value.kind == Kind::String || value.kind == Kind::Integer)
+            to.push_back(concat(path, "=", value.kind == Kind::String ? Text(value.text) : decimal(value.number)));
+        else if (value.kind != Kind::Broken)
+            context.expected(child, "a string or a whole number"_p);
+    }
+}
+
 template <typename T>
 List<T>& list(void* member)
 {
@@ -68,6 +95,14 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
         std::string_view rest = text;
         fault = cgroup_file_fault(take_until(rest, '='));
         break;
+    }
+    case Type::Sysctls: {
+        std::string_view rest = text;
+        const Text path = sysctl_path({}, take_until(rest, '='));
+        if (!contains(text, '=') || !is_sysctl(path))
+            return Taken::Wrong;
+        list<Text>(member).push_back(concat(path, "=", rest));
+        return Taken::Good;
     }
     case Type::IoLimits: {
         IoLimit limit;
@@ -129,6 +164,7 @@ bool is_list(Type type)
     case Type::Environment:
     case Type::IoLimits:
     case Type::CgroupFiles:
+    case Type::Sysctls:
     case Type::Mounts:
     case Type::MountOptions:
     case Type::IdMap:
@@ -144,6 +180,8 @@ bool is_list(Type type)
 void read_list(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
     const toml::Node& value = context.document[node];
+    if (key.type == Type::Sysctls && value.kind == Kind::Table)
+        return read_sysctls(context, node, {}, list<Text>(member));
     if (key.type == Type::Capabilities)
         *static_cast<std::uint64_t*>(member) = 0;  // the list stands instead of the default
     const bool alone = value.kind == Kind::String &&

@@ -218,7 +218,7 @@ constexpr Row security_keys[] = {
     later("landlock", Type::Texts),
     later("label", Type::Text),
     table("rlimits", Type::Table, Group::Rlimits, IN(rlimits)),
-    later_table("sysctl", Type::FreeTable, Group::Count),
+    now("sysctl", Type::Sysctls, IN(sysctls)),
     later("securebits", Type::Texts),
 };
 #undef IN

@@ -61,6 +61,7 @@ enum class Type : std::uint8_t {
     Cpus,          ///< Text: processors like `0-2,5`
     IoLimits,      ///< List<Text>, each an IoLimit
     CgroupFiles,   ///< List<Text> of `FILE=VALUE`, or a table
+    Sysctls,       ///< List<Text> of `PATH=VALUE`, from a table, whose keys may have dots
     Score,         ///< std::int32_t, -1000 to 1000
     Capabilities,  ///< std::uint64_t
     Seccomp,       ///< SeccompChoice, or a path

@@ -150,6 +150,7 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Names:
     case Type::IoLimits:
     case Type::CgroupFiles:
+    case Type::Sysctls:
     case Type::Environment:
         return list_of_texts(as<List<Text>>(member));
     case Type::Resource: {
@@ -331,8 +332,12 @@ Text Printer::whole(const Spec& spec)
         for (const SchemaKey& inner : schema_keys(key.group)) {
             if (inner.later || inner.type != Type::Table)
                 continue;
+            const std::size_t before = text_.size();
             open(inner.name(), key.name());
+            const std::size_t opened = text_.size();
             keys(inner.group, base + inner.offset);
+            if (!json_ && text_.size() == opened)
+                text_.cut(before);
             close();
         }
         if (json_)

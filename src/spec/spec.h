@@ -218,6 +218,7 @@ struct SecuritySpec {
     std::uint64_t capabilities = default_capabilities;
     std::uint64_t ambient = 0;  ///< those of them that services of other users than root have, too
     ResourceLimit rlimits[resource_count];
+    List<Text> sysctls;  ///< `PATH=VALUE`, the path below /proc/sys
     bool no_new_privileges = true;
     SeccompChoice seccomp = SeccompChoice::Default;
 };

@@ -58,6 +58,7 @@ constexpr Phrase looks = "a table|"
                          "a list of processors like \"0-2,5\"|"
                          "a device and its limits like \"/dev/sda rbps=10M wiops=100\"|"
                          "a file of the control group and what to write into it|"
+                         "a table of sysctls|"
                          "a whole number from -1000 to 1000|"
                          "a capability like \"NET_ADMIN\"|"
                          "\"default\", \"off\" or an absolute path"_p;

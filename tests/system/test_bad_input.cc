@@ -231,7 +231,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"security.seccomp", "[security]\nseccomp = \"/etc/profile\""},
         {"security.landlock", "[security]\nlandlock = [\"/srv\"]"},
         {"security.label", "[security]\nlabel = \"x\""},
-        {"security.sysctl", "[security.sysctl]\n\"net.ipv4.ip_forward\" = \"1\""},
         {"security.securebits", "[security]\nsecurebits = [\"noroot\"]"},
         {"log.path", "[log]\npath = \"/var/log/web\""},
     };

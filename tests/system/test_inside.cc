@@ -225,6 +225,23 @@ TEST_CASE("limits of processes, and the umask")
     CHECK(lines(why).size() == 1);
 }
 
+TEST_CASE("sysctls of the container's own namespaces, which it cannot change itself")
+{
+    const NothingLeft nothing_left;
+    const std::string before = read_text("/proc/sys/kernel/msgmax");
+    const std::string more = "[network.eth0]\naddress = \"10.0.3.2/24\"\n[security.sysctl]\nnet.ipv4.ip_forward = 1\n"
+                             "net.ipv4.conf.eth0.rp_filter = 2\nkernel.msgmax = 4321\n";
+    inside_each(more,
+                "cd /proc/sys; cat net/ipv4/ip_forward net/ipv4/conf/eth0/rp_filter kernel/msgmax; "
+                "echo 0 2>/dev/null >net/ipv4/ip_forward || echo refused",
+                "1\n2\n4321\nrefused\n");
+    CHECK(read_text("/proc/sys/kernel/msgmax") == before);
+    CHECK(contains(refused(1, {"start", sleeper("web", "[security.sysctl]\nnet.ipv4.none = 1\n")}),
+                   "web: cannot set the sysctl net/ipv4/none: "));
+    CHECK(contains(refused(1, {"start", sleeper("web", "[security.sysctl]\nnet.ipv4.ip_default_ttl = 1000\n")}),
+                   "web: cannot set the sysctl net/ipv4/ip_default_ttl: "));
+}
+
 TEST_CASE("no_new_privileges and seccomp are on, and can be turned off")
 {
     const NothingLeft nothing_left;

@@ -398,6 +398,34 @@ TEST_CASE("limits of processes, one or two, in numbers and sizes")
     CHECK(with("[security]\nambient = ['SYS_ADMIN']").find("ambient: must be among") != std::string::npos);
 }
 
+TEST_CASE("sysctls are named with dots or slashes, and are a namespace's own")
+{
+    const std::string text =
+        "root = '/r'\ncommand = ['/x']\n[security.sysctl]\nnet.ipv4.ip_forward = 1\n"
+        "'net.core.somaxconn' = 64\n'net/ipv4/conf/eth0.1/rp_filter' = '0'\nkernel.sem = '1 2 3 4'\n"
+        "fs.mqueue.msg_max = 5\nkernel.domainname = 'x'\n";
+    for (const std::string& each : {text, std::string(show_spec(read_spec(text, "x.conf").spec))}) {
+        const Reading reading = read_spec(each, "x.conf");
+        REQUIRE(reading.problems.empty());
+        CHECK(reading.spec.security.sysctls == List<Text>{"net/ipv4/ip_forward=1", "net/core/somaxconn=64",
+                                                          "net/ipv4/conf/eth0.1/rp_filter=0", "kernel/sem=1 2 3 4",
+                                                          "kernel/domainname=x", "fs/mqueue/msg_max=5"});
+    }
+    const auto says = [](const std::string& more, std::string_view words) {
+        INFO(more);
+        CHECK(with(more).find(words) != std::string::npos);
+    };
+    for (const char* name : {"'kernel.panic'", "'vm.swappiness'", "'kernel.hostname'", "'fs.file-max'", "'netx.a'",
+                             "'kernel.domainnames'"})
+        says("[security.sysctl]\n" + std::string(name) + " = 1", "it would change the host");
+    for (const char* name :
+         {"'../x'", "'net/../kernel/panic'", "'net/./x'", "'/net/x'", "'net/'", "'net//x'", "'net/a b'", "''"})
+        says("[security.sysctl]\n" + std::string(name) + " = 1", "this is no name of a sysctl");
+    says("[security.sysctl]\nnet.a = true", "expected a string or a whole number");
+    says("[security]\nsysctl = 3", "expected a");
+    says("[namespaces]\nipc = false\n[security.sysctl]\nkernel.sem = 1", "its namespace is the host's here");
+}
+
 TEST_CASE("keys whose facility is to come are read, checked and remembered" * with_network)
 {
     CHECK(not_yet("tty = true") == "tty\n");

@@ -170,9 +170,8 @@ TEST_CASE("what is wrong in host.conf is told with its place and left out, and t
     CHECK(conf.console == List<Text>{"/bin/sh"});
     CHECK(conf.emergency == List<Text>{"/bin/sh"});
     REQUIRE(conf.sysctls.size() == 2);
-    CHECK(conf.sysctls[0].path == "net/a");
-    CHECK(conf.sysctls[0].value == "1");
-    CHECK(conf.sysctls[1].path == "net/b.c");
+    CHECK(conf.sysctls[0] == "net/a=1");
+    CHECK(conf.sysctls[1] == "net/b.c=x");
     REQUIRE(conf.networks.size() == 1);
     CHECK(conf.networks[0].addresses.empty());
     CHECK(conf.networks[0].gateways.size() == 1);
