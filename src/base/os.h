@@ -169,6 +169,8 @@ struct Exited {
 /// waitid(2), EINTR retried. `pid` 0 means any child.
 Result<Exited> wait(pid_t pid, int options);
 Result<void> prctl(int option, unsigned long a, unsigned long b, Phrase step);
+/// seccomp(2) with SECCOMP_GET_ACTION_AVAIL, which came with Linux 4.14: whether a filter may answer so.
+Result<void> seccomp_knows(std::uint32_t action);
 /// What capget(2) and capset(2) know of this process, a bit for each capability.
 struct CapabilitySets {
     std::uint64_t effective = 0, permitted = 0, inheritable = 0;

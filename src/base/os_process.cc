@@ -140,6 +140,13 @@ Result<void> prctl(int option, unsigned long a, unsigned long b, Phrase step)
     return tell(call, option, a, b, 0UL, 0UL);
 }
 
+Result<void> seccomp_knows(std::uint32_t action)
+{
+    constexpr unsigned get_action_avail = 2;
+    static constexpr Call call{"limit the system calls"_p, SYS_seccomp};
+    return tell(call, get_action_avail, 0U, &action);
+}
+
 Result<CapabilitySets> capget()
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

@@ -24,6 +24,7 @@
 #include "launch/pause.h"
 #include "launch/stop.h"
 
+#include <cstring>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -44,6 +45,7 @@ struct Namespace {
 /// What the process inside needs, all of it opened before it leaves the host.
 struct Visit {
     Spec spec;
+    List<sock_filter> filter;  ///< as PID 1 has it; empty: the default
     List<Namespace> namespaces;
     List<Fd> join;
     List<Text> environment;
@@ -89,6 +91,12 @@ Result<Visit> prepare(const Record& record, bool terminal)
     service.environment_file = {};  // it is a file of the host's
     visit.terminal = terminal;
     TRY(set_oom_score(visit.spec, "self"));
+    if (visit.spec.security.seccomp == SeccompChoice::Profile) {
+        const Text bytes = TRY(os::read_file(AT_FDCWD, state_path(record.name, "seccomp").c_str()));
+        const std::size_t length = bytes.size() / sizeof(sock_filter);
+        for (std::size_t at = 0; at < length; ++at)
+            std::memcpy(&visit.filter.emplace_back(), bytes.data() + at * sizeof(sock_filter), sizeof(sock_filter));
+    }
     // Only now is it certain that what was opened belongs to this container and not to a later owner of the number.
     if (!is_alive(record.init))
         return Error("it has ended"_p, "", record.name).exits(ExitCode::NotFound);
@@ -150,7 +158,8 @@ Result<Fd> enter(Visit& visit, Fd& master)
                                 visit.spec.security.capabilities,
                                 visit.spec.security.ambient,
                                 visit.spec.security.no_new_privileges,
-                                visit.spec.security.seccomp == SeccompChoice::Default};
+                                visit.spec.security.seccomp != SeccompChoice::Off,
+                                {visit.filter.data(), visit.filter.size()}};
     const List<PlanLimit> limits = process_limits(visit.spec);
     payload.limits = {limits.data(), limits.size()};
     payload.umask = service.umask;

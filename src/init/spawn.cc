@@ -66,6 +66,7 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
     payload.limits = plan.all_limits();
     payload.identity.no_new_privileges = (plan.flags & PlanNoNewPrivileges) != 0;
     payload.identity.seccomp = (plan.flags & PlanSeccomp) != 0;
+    payload.identity.filter = plan.all_of_filter();
     // Of an ordinary user, who cannot become anybody else, `user = 0` is nothing but the default.
     const std::uint32_t own = ::geteuid();
     payload.keep_identity = (plan.flags & PlanInside) != 0 && (service.user == own || service.user == 0) &&

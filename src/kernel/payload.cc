@@ -62,6 +62,13 @@ private:
     int signal_ = 0;
 };
 
+Result<void> filter_calls(const Identity& identity)
+{
+    if (!identity.seccomp)
+        return {};
+    return identity.filter.empty() ? install_default_filter(identity.capabilities) : install_filter(identity.filter);
+}
+
 }  // namespace
 
 Result<void> assume(const Identity& identity)
@@ -74,8 +81,8 @@ Result<void> assume(const Identity& identity)
     (void)os::new_session_keyring();
 
     // While there is still the privilege for it: without no_new_privs, the filter must come before that is given up.
-    if (identity.seccomp && !identity.no_new_privileges) {
-        auto installed = install_default_filter(identity.capabilities);
+    if (!identity.no_new_privileges) {
+        auto installed = filter_calls(identity);
         if (installed.number() == EACCES)
             return Error("seccomp needs no_new_privileges"_p, "limit the system calls"_p);
         TRY(installed);
@@ -90,11 +97,8 @@ Result<void> assume(const Identity& identity)
     else
         TRY(limit_process_sets(identity.user == 0 ? identity.capabilities : 0));
     TRY(parent_death_signal.arm_again());
-    if (identity.no_new_privileges) {
+    if (identity.no_new_privileges)
         TRY(os::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "forbid new privileges"_p));
-        if (identity.seccomp)
-            TRY(install_default_filter(identity.capabilities));
-    }
     return {};
 }
 
@@ -170,6 +174,9 @@ Result<void> prepare(const Payload& payload)
     TRY(os::close_on_exec_from(3));
     if (payload.passed >= 0)
         TRY(os::duplicate_to(payload.passed, payload.passed_as));
+    // Last: a profile need not allow what we still had to do.
+    if (!payload.keep_identity && payload.identity.no_new_privileges)
+        TRY(filter_calls(payload.identity));
     return {};
 }
 

@@ -10,6 +10,7 @@
 #include "spec/plan.h"
 
 #include <cstdint>
+#include <linux/filter.h>
 #include <span>
 
 namespace vial {
@@ -21,11 +22,13 @@ struct Identity {
     std::uint64_t capabilities = 0;         ///< what root keeps, and what the bounding set is cut to for everybody
     std::uint64_t ambient = 0;              ///< of these, what any other user keeps, over each exec
     bool no_new_privileges = true;
-    bool seccomp = true;  ///< the default filter, see kernel/seccomp.h
+    bool seccomp = true;                       ///< the default filter, see kernel/seccomp.h, or
+    std::span<const sock_filter> filter = {};  ///< where it is not empty, this one
 };
 
 /// Takes on the identity. There is no way back, and none from a failure in the middle either: give up then.
 ///
+/// A filter is installed here only where `no_new_privileges` is off, while there still is the privilege for it.
 /// Root keeps `capabilities` in its permitted and effective sets, with nothing inheritable or ambient; any other user keeps
 /// `ambient` in all sets.
 Result<void> assume(const Identity& identity);

@@ -18,13 +18,6 @@ using namespace seccomp;
 
 // --- From the table to a program ---
 
-#if defined(__x86_64__) && !defined(__ILP32__)
-/// The x32 ABI has the same architecture word and numbers of its own.
-constexpr std::uint32_t x32_first = 0x40000000;
-#else
-constexpr std::uint32_t x32_first = none;
-#endif
-
 struct Runs {
     Run run[std::size(rows) * 2] = {};
     std::size_t count = 0;
@@ -56,7 +49,7 @@ consteval Runs default_runs()
         next = call.number + 1;
     }
     runs.add(next, Missing, 0);
-    if (x32_first != none)
+    if (x32_first != 0)
         runs.add(x32_first, Kill, 0);
     return runs;
 }
@@ -73,6 +66,17 @@ consteval std::array<sock_filter, length> copied()
 }
 
 constexpr std::array program = copied<compiled.program().size()>();
+
+consteval std::array<std::uint8_t, FateCount> all_places()
+{
+    std::array<std::uint8_t, FateCount> made{};
+    for (std::size_t fate = 0; fate < FateCount; ++fate)
+        made[fate] = static_cast<std::uint8_t>(compiled.place(fate));
+    return made;
+}
+
+/// Where each fate stands, from the end.
+constexpr std::array places = all_places();
 static_assert(program.size() <= 200, "longer programs take longer to load: close a gap in the table instead");
 
 // --- What a capability changes ---
@@ -118,18 +122,43 @@ void allow_capable(std::span<sock_filter> filter, std::uint64_t capabilities)
     }
 }
 
+Fate default_fate(std::uint32_t number)
+{
+    // The program is followed as the kernel does it, up to where the fates begin.
+    std::size_t at = 3;
+    while (at < program.size() - compiled.fates()) {
+        const sock_filter& instruction = program[at];
+        const bool yes = instruction.code == equal ? number == instruction.k : number >= instruction.k;
+        at += 1U + (yes ? instruction.jt : instruction.jf);
+    }
+    std::uint8_t fate = Allow;
+    while (places[fate] != program.size() - at)
+        fate++;
+    return static_cast<Fate>(fate);
+}
+
+FilterFates default_fates()
+{
+    return {std::span(program).last(compiled.fates()), places};
+}
+
+Result<void> install_filter(std::span<const sock_filter> filter)
+{
+    sock_fprog whole{static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
+    auto installed = os::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, reinterpret_cast<unsigned long>(&whole),
+                               "limit the system calls"_p);
+    if (installed.number() == EINVAL)
+        installed.error().because("this kernel has no filters for them (CONFIG_SECCOMP_FILTER)"_p);
+    return installed;
+}
+
 Result<void> install_default_filter(std::uint64_t capabilities)
 {
     if (architecture == 0)
         return Error("there is no filter for this architecture"_p, "limit the system calls"_p);
     auto filter = program;
     allow_capable(filter, capabilities);
-    sock_fprog whole{static_cast<unsigned short>(filter.size()), filter.data()};
-    auto installed = os::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, reinterpret_cast<unsigned long>(&whole),
-                               "limit the system calls"_p);
-    if (installed.number() == EINVAL)
-        installed.error().because("this kernel has no filters for them (CONFIG_SECCOMP_FILTER)"_p);
-    return installed;
+    return install_filter(filter);
 }
 
 }  // namespace vial

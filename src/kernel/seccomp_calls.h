@@ -63,6 +63,7 @@ struct Call {
     std::uint32_t number = none;
     std::uint8_t fate = Missing;
     bool often = false;
+    std::uint16_t row = 0;
 };
 
 struct Row {
@@ -94,7 +95,8 @@ consteval Calls sorted_calls()
 {
     Calls made;
     Fate fate = Missing;
-    for (const Row& row : rows) {
+    for (std::uint16_t at_row = 0; at_row < std::size(rows); ++at_row) {
+        const Row& row = rows[at_row];
         if (row.name == nullptr)
             fate = row.fate;
         if (row.name == nullptr || row.number == none)
@@ -106,7 +108,7 @@ consteval Calls sorted_calls()
             continue;
         for (std::size_t at = made.count++; at > place; --at)
             made.call[at] = made.call[at - 1];
-        made.call[place] = {row.name, row.number, fate, row.often};
+        made.call[place] = {row.name, row.number, fate, row.often, at_row};
     }
     return made;
 }

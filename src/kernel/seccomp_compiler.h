@@ -48,6 +48,13 @@ inline constexpr std::uint32_t architecture =
 inline constexpr std::uint32_t architecture = 0;
 #endif
 
+#if defined(__x86_64__) && !defined(__ILP32__)
+/// The x32 ABI has the same architecture word and numbers of its own, from here on.
+inline constexpr std::uint32_t x32_first = 0x40000000;
+#else
+inline constexpr std::uint32_t x32_first = 0;  ///< there is none
+#endif
+
 inline constexpr std::uint16_t load = BPF_LD | BPF_W | BPF_ABS;
 inline constexpr std::uint16_t equal = BPF_JMP | BPF_JEQ | BPF_K;
 inline constexpr std::uint16_t at_least = BPF_JMP | BPF_JGE | BPF_K;
@@ -80,18 +87,26 @@ class Compiler {
 public:
     static constexpr std::size_t most_answers = 64;
 
-    /// `runs` begin at 0. `answers`: what the fates from FateCount on return.
-    constexpr Compiler(std::span<const Run> runs, std::span<const std::uint32_t> answers = {})
+    /// `runs` begin at 0.
+    constexpr explicit Compiler(std::span<const Run> runs)
     {
-        write_fates(answers);
+        write_fates();
         fates_ = size_;
-        find_segments(runs);
-        const Place whole = search(runs, 0, segment_count_ - 1);
-        if (whole != size_)  // all calls have one fate
-            append(jump, static_cast<std::uint32_t>(size_ - whole));
-        append(load, offsetof(seccomp_data, nr));
-        branch(equal, architecture, size_, place_[Kill]);
-        append(load, offsetof(seccomp_data, arch));
+        write(runs);
+    }
+
+    /// `fates` and where each stands: another program's end. `answers`: what the fates from FateCount on return.
+    constexpr Compiler(std::span<const Run> runs, std::span<const sock_filter> fates,
+                       std::span<const std::uint8_t> places, std::span<const std::uint32_t> answers)
+    {
+        for (; fates_ < fates.size(); ++fates_)
+            code_[capacity - fates.size() + fates_] = fates[fates_];
+        size_ = fates_;
+        for (std::size_t fate = 0; fate < places.size(); ++fate)
+            place_[fate] = places[fate];
+        for (std::size_t index = 0; index < answers.size(); ++index)
+            place_[FateCount + index] = answer(answers[index]);
+        write(runs);
     }
 
     constexpr std::span<const sock_filter> program() const { return {code_ + capacity - size_, size_}; }
@@ -102,6 +117,17 @@ public:
 
 private:
     using Place = std::size_t;
+
+    constexpr void write(std::span<const Run> runs)
+    {
+        find_segments(runs);
+        const Place whole = search(runs, 0, segment_count_ - 1);
+        if (whole != size_)  // all calls have one fate
+            append(jump, static_cast<std::uint32_t>(size_ - whole));
+        append(load, offsetof(seccomp_data, nr));
+        branch(equal, architecture, size_, place_[Kill]);
+        append(load, offsetof(seccomp_data, arch));
+    }
 
     struct Segment {
         std::uint16_t begin, end;  ///< runs
@@ -131,7 +157,7 @@ private:
 
     constexpr Place answer(std::uint32_t value) { return append(leave, value); }
 
-    constexpr void write_fates(std::span<const std::uint32_t> answers)
+    constexpr void write_fates()
     {
         // An answer that a capability changes stands alone: see `grant`.
         for (std::size_t fate = 0; fate < FateCount; ++fate) {
@@ -167,9 +193,6 @@ private:
             other = branch(equal, family, allow, other);
         branch(greater, 2, other, allow);
         place_[Family] = append(load, argument(0));
-
-        for (std::size_t index = 0; index < answers.size(); ++index)
-            place_[FateCount + index] = answer(answers[index]);
     }
 
     /// A run, and with it what goes on behind single numbers of other fates.

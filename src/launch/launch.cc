@@ -276,6 +276,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     if (!unified)
         provision.cgroup = TRY(make_cgroup(hierarchies, spec));
     Handover handover;
+    provision.filter = std::move(prepared.filter);
     const bool named = has_names(spec);
     if (!named)
         TRY(make_plan_and_files(spec, options, channel_inside, provision, handover));
@@ -355,6 +356,7 @@ Result<Launched> launch(Spec& spec, const LaunchOptions& options)
     if (is_network_beside(spec.namespaces))
         TRY(network.begin(channel.first, channel.second, is_connected(spec)));
     Prepared prepared = TRY(open_host_paths(spec));
+    prepared.filter = TRY(read_filter(spec.security));
     launched.channel = std::move(channel.first);
     prepared.channel = std::move(channel.second);
     prepared.descriptors = descriptors;

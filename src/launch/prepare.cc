@@ -5,12 +5,15 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/devices.h"
+#include "kernel/seccomp_profile.h"
 #include "launch/environment.h"
 #include "spec/plan.h"
+#include "spec/read.h"
 #include "spec/show.h"
 
 #include <cstring>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -95,6 +98,21 @@ Result<void> make_overlay_directories(const Spec& spec)
 
 }  // namespace
 
+Result<List<sock_filter>> read_filter(const SecuritySpec& security)
+{
+    if (security.seccomp != SeccompChoice::Profile)
+        return List<sock_filter>();
+    const Text path = security.seccomp_profile;
+    SeccompProfile profile = TRY(load_seccomp_profile(path, security.capabilities));
+    if (const std::size_t count = profile.problems.size(); count > 0) {
+        const Text first = format(profile.problems.front(), path);
+        return Error("", "", count == 1 ? first : compose("%, and % more"_p, first, count - 1)).exits(ExitCode::Usage);
+    }
+    if (profile.logs && os::seccomp_knows(SECCOMP_RET_LOG).failed())
+        return Error("'log' needs Linux 4.14"_p, "limit the system calls"_p, path);
+    return std::move(profile.program);
+}
+
 Result<Fd> make_control_socket(Text path)
 {
     sockaddr_un address{};
@@ -153,6 +171,14 @@ Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options,
     const Fd copy = TRY(os::open(copy_path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
     TRY(os::write_all(copy.get(), show_spec(spec)).as("write to", copy_path));
 
+    // For `exec`, which puts the same around what comes later.
+    if (const List<sock_filter>& filter = provision.filter; !filter.empty()) {
+        const Text path = state_path(spec.name, "seccomp");
+        const Fd file = TRY(os::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+        TRY(os::write_all(file.get(), {reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter[0]})
+                .as("write to", path));
+    }
+
     PlanDescriptors plan;
     plan.channel = channel;
     if (spec.init) {
@@ -188,7 +214,8 @@ Result<void> make_plan_and_files(const Spec& spec, const LaunchOptions& options,
     }
     std::uint32_t flags = options.foreground ? PlanForeground : 0U;
     flags |= provision.cgroup.unified ? PlanUnifiedCgroup : 0U;
-    provision.plan = TRY(make_plan(spec, flags, plan, environments));
+    provision.plan =
+        TRY(make_plan(spec, flags, plan, environments, {provision.filter.data(), provision.filter.size()}));
     handover.set_plan(provision.plan);
     return {};
 }

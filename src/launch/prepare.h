@@ -16,6 +16,9 @@ namespace vial {
 /// its descriptor is closed.
 Result<Prepared> open_host_paths(Spec& spec);
 
+/// The profile that `seccomp` names, made into a filter; empty: there is none. The first thing that is wrong with it is told.
+Result<List<sock_filter>> read_filter(const SecuritySpec& security);
+
 /// Bound and listening; for root alone, or whoever made it.
 Result<Fd> make_control_socket(Text path);
 /// One of the log's two files, all of it allocated. `flags`: O_EXCL, or 0 to go on with one that is there.
@@ -27,6 +30,7 @@ struct Provision {
     Fd control, exit_file;
     Fd log[2];
     Fd standard[3];
+    List<sock_filter> filter;
     Fd terminal;  ///< keeps the number that the plan promises
     Fd plan;
 };

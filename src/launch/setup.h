@@ -28,6 +28,7 @@
 #include "kernel/mounts.h"
 #include "spec/spec.h"
 
+#include <linux/filter.h>
 #include <sys/resource.h>
 
 namespace vial {
@@ -37,6 +38,7 @@ struct Prepared {
     explicit Prepared(Spec& wanted) : spec(wanted) {}
 
     Spec& spec;
+    List<sock_filter> filter;  ///< of a profile for system calls
     Tree root;
     Fd loop;                      ///< keeps an image's device attached until it is mounted
     List<Tree> mounts;            ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing

@@ -9,6 +9,7 @@
 ///     journal   lines of `word value`, see read_line in state.cc; locked for as long as its launcher is there
 ///     spec      the spec as started, in TOML; 0600, it may hold secrets
 ///     control   PID 1's socket
+///     seccomp   the filter that was made of a profile
 ///     log.0 log.1   the log's two segments
 ///     exit      one JSON line, written by PID 1 when the container ends
 ///

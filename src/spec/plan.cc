@@ -82,7 +82,8 @@ public:
         if (*plan_.text(plan_.size - 1) != '\0' || !text(plan_.container) ||
             (plan_.service_count == 0 && (plan_.flags & PlanInside) == 0) ||
             !array(plan_.services, plan_.service_count, sizeof(PlanService)) ||
-            !array(plan_.limits, plan_.limit_count, sizeof(PlanLimit)))
+            !array(plan_.limits, plan_.limit_count, sizeof(PlanLimit)) ||
+            (plan_.filter_size != 0 && !array(plan_.filter, plan_.filter_size, sizeof(sock_filter))))
             return false;
         for (const PlanService& service : plan_.all_services()) {
             if (!text(service.name) || !text(service.directory) || service.argument_count == 0 ||
@@ -242,7 +243,7 @@ std::string_view resource_name(std::int64_t resource)
 }
 
 Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptors& descriptors,
-                     const List<List<Text>>& environments)
+                     const List<List<Text>>& environments, std::span<const sock_filter> filter)
 {
     PlanWriter writer;
     Plan plan{};
@@ -260,6 +261,9 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
     const List<PlanLimit> limits = process_limits(spec);
     plan.limits = writer.array(limits.data(), sizeof(PlanLimit), limits.size());
     plan.limit_count = static_cast<std::uint32_t>(limits.size());
+    plan.filter_size = static_cast<std::uint32_t>(filter.size());
+    if (!filter.empty())
+        plan.filter = writer.array(filter.data(), sizeof(sock_filter), filter.size());
     plan.log_size = spec.log.size;
     plan.channel = descriptors.channel;
     plan.control = descriptors.control;

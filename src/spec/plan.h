@@ -15,6 +15,7 @@
 #include "spec/spec.h"
 
 #include <cstdint>
+#include <linux/filter.h>
 #include <span>
 #include <string_view>
 
@@ -114,14 +115,16 @@ struct Plan {
     std::uint64_t ambient;       ///< of it those of other users than root, too
     PlanOffset limits;           ///< limit_count of PlanLimit
     std::uint32_t limit_count;
-    std::int64_t log_size;     ///< of each segment, bytes
-    std::int32_t channel;      ///< to the launcher, see supervise/channel.h
-    std::int32_t control;      ///< the listening control socket
-    std::int32_t requests;     ///< an inherited pair instead of, or beside it: where requests come from
-    std::int32_t answers;      ///< and where answers go
-    std::int32_t exit_file;    ///< where the container's end is written
-    std::int32_t log[2];       ///< the segments
-    std::int32_t standard[3];  ///< Foreground: what services get as 0-2
+    PlanOffset filter;           ///< filter_size instructions of seccomp's, of a profile of one's own
+    std::uint32_t filter_size;   ///< 0: there is none
+    std::int64_t log_size;       ///< of each segment, bytes
+    std::int32_t channel;        ///< to the launcher, see supervise/channel.h
+    std::int32_t control;        ///< the listening control socket
+    std::int32_t requests;       ///< an inherited pair instead of, or beside it: where requests come from
+    std::int32_t answers;        ///< and where answers go
+    std::int32_t exit_file;      ///< where the container's end is written
+    std::int32_t log[2];         ///< the segments
+    std::int32_t standard[3];    ///< Foreground: what services get as 0-2
     std::int32_t stat[StatCount];
 
     const char* text(PlanOffset offset) const { return reinterpret_cast<const char*>(this) + offset; }
@@ -146,6 +149,10 @@ struct Plan {
     {
         return {reinterpret_cast<const PlanLimit*>(text(limits)), limit_count};
     }
+    std::span<const sock_filter> all_of_filter() const
+    {
+        return {reinterpret_cast<const sock_filter*>(text(filter)), filter_size};
+    }
     std::span<const PlanOffset> list(PlanOffset offset, std::uint32_t count) const
     {
         return {reinterpret_cast<const PlanOffset*>(text(offset)), count};
@@ -169,8 +176,9 @@ struct PlanDescriptors {
     List<ServiceDescriptors> services;
 };
 
-/// Writes the plan of `spec` into a sealed memfd. `environments` holds each service's complete one.
+/// Writes the plan of `spec` into a sealed memfd. `environments` holds each service's complete one, `filter` what was made of
+/// a profile for system calls.
 Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptors& descriptors,
-                     const List<List<Text>>& environments);
+                     const List<List<Text>>& environments, std::span<const sock_filter> filter = {});
 
 }  // namespace vial

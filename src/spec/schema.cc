@@ -214,7 +214,7 @@ constexpr Row security_keys[] = {
     now("capabilities", Type::Capabilities, IN(capabilities)),
     now("ambient", Type::Capabilities, IN(ambient)),
     now("no_new_privileges", Type::Boolean, IN(no_new_privileges)),
-    now("seccomp", Type::Seccomp, IN(seccomp)),
+    now("seccomp", Type::Seccomp, 0),
     later("landlock", Type::Texts),
     later("label", Type::Text),
     table("rlimits", Type::Table, Group::Rlimits, IN(rlimits)),

@@ -229,7 +229,10 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Capabilities:
         return list_of_capabilities(as<std::uint64_t>(member));
     case Type::Seccomp:
-        return as<SeccompChoice>(member) == SeccompChoice::Off ? "\"off\"" : "\"default\"";
+        if (const auto& security = as<SecuritySpec>(member); security.seccomp == SeccompChoice::Profile)
+            return toml_string(security.seccomp_profile);
+        else
+            return security.seccomp == SeccompChoice::Off ? "\"off\"" : "\"default\"";
     default:
         return {};
     }

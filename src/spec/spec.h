@@ -22,7 +22,7 @@ enum class Restart : std::uint8_t { No, OnFailure, Always };
 /// What says that a service is ready. `PidFile` is not written as such: the plan of a service with a `pid_file` has it.
 enum class Ready : std::uint8_t { Start, Notify, Fd, Exec, Tcp, PidFile };
 enum class HealthAction : std::uint8_t { Restart, Stop, None };
-enum class SeccompChoice : std::uint8_t { Default, Off };
+enum class SeccompChoice : std::uint8_t { Default, Off, Profile };
 
 /// The capabilities a service keeps unless its spec says otherwise; bits as in capabilities(7):
 /// CHOWN DAC_OVERRIDE FOWNER KILL SETGID SETUID NET_BIND_SERVICE (0 1 3 5 6 7 10).
@@ -221,6 +221,7 @@ struct SecuritySpec {
     List<Text> sysctls;  ///< `PATH=VALUE`, the path below /proc/sys
     bool no_new_privileges = true;
     SeccompChoice seccomp = SeccompChoice::Default;
+    Text seccomp_profile;  ///< the file, an absolute path
 };
 
 struct LogSpec {

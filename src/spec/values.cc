@@ -328,8 +328,11 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
         return good_if(cpus.has_value());
     }
     case Type::Seccomp:
-        as<SeccompChoice>(member) = text == "off" ? SeccompChoice::Off : SeccompChoice::Default;
-        return is_path(text) ? Taken::Later : good_if(text == "default" || text == "off");
+        as<SecuritySpec>(member).seccomp_profile = text;
+        as<SecuritySpec>(member).seccomp = text == "off"       ? SeccompChoice::Off
+                                           : text == "default" ? SeccompChoice::Default
+                                                               : SeccompChoice::Profile;
+        return good_if(text == "default" || text == "off" || is_path(text));
     default:
         break;
     }

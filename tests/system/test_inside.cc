@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <unistd.h>
 
 using namespace vial;
@@ -240,6 +241,63 @@ TEST_CASE("sysctls of the container's own namespaces, which it cannot change its
                    "web: cannot set the sysctl net/ipv4/none: "));
     CHECK(contains(refused(1, {"start", sleeper("web", "[security.sysctl]\nnet.ipv4.ip_default_ttl = 1000\n")}),
                    "web: cannot set the sysctl net/ipv4/ip_default_ttl: "));
+}
+
+TEST_CASE("a profile of one's own for system calls")
+{
+    const NothingLeft nothing_left;
+    const std::string profile = work() + "/calls";
+    const std::string table = "[security]\nseccomp = \"" + profile + "\"\n";
+    const std::string script = "grep -c ^Seccomp:.2$ /proc/self/status; mkdir /tmp/a 2>&1; sync; chmod 0 /tmp 2>&1; "
+                               "kill -0 $$; true";
+    write_text(profile, "include default\nerrno mkdir=18 mkdirat=18\nerrno chmod=38 fchmodat=38 fchmodat2=38\n");
+    inside_each(table, script,
+                "1\nmkdir: can't create directory '/tmp/a': Invalid cross-device link\n"
+                "chmod: /tmp: Function not implemented\n");
+
+    // What comes by exec has the filter as it was, whatever became of the file.
+    (void)done({"start", sleeper("kept", table)});
+    write_text(profile, "include default\n");
+    CHECK(contains(ctl({"exec", "kept", "--", "/bin/mkdir", "/tmp/b"}).err, "Invalid cross-device link"));
+    (void)done({"stop", "kept"});
+    (void)done({"start", sleeper("kept", table)});
+    CHECK(ctl({"exec", "kept", "--", "/bin/mkdir", "/tmp/b"}).code == 0);
+    (void)done({"stop", "kept"});
+
+    // The process is killed, and that is told as any other end by a signal.
+    write_text(profile, "include default\nkill sync\n");
+    const Finished killed = ctl({"run", spec("web", "root = \"ROOT\"\ncommand = [\"/bin/sync\"]\n" + table)});
+    CHECK(killed.code == 128 + SIGSYS);
+    write_text(profile, "include default\nlog sync\n");
+    CHECK(inside(table, "sync && echo yes") == "yes\n");
+    {
+        // An older kernel would kill instead.
+        const OnOldKernel kernel({"--kernel", "4.9"});
+        CHECK(refused(1, {"start", sleeper("web", table)}) ==
+              "web: cannot limit the system calls " + profile + ": 'log' needs Linux 4.14");
+    }
+    // A capability opens what it opens without a profile.
+    CHECK(inside(table + "capabilities = [\"SYS_ADMIN\"]\n", "mount -t tmpfs none /tmp && echo yes") == "yes\n");
+    // vial itself needs no call that a profile must allow.
+    write_text(profile, "default errno\nallow execve exit_group write brk\n");
+    const Finished strict = ctl({"run", spec("web", "root = \"ROOT\"\ncommand = [\"/bin/true\"]\n" + table)});
+    CAPTURE(strict.err);
+    CHECK_FALSE(contains(strict.err, "web: "));  // busybox may well be of another opinion
+    CHECK(strict.code != 125);
+
+    // What is wrong is told by `check`, all of it, and keeps it from being started.
+    write_text(profile, "include default\nallow reed\nblock write\n");
+    const std::string file = sleeper("web", table);
+    const Finished checked = ctl({"check", file});
+    CHECK(checked.code == 2);
+    CHECK(checked.err == profile + ":2:7: unknown system call 'reed'; did you mean 'read'?\n" + profile +
+                             ":3:1: a line begins with allow, errno, kill, log, default or include\n");
+    CHECK(contains(refused(2, {"start", file}),
+                   profile + ":2:7: unknown system call 'reed'; did you mean 'read'?, and 1 more"));
+    CHECK(contains(done({"show", file}), "seccomp = \"" + profile + "\""));
+    ::unlink(profile.c_str());
+    CHECK(contains(refused(2, {"check", file}), "cannot read " + profile + ": No such file or directory"));
+    CHECK(contains(refused(2, {"start", file}), "cannot read " + profile + ": No such file or directory"));
 }
 
 TEST_CASE("no_new_privileges and seccomp are on, and can be turned off")

@@ -153,6 +153,25 @@ TEST_CASE("the spec's switches become flags")
     ::munmap(const_cast<Plan*>(plan), plan->size);
 }
 
+TEST_CASE("a filter of one's own is in it as it is")
+{
+    const sock_filter filter[] = {{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}};
+    const Fd fd = make_plan(two_services(), 0, descriptors(), {}, filter).take();
+    const Plan* plan = map_plan(fd.get()).value();
+    REQUIRE(plan->all_of_filter().size() == 3);
+    CHECK(plan->all_of_filter()[2].k == 12);
+    ::munmap(const_cast<Plan*>(plan), plan->size);
+
+    std::string bytes = plan_bytes();
+    Plan damaged{};
+    std::memcpy(&damaged, bytes.data(), sizeof damaged);
+    CHECK(damaged.filter_size == 0);
+    damaged.filter_size = damaged.size;
+    damaged.filter = sizeof damaged;
+    std::memcpy(bytes.data(), &damaged, sizeof damaged);
+    CHECK_FALSE(maps(bytes));
+}
+
 TEST_CASE("what is no plan is refused")
 {
     const std::string bytes = plan_bytes();

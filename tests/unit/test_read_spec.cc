@@ -228,6 +228,8 @@ TEST_CASE("values" * with_network)
     CHECK(good("[security]\ncapabilities = ['CHOWN', 'CAP_NET_ADMIN']").security.capabilities == 0x1001);
     CHECK(good("[security]\ncapabilities = ['ALL']").security.capabilities == (std::uint64_t{1} << 41) - 1);
     CHECK(good("[security]\nseccomp = 'off'").security.seccomp == SeccompChoice::Off);
+    CHECK(good("[security]\nseccomp = '/etc/p'").security.seccomp == SeccompChoice::Profile);
+    CHECK(good("[security]\nseccomp = '/etc/p'").security.seccomp_profile == "/etc/p");
     CHECK(good("[namespaces]\ntime = true\nmonotonic_offset = '-1h'\nboottime_offset = 7").monotonic_offset == -3600);
     CHECK(good("[network.eth0]\nmac = '02:00:00:00:00:aB'\nmtu = 1400").networks[0].mac[5] == 0xab);
     CHECK(good("[network.eth0]\ntype = 'none'").networks[0].kind == NetworkKind::None);
@@ -433,7 +435,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
     CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
     CHECK(not_yet("[network.eth0]\ntype = 'macvlan'\nroutes = ['10.0.0.0/8 via 10.0.3.1']") ==
           "network.eth0.type\nnetwork.eth0.routes\n");
-    CHECK(not_yet("[security]\nseccomp = '/etc/p'\nlandlock = ['/x']") == "security.seccomp\nsecurity.landlock\n");
+    CHECK(not_yet("[security]\nlandlock = ['/x']\nsecurebits = ['noroot']") == "security.landlock\nsecurity.securebits\n");
     CHECK(not_yet("[namespaces]\npid = false\njoin = { net = '/run/x' }") == "namespaces.pid\nnamespaces.join\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "dns\nlog.path\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");

@@ -3,6 +3,7 @@
 
 #include "base/syscall_numbers.h"
 #include "child.h"
+#include "filter.h"
 #include "kernel/seccomp_calls.h"
 #include "spec/capability_names.h"
 
@@ -25,11 +26,6 @@ using namespace vial;
 
 namespace {
 
-constexpr std::uint32_t allowed = SECCOMP_RET_ALLOW;
-constexpr std::uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
-constexpr std::uint32_t missing = SECCOMP_RET_ERRNO | ENOSYS;
-constexpr std::uint32_t no_family = SECCOMP_RET_ERRNO | EAFNOSUPPORT;
-
 using Program = std::vector<sock_filter>;
 
 Program filter_of(std::uint64_t capabilities)
@@ -38,51 +34,6 @@ Program filter_of(std::uint64_t capabilities)
     Program program(plain.begin(), plain.end());
     allow_capable(program, capabilities);
     return program;
-}
-
-struct Verdict {
-    std::uint32_t action;
-    int steps;
-};
-
-/// What the kernel would make of the call: the few instructions that the filter is made of, one by one.
-Verdict judge(std::span<const sock_filter> program, const seccomp_data& call)
-{
-    std::uint32_t accumulator = 0;
-    int steps = 0;
-    for (std::size_t at = 0; at < program.size(); ++at) {
-        const sock_filter& instruction = program[at];
-        ++steps;
-        bool jumps = false;
-        switch (instruction.code) {
-        case BPF_LD | BPF_W | BPF_ABS:
-            REQUIRE(instruction.k + 4 <= sizeof call);
-            std::memcpy(&accumulator, reinterpret_cast<const char*>(&call) + instruction.k, 4);
-            continue;
-        case BPF_RET | BPF_K:
-            return {instruction.k, steps};
-        case BPF_JMP | BPF_JA:
-            at += instruction.k;
-            continue;
-        case BPF_JMP | BPF_JEQ | BPF_K:
-            jumps = accumulator == instruction.k;
-            break;
-        case BPF_JMP | BPF_JGE | BPF_K:
-            jumps = accumulator >= instruction.k;
-            break;
-        case BPF_JMP | BPF_JGT | BPF_K:
-            jumps = accumulator > instruction.k;
-            break;
-        case BPF_JMP | BPF_JSET | BPF_K:
-            jumps = (accumulator & instruction.k) != 0;
-            break;
-        default:
-            FAIL("an instruction nobody expects: ", instruction.code);
-        }
-        at += jumps ? instruction.jt : instruction.jf;
-    }
-    FAIL("the program runs past its end");
-    return {0, 0};
 }
 
 std::uint32_t own_architecture()
@@ -99,7 +50,7 @@ Verdict judge(std::span<const sock_filter> program, std::uint32_t number, std::u
     call.arch = own_architecture();
     call.args[0] = first;
     call.args[1] = second;
-    return judge(program, call);
+    return judge_call(program, call);
 }
 
 Verdict judge(std::uint32_t number, std::uint64_t first = 0, std::uint64_t second = 0)
@@ -382,7 +333,7 @@ TEST_CASE("foreign calls are deadly")
             seccomp_data call{};
             call.nr = number;
             call.arch = architecture;
-            CHECK(judge(default_filter(), call).action == SECCOMP_RET_KILL_PROCESS);
+            CHECK(judge_call(default_filter(), call).action == SECCOMP_RET_KILL_PROCESS);
         }
     }
 #ifdef __x86_64__
@@ -394,8 +345,10 @@ TEST_CASE("foreign calls are deadly")
 
 TEST_CASE("the filter is short, and shortest for what is called most")
 {
-    constexpr int most = 17, frequent = 9;
-    CHECK(default_filter().size() <= 110);
+    // Machines of 32 bits have more calls, and their numbers lie less well.
+    constexpr int most = 18, frequent = sizeof(long) == 8 ? 9 : 11;
+    constexpr std::size_t length = sizeof(long) == 8 ? 110 : 150;
+    CHECK(default_filter().size() <= length);
     for (const std::uint32_t number : {__NR_read, __NR_write, __NR_close})
         CHECK(judge(number).steps <= frequent);
     for (std::uint32_t number = VIAL_FIRST_SYSCALL; number < VIAL_FIRST_SYSCALL + 500; ++number)

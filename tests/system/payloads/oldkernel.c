@@ -184,6 +184,7 @@ static const struct request {
     {"ioctl:TIOCGPTPEER", SYS_ioctl, 1, 0x5441, 0, ENOTTY, VERSION(4, 13)},
 #endif
     {"ioctl:LOOP_CONFIGURE", SYS_ioctl, 1, 0x4c0a, 0, EINVAL, VERSION(5, 8)},
+    {"seccomp:SECCOMP_GET_ACTION_AVAIL", SYS_seccomp, 0, 2, 0, EINVAL, VERSION(4, 14)},
     {"waitid:P_PIDFD", SYS_waitid, 0, 3, 0, EINVAL, VERSION(5, 4)},
     {"unshare:CLONE_NEWTIME", SYS_unshare, 0, 0x80, 1, EINVAL, VERSION(5, 6)},
     // These are older than any kernel we care for, so only --without refuses them, as a kernel built without the
