@@ -171,6 +171,14 @@ Result<Exited> wait(pid_t pid, int options);
 Result<void> prctl(int option, unsigned long a, unsigned long b, Phrase step);
 /// seccomp(2) with SECCOMP_GET_ACTION_AVAIL, which came with Linux 4.14: whether a filter may answer so.
 Result<void> seccomp_knows(std::uint32_t action);
+/// The version of Landlock's ABI, see landlock(7); ENOSYS: the kernel has none, EOPNOTSUPP: it is not switched on.
+Result<std::size_t> landlock_abi();
+/// A ruleset that closes these kinds of access to files.
+Result<Fd> landlock_create(std::uint64_t access);
+/// Opens some of them again for what is beneath `place`, or for that file.
+Result<void> landlock_allow(int ruleset, int place, std::uint64_t access);
+/// For this process and all it will become. Needs no_new_privs or CAP_SYS_ADMIN.
+Result<void> landlock_restrict(int ruleset);
 /// What capget(2) and capset(2) know of this process, a bit for each capability.
 struct CapabilitySets {
     std::uint64_t effective = 0, permitted = 0, inheritable = 0;

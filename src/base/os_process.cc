@@ -147,6 +147,35 @@ Result<void> seccomp_knows(std::uint32_t action)
     return tell(call, get_action_avail, 0U, &action);
 }
 
+Result<std::size_t> landlock_abi()
+{
+    static constexpr Call call{"limit access to files"_p, __NR_landlock_create_ruleset};
+    return ask(call, nullptr, 0UL, 1U);
+}
+
+Result<Fd> landlock_create(std::uint64_t access)
+{
+    static constexpr Call call{"limit access to files"_p, __NR_landlock_create_ruleset};
+    return opened(call, &access, sizeof access, 0U);
+}
+
+Result<void> landlock_allow(int ruleset, int place, std::uint64_t access)
+{
+    constexpr unsigned path_beneath = 1;
+    struct [[gnu::packed]] {
+        std::uint64_t access;
+        std::int32_t place;
+    } const rule{access, place};
+    static constexpr Call call{"limit access to files"_p, __NR_landlock_add_rule};
+    return tell(call, ruleset, path_beneath, &rule, 0U);
+}
+
+Result<void> landlock_restrict(int ruleset)
+{
+    static constexpr Call call{"limit access to files"_p, __NR_landlock_restrict_self};
+    return tell(call, ruleset, 0U);
+}
+
 Result<CapabilitySets> capget()
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

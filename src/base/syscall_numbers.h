@@ -70,6 +70,15 @@
 #ifndef __NR_quotactl_fd
 #define __NR_quotactl_fd (VIAL_FIRST_SYSCALL + 443)
 #endif
+#ifndef __NR_landlock_create_ruleset
+#define __NR_landlock_create_ruleset (VIAL_FIRST_SYSCALL + 444)
+#endif
+#ifndef __NR_landlock_add_rule
+#define __NR_landlock_add_rule (VIAL_FIRST_SYSCALL + 445)
+#endif
+#ifndef __NR_landlock_restrict_self
+#define __NR_landlock_restrict_self (VIAL_FIRST_SYSCALL + 446)
+#endif
 #ifndef __NR_open_tree_attr
 #define __NR_open_tree_attr (VIAL_FIRST_SYSCALL + 467)
 #endif

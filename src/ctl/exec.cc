@@ -163,6 +163,10 @@ Result<Fd> enter(Visit& visit, Fd& master)
     const List<PlanLimit> limits = process_limits(visit.spec);
     payload.limits = {limits.data(), limits.size()};
     payload.umask = service.umask;
+    List<const char*> rules;
+    for (Text rule : visit.spec.security.landlock)
+        rules.push_back(rule.c_str());
+    payload.identity.landlock = {rules.data(), rules.size()};
     // Only now, and by itself: a container that has no task left to fork can still be entered.
     for (const Fd& file : visit.join) {
         if (const auto joined = os::write_all(file.get(), "0"); !joined.ok()) {

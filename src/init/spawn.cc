@@ -48,10 +48,11 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
     constexpr std::uint32_t most_pointers = 256 * 1024;
     if (program.argument_count > most_pointers || service.environment_count > most_pointers)
         return Error(E2BIG, "execute", plan.text(service.name));
-    const std::size_t count = std::size_t{program.argument_count} + service.environment_count + 2;
+    const std::size_t count = std::size_t{program.argument_count} + service.environment_count + plan.rule_count + 3;
     char** pointers = static_cast<char**>(__builtin_alloca(count * sizeof(char*)));
     char** environment = collect(plan, plan.list(program.arguments, program.argument_count), pointers);
-    collect(plan, plan.list(service.environment, service.environment_count), environment);
+    char** rules = collect(plan, plan.list(service.environment, service.environment_count), environment);
+    collect(plan, plan.list(plan.landlock, plan.rule_count), rules);
 
     Payload payload{};
     payload.arguments = pointers;
@@ -67,6 +68,7 @@ Error become_service(const Plan& plan, const PlanService& service, const Service
     payload.identity.no_new_privileges = (plan.flags & PlanNoNewPrivileges) != 0;
     payload.identity.seccomp = (plan.flags & PlanSeccomp) != 0;
     payload.identity.filter = plan.all_of_filter();
+    payload.identity.landlock = {rules, plan.rule_count};
     // Of an ordinary user, who cannot become anybody else, `user = 0` is nothing but the default.
     const std::uint32_t own = ::geteuid();
     payload.keep_identity = (plan.flags & PlanInside) != 0 && (service.user == own || service.user == 0) &&

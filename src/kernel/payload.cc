@@ -5,6 +5,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/capabilities.h"
+#include "kernel/landlock.h"
 #include "kernel/seccomp.h"
 
 #include <algorithm>
@@ -168,10 +169,15 @@ Result<void> prepare(const Payload& payload)
                 .as("set the limit"_p, resource_name(limit.resource)));
     if (payload.umask != no_umask)
         ::umask(payload.umask);
+    Fd landlock;  // made while root looks the paths up
+    if (const auto rules = payload.identity.landlock; !rules.empty())
+        landlock = TRY(make_landlock(rules));
     if (!payload.keep_identity)
         TRY(assume(payload.identity));
     TRY(enter_directory(payload.directory));
     TRY(os::close_on_exec_from(3));
+    if (landlock)
+        TRY(os::landlock_restrict(landlock.release()));  // the exec closes it: a filter may forbid us to
     if (payload.passed >= 0)
         TRY(os::duplicate_to(payload.passed, payload.passed_as));
     // Last: a profile need not allow what we still had to do.

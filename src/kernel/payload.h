@@ -22,8 +22,9 @@ struct Identity {
     std::uint64_t capabilities = 0;         ///< what root keeps, and what the bounding set is cut to for everybody
     std::uint64_t ambient = 0;              ///< of these, what any other user keeps, over each exec
     bool no_new_privileges = true;
-    bool seccomp = true;                       ///< the default filter, see kernel/seccomp.h, or
-    std::span<const sock_filter> filter = {};  ///< where it is not empty, this one
+    bool seccomp = true;                         ///< the default filter, see kernel/seccomp.h, or
+    std::span<const sock_filter> filter = {};    ///< where it is not empty, this one
+    std::span<const char* const> landlock = {};  ///< its rules, see kernel/landlock.h; none: no limits
 };
 
 /// Takes on the identity. There is no way back, and none from a failure in the middle either: give up then.

@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/bridge.h"
+#include "kernel/landlock.h"
 #include "kernel/limits.h"
 #include "kernel/namespaces.h"
 #include "kernel/netlink.h"
@@ -356,6 +357,8 @@ Result<Launched> launch(Spec& spec, const LaunchOptions& options)
     if (is_network_beside(spec.namespaces))
         TRY(network.begin(channel.first, channel.second, is_connected(spec)));
     Prepared prepared = TRY(open_host_paths(spec));
+    if (!spec.security.landlock.empty())
+        TRY(require_landlock());
     prepared.filter = TRY(read_filter(spec.security));
     launched.channel = std::move(channel.first);
     prepared.channel = std::move(channel.second);

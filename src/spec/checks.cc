@@ -334,6 +334,8 @@ void Checker::whole(SpecKind kind)
             say(at("security", "sysctl"), compose("sysctl: %: %"_p, slice(sysctl, 0, position(sysctl, '=')), fault));
     if ((spec_.security.ambient & ~spec_.security.capabilities) != 0)
         say(at("security", "ambient"), "ambient: must be among the 'capabilities' that are kept"_p);
+    if (!spec_.security.no_new_privileges && !spec_.security.landlock.empty())
+        say(at("security", "landlock"), "landlock: wants no_new_privileges = true"_p);
     const Index networks = at("network");
     for (const NetworkSpec& interface : spec_.networks)
         if (built_with(Feature::Network))

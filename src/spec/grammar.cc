@@ -85,6 +85,11 @@ bool is_interface_name(std::string_view name)
     return true;
 }
 
+bool is_landlock_rule(std::string_view text)
+{
+    return word_index(landlock_kinds, take_until(text, ':')) >= 0 && is_path(text);
+}
+
 bool is_target(std::string_view path)
 {
     if (!is_path(path))

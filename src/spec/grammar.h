@@ -30,6 +30,9 @@ bool is_hash(std::string_view text);
 bool is_sysctl(std::string_view path);
 /// A path inside a container to put something on: absolute, not `/`, without `..`.
 bool is_target(std::string_view path);
+/// `read:PATH` and its like: an absolute path behind one of `landlock_kinds`.
+inline constexpr const char* landlock_kinds = "read|write|exec";
+bool is_landlock_rule(std::string_view text);
 /// The words for "no limit".
 bool is_max(std::string_view text);
 

@@ -82,6 +82,10 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
         if (!is_target(text))
             return Taken::Wrong;
         break;
+    case Type::Landlock:
+        if (!is_landlock_rule(text))
+            return Taken::Wrong;
+        break;
     case Type::Names:
         fault = name_fault(text);
         break;
@@ -159,6 +163,7 @@ bool is_list(Type type)
     case Type::Texts:
     case Type::Command:
     case Type::PathsInside:
+    case Type::Landlock:
     case Type::Names:
     case Type::Ids:
     case Type::Environment:

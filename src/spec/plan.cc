@@ -83,6 +83,7 @@ public:
             (plan_.service_count == 0 && (plan_.flags & PlanInside) == 0) ||
             !array(plan_.services, plan_.service_count, sizeof(PlanService)) ||
             !array(plan_.limits, plan_.limit_count, sizeof(PlanLimit)) ||
+            !texts(plan_.landlock, plan_.rule_count) ||
             (plan_.filter_size != 0 && !array(plan_.filter, plan_.filter_size, sizeof(sock_filter))))
             return false;
         for (const PlanService& service : plan_.all_services()) {
@@ -264,6 +265,8 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
     plan.filter_size = static_cast<std::uint32_t>(filter.size());
     if (!filter.empty())
         plan.filter = writer.array(filter.data(), sizeof(sock_filter), filter.size());
+    plan.landlock = writer.texts(spec.security.landlock);
+    plan.rule_count = static_cast<std::uint32_t>(spec.security.landlock.size());
     plan.log_size = spec.log.size;
     plan.channel = descriptors.channel;
     plan.control = descriptors.control;

@@ -117,6 +117,8 @@ struct Plan {
     std::uint32_t limit_count;
     PlanOffset filter;           ///< filter_size instructions of seccomp's, of a profile of one's own
     std::uint32_t filter_size;   ///< 0: there is none
+    PlanOffset landlock;         ///< rule_count offsets of texts, its rules
+    std::uint32_t rule_count;    ///< 0: no limits
     std::int64_t log_size;       ///< of each segment, bytes
     std::int32_t channel;        ///< to the launcher, see supervise/channel.h
     std::int32_t control;        ///< the listening control socket

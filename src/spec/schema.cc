@@ -215,7 +215,7 @@ constexpr Row security_keys[] = {
     now("ambient", Type::Capabilities, IN(ambient)),
     now("no_new_privileges", Type::Boolean, IN(no_new_privileges)),
     now("seccomp", Type::Seccomp, 0),
-    later("landlock", Type::Texts),
+    now("landlock", Type::Landlock, IN(landlock)),
     later("label", Type::Text),
     table("rlimits", Type::Table, Group::Rlimits, IN(rlimits)),
     now("sysctl", Type::Sysctls, IN(sysctls)),

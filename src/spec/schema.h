@@ -64,6 +64,7 @@ enum class Type : std::uint8_t {
     Sysctls,       ///< List<Text> of `PATH=VALUE`, from a table, whose keys may have dots
     Score,         ///< std::int32_t, -1000 to 1000
     Capabilities,  ///< std::uint64_t
+    Landlock,      ///< List<Text>: `read|write|exec:PATH`
     Seccomp,       ///< SecuritySpec: a SeccompChoice, or a path
 };
 

@@ -147,6 +147,7 @@ Text value_text(const SchemaKey& key, const void* member)
         [[fallthrough]];
     case Type::Texts:
     case Type::PathsInside:
+    case Type::Landlock:
     case Type::Names:
     case Type::IoLimits:
     case Type::CgroupFiles:

@@ -222,6 +222,7 @@ struct SecuritySpec {
     bool no_new_privileges = true;
     SeccompChoice seccomp = SeccompChoice::Default;
     Text seccomp_profile;  ///< the file, an absolute path
+    List<Text> landlock;   ///< `read:PATH`, `write:PATH` or `exec:PATH` each; empty: no limits
 };
 
 struct LogSpec {

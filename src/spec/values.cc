@@ -61,6 +61,7 @@ constexpr Phrase looks = "a table|"
                          "a table of sysctls|"
                          "a whole number from -1000 to 1000|"
                          "a capability like \"NET_ADMIN\"|"
+                         "\"read:PATH\", \"write:PATH\" or \"exec:PATH\"|"
                          "\"default\", \"off\" or an absolute path"_p;
 static_assert(std::count(looks.kept(), looks.kept() + std::char_traits<char>::length(looks.kept()), '|') ==
               static_cast<int>(Type::Seccomp));

@@ -228,7 +228,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"user_namespace.auto", "[user_namespace]\nauto = true"},
         {"network.eth0.type", "[network.eth0]\ntype = \"macvlan\""},
         {"network.eth0.routes", "[network.eth0]\nroutes = [\"10.1.0.0/16 via 10.0.3.1\"]"},
-        {"security.landlock", "[security]\nlandlock = [\"/srv\"]"},
         {"security.label", "[security]\nlabel = \"x\""},
         {"security.securebits", "[security]\nsecurebits = [\"noroot\"]"},
         {"log.path", "[log]\npath = \"/var/log/web\""},

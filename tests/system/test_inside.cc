@@ -300,6 +300,33 @@ TEST_CASE("a profile of one's own for system calls")
     CHECK(contains(refused(2, {"start", file}), "cannot read " + profile + ": No such file or directory"));
 }
 
+TEST_CASE("Landlock: what a service may reach at all")
+{
+    const NothingLeft nothing_left;
+    const std::string rules = "[security]\nlandlock = [\"exec:/bin\", \"read:/etc\", \"write:/tmp\", \"write:/dev\"]\n";
+    const std::string script =
+        "cat /etc/passwd >/tmp/a && echo read; ls /root 2>/dev/null || echo closed; "
+        "cat /proc/self/status 2>/dev/null || echo closed; (echo a >/run/a) 2>/dev/null || echo closed";
+    const Finished tried = ctl({"run", spec("web", "root = \"ROOT\"\ncommand = [\"/bin/true\"]\n" + rules)});
+    if (tried.code != 0) {
+        // A kernel without it: that is said, and nothing was started.
+        CHECK(tried.code == 125);
+        CHECK(contains(tried.err, "Landlock"));
+        return;
+    }
+    inside_each(rules, script, "read\nclosed\nclosed\nclosed\n");
+    inside_each("user = 1000\n" + rules, script, "read\nclosed\nclosed\nclosed\n");
+    CHECK(contains(done({"show", sleeper("web", rules)}),
+                   "landlock = [\"exec:/bin\", \"read:/etc\", \"write:/tmp\", \"write:/dev\"]"));
+    CHECK(contains(refused(2, {"check", sleeper("web", "[security]\nlandlock = [\"all:/\"]\n")}),
+                   "expected \"read:PATH\""));
+    CHECK(refused(1, {"start", sleeper("web", "[security]\nlandlock = [\"exec:/\", \"read:/none\"]\n")}) ==
+          "web: cannot limit access to files by Landlock, read:/none: No such file or directory");
+    const OnOldKernel kernel({"--kernel", "5.12"});
+    CHECK(refused(1, {"start", sleeper("web", rules)}) ==
+          "web: cannot limit access to files: this kernel has no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK)");
+}
+
 TEST_CASE("no_new_privileges and seccomp are on, and can be turned off")
 {
     const NothingLeft nothing_left;

@@ -3,6 +3,7 @@
 
 #include "base/syscall_numbers.h"
 #include "child.h"
+#include "kernel/landlock.h"
 
 #include <cstring>
 #include <doctest/doctest.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace vial;
@@ -168,6 +170,58 @@ TEST_CASE("a filter without no_new_privs takes CAP_SYS_ADMIN, and says so")
 
     payload.identity.seccomp = false;
     CHECK(output_of("grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status", payload) == "NoNewPrivs:\t0\nSeccomp:\t0\n");
+}
+
+TEST_CASE("Landlock closes what no rule names")
+{
+    const auto there = require_landlock();
+    if (!there.ok()) {
+        // Refused by name, and nothing is executed.
+        char text[description_capacity];
+        const std::string why(describe(there.error(), text, sizeof text));
+        CHECK(why.find("Landlock") != std::string::npos);
+        return;
+    }
+    char directory[] = "/tmp/vial-landlock-XXXXXX";
+    REQUIRE(::mkdtemp(directory) != nullptr);
+    const std::string open = directory + std::string("/open");
+    const std::string closed = directory + std::string("/closed");
+    REQUIRE(::mkdir(open.c_str(), 0777) == 0);
+    REQUIRE(::mkdir(closed.c_str(), 0777) == 0);
+    REQUIRE(os::write_file(AT_FDCWD, "/dev/null", "").ok());
+    const Fd secret = os::open((closed + "/secret").c_str(), O_WRONLY | O_CREAT, 0666).take();
+    REQUIRE(os::write_all(secret.get(), "secret\n").ok());
+
+    Payload payload;
+    payload.directory = directory;
+    const std::string write_rule = "write:" + open;
+    const char* const rules[] = {"exec:/", write_rule.c_str()};
+    payload.identity.landlock = rules;
+    CHECK(output_of(
+              "echo a >open/a && cat open/a && mkdir open/d && mv open/a open/d/b && rm open/d/b && rmdir open/d && "
+              "ln -s x open/l && rm open/l && echo good; cat closed/secret",
+              payload) == "a\ngood\nsecret\n");
+    for (const char* script : {"echo a >closed/a", "echo a >>closed/secret", "mkdir closed/d", "rm closed/secret",
+                               "mv closed/secret open/", "mknod closed/p p"}) {
+        CAPTURE(script);
+        CHECK(output_of((std::string("(") + script + ") 2>&1 && echo done || echo refused").c_str(), payload)
+                  .find("refused\n") != std::string::npos);
+    }
+
+    // A file alone, and a program that may be read but not executed.
+    const std::string file_rule = "write:" + closed + "/secret";
+    const char* const single[] = {"exec:/", file_rule.c_str()};
+    payload.identity.landlock = single;
+    CHECK(output_of("echo b >closed/secret && cat closed/secret; (echo a >closed/a) 2>&1 || echo refused", payload)
+              .find("b\n") == 0);
+    const char* const unusable[] = {"read:/"};
+    payload.identity.landlock = unusable;
+    CHECK(output_of("true", payload, 126) == "cannot execute /bin/sh: Permission denied");
+    const char* const missing_place[] = {"read:/", "read:/no/such/place"};
+    payload.identity.landlock = missing_place;
+    CHECK(output_of("true", payload, 125) ==
+          "cannot limit access to files by Landlock, read:/no/such/place: No such file or directory");
+    (void)::system(("rm -r " + std::string(directory)).c_str());
 }
 
 TEST_CASE("a user namespace without setgroups can have root with no groups")

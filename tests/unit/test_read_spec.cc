@@ -229,6 +229,13 @@ TEST_CASE("values" * with_network)
     CHECK(good("[security]\ncapabilities = ['ALL']").security.capabilities == (std::uint64_t{1} << 41) - 1);
     CHECK(good("[security]\nseccomp = 'off'").security.seccomp == SeccompChoice::Off);
     CHECK(good("[security]\nseccomp = '/etc/p'").security.seccomp == SeccompChoice::Profile);
+    const List<Text> rules = good("[security]\nlandlock = ['read:/etc', 'write:/a:b', 'exec:/']").security.landlock;
+    CHECK(rules.size() == 3);
+    CHECK(rules[1] == "write:/a:b");
+    for (const char* rule : {"", "read", "read:", "read:etc", "rw:/etc", ":/etc", "/etc"})
+        CHECK(with("[security]\nlandlock = ['" + std::string(rule) + "']").find("\"exec:PATH\"") != std::string::npos);
+    CHECK(with("[security]\nlandlock = ['read:/']\nno_new_privileges = false\nseccomp = 'off'")
+              .find("landlock: wants no_new_privileges = true") != std::string::npos);
     CHECK(good("[security]\nseccomp = '/etc/p'").security.seccomp_profile == "/etc/p");
     CHECK(good("[namespaces]\ntime = true\nmonotonic_offset = '-1h'\nboottime_offset = 7").monotonic_offset == -3600);
     CHECK(good("[network.eth0]\nmac = '02:00:00:00:00:aB'\nmtu = 1400").networks[0].mac[5] == 0xab);
@@ -435,7 +442,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
     CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
     CHECK(not_yet("[network.eth0]\ntype = 'macvlan'\nroutes = ['10.0.0.0/8 via 10.0.3.1']") ==
           "network.eth0.type\nnetwork.eth0.routes\n");
-    CHECK(not_yet("[security]\nlandlock = ['/x']\nsecurebits = ['noroot']") == "security.landlock\nsecurity.securebits\n");
+    CHECK(not_yet("[security]\nlabel = 'x'\nsecurebits = ['noroot']") == "security.label\nsecurity.securebits\n");
     CHECK(not_yet("[namespaces]\npid = false\njoin = { net = '/run/x' }") == "namespaces.pid\nnamespaces.join\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "dns\nlog.path\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");
