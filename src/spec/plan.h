@@ -115,18 +115,18 @@ struct Plan {
     std::uint64_t ambient;       ///< of it those of other users than root, too
     PlanOffset limits;           ///< limit_count of PlanLimit
     std::uint32_t limit_count;
-    PlanOffset filter;           ///< filter_size instructions of seccomp's, of a profile of one's own
-    std::uint32_t filter_size;   ///< 0: there is none
-    PlanOffset landlock;         ///< rule_count offsets of texts, its rules
-    std::uint32_t rule_count;    ///< 0: no limits
-    std::int64_t log_size;       ///< of each segment, bytes
-    std::int32_t channel;        ///< to the launcher, see supervise/channel.h
-    std::int32_t control;        ///< the listening control socket
-    std::int32_t requests;       ///< an inherited pair instead of, or beside it: where requests come from
-    std::int32_t answers;        ///< and where answers go
-    std::int32_t exit_file;      ///< where the container's end is written
-    std::int32_t log[2];         ///< the segments
-    std::int32_t standard[3];    ///< Foreground: what services get as 0-2
+    PlanOffset filter;          ///< filter_size instructions of seccomp's, of a profile of one's own
+    std::uint32_t filter_size;  ///< 0: there is none
+    PlanOffset landlock;        ///< rule_count offsets of texts, its rules
+    std::uint32_t rule_count;   ///< 0: no limits
+    std::int64_t log_size;      ///< of each segment, bytes
+    std::int32_t channel;       ///< to the launcher, see supervise/channel.h
+    std::int32_t control;       ///< the listening control socket
+    std::int32_t requests;      ///< an inherited pair instead of, or beside it: where requests come from
+    std::int32_t answers;       ///< and where answers go
+    std::int32_t exit_file;     ///< where the container's end is written
+    std::int32_t log[2];        ///< the segments
+    std::int32_t standard[3];   ///< Foreground: what services get as 0-2
     std::int32_t stat[StatCount];
 
     const char* text(PlanOffset offset) const { return reinterpret_cast<const char*>(this) + offset; }
