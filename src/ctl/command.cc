@@ -136,6 +136,8 @@ constexpr Command commands[] = {
      "which container, and from what? `vial upgrade NAME IMAGE`"_p},
     {"reload [OPTIONS] [NAME...]\thave services read their configuration again, or boot its specs"_p,
      of(Feature::Launch, reload), options(Option::Service), false, 0, any, which_container},
+    {"update NAME KEY=VALUE...\tchange limits of a running container"_p, of(Feature::Launch, update), options(), false,
+     2, any, "which container, and what? `vial update NAME limits.memory=64M`"_p},
     {"kill [OPTIONS] NAME...\tsend a signal to a container's services"_p, of(Feature::Launch, kill),
      options(Option::Signal, Option::Service), false, 1, any, which_container},
     {"pause NAME...\tfreeze containers"_p, of(Feature::Launch, pause), options(), false, 1, any, which_container},
@@ -176,7 +178,6 @@ constexpr Command commands[] = {
      takes_no_words},
     to_come("attach NAME\tconnect to a container's terminal"_p),
     to_come("top\twatch all containers live"_p),
-    to_come("update NAME KEY=VALUE...\tchange limits of a running container"_p),
 };
 
 /// `run` and `exec` give the payload's codes: their own failures have one that is none of those.

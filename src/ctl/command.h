@@ -107,6 +107,7 @@ Result<int> exec(const Arguments& arguments);
 Result<int> init(const Arguments& arguments);
 Result<int> list(const Arguments& arguments);
 Result<int> status(const Arguments& arguments);
+Result<int> update(const Arguments& arguments);
 Result<int> upgrade(const Arguments& arguments);
 Result<int> reload(const Arguments& arguments);
 Result<int> events(const Arguments& arguments);

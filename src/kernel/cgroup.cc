@@ -270,6 +270,28 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
     return made;
 }
 
+Result<void> change_cgroup(const Spec& before, const Spec& after)
+{
+    const List<Hierarchy> hierarchies = TRY(find_hierarchies(limited_controllers(before) | limited_controllers(after)));
+    List<LimitedGroup> groups;
+    for (const Hierarchy& hierarchy : hierarchies) {
+        const Fd root = TRY(os::open(hierarchy.root.c_str(), O_PATH | O_DIRECTORY));
+        Opened directory = os::openat(root.get(), compose("vial/%", after.name).c_str(), O_PATH | O_DIRECTORY);
+        if (directory.number() == ENOENT)
+            continue;
+        groups.push_back({hierarchy, TRY(std::move(directory))});
+        const auto hand = [&](int at, const char* control) {
+            return hand_down(at, control, hierarchy.controllers, hierarchy.root);
+        };
+        if (hierarchy.unified) {
+            TRY(hand(root.get(), "cgroup.subtree_control"));
+            TRY(hand(root.get(), "vial/cgroup.subtree_control"));
+            TRY(hand(groups.back().directory.get(), "cgroup.subtree_control"));
+        }
+    }
+    return change_limits(groups, before, after);
+}
+
 Result<List<Fd>> open_exec_leaf(const List<Text>& directories)
 {
     List<Fd> files;

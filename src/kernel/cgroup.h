@@ -73,6 +73,9 @@ Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
 /// caller's journal removes it.
 Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec);
 
+/// Changes the limits of a container that runs, all or none: see `change_limits`.
+Result<void> change_cgroup(const Spec& before, const Spec& after);
+
 /// Makes the leaf of a running container for those who join from outside (`exec`), unless it is there, and opens it. It stays
 /// until the container goes.
 Result<List<Fd>> open_exec_leaf(const List<Text>& directories);

@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "base/text.h"
+#include "kernel/limit_settings.h"
 #include "spec/grammar.h"
 
 #include <fcntl.h>
@@ -15,15 +16,6 @@ namespace vial {
 namespace {
 
 constexpr std::int64_t cpu_period = 100000;  // microseconds, the kernel's own default
-
-/// A limit of the spec, and the kernel's files for it.
-struct Limit {
-    const char* key;
-    Controller controller;
-    const char* file[2];  ///< version 1, version 2; empty: it has none
-    const char* none[2];  ///< what stands there for no limit
-    Phrase advice;
-};
 
 constexpr Limit tasks_limit{"limits.tasks",
                             PidsController,
@@ -40,11 +32,6 @@ constexpr Limit high_limit{"limits.memory_high",
                            {"", "memory.high"},
                            {"", "max"},
                            "it takes version 2 of control groups; 'memory' works on both"_p};
-constexpr Limit swap_limit{"limits.swap",
-                           MemoryController,
-                           {"memory.memsw.limit_in_bytes", "memory.swap.max"},
-                           {"-1", "max"},
-                           "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"_p};
 constexpr Limit oom_group_limit{"limits.oom_group",
                                 MemoryController,
                                 {"", "memory.oom.group"},
@@ -60,31 +47,32 @@ constexpr Limit cpu_weight_limit{"limits.cpu_weight",
                                  {"cpu.shares", "cpu.weight"},
                                  {"1024", "100"},
                                  "the kernel needs CONFIG_FAIR_GROUP_SCHED"_p};
-constexpr Limit cpus_limit{"limits.cpus",
-                           CpusetController,
-                           {"cpuset.cpus", "cpuset.cpus"},
-                           {nullptr, ""},
-                           "it takes CONFIG_CPUSETS, and processors that are there: see /proc/cpuinfo"_p};
 constexpr Limit io_weight_limit{"limits.io_weight",
                                 IoController,
                                 {"blkio.bfq.weight", "io.bfq.weight"},
                                 {"100", "100"},
                                 "the kernel needs the BFQ scheduler (CONFIG_BFQ_GROUP_IOSCHED)"_p};
-constexpr Limit io_limit{"limits.io",
-                         IoController,
-                         {"", "io.max"},
-                         {nullptr, nullptr},
-                         "the kernel needs CONFIG_BLK_DEV_THROTTLING, and limits whole disks only"_p};
-constexpr Limit file_limit{
-    "limits.cgroup", {}, {"", ""}, {nullptr, nullptr}, "see the kernel's cgroup-v1 or cgroup-v2"_p};
+constexpr Limit file_limit{"limits.cgroup", {}, {"", ""}, {"", ""}, "see the kernel's cgroup-v1 or cgroup-v2"_p};
 
-/// What is to be written where.
-struct Setting {
-    const Limit* limit;
-    unsigned controller;
-    Text file;  ///< in the container's group, or in a leaf: `web/memory.oom.group`
-    Text value;
-};
+}  // namespace
+
+constinit const Limit swap_limit{"limits.swap",
+                                 MemoryController,
+                                 {"memory.memsw.limit_in_bytes", "memory.swap.max"},
+                                 {"-1", "max"},
+                                 "the kernel needs CONFIG_MEMCG_SWAP (and swapaccount=1 on some)"_p};
+constinit const Limit cpus_limit{"limits.cpus",
+                                 CpusetController,
+                                 {"cpuset.cpus", "cpuset.cpus"},
+                                 {"", ""},
+                                 "it takes CONFIG_CPUSETS, and processors that are there: see /proc/cpuinfo"_p};
+constinit const Limit io_limit{"limits.io",
+                               IoController,
+                               {"", "io.max"},
+                               {"", ""},
+                               "the kernel needs CONFIG_BLK_DEV_THROTTLING, and limits whole disks only"_p};
+
+namespace {
 
 /// As the kernel shows it: in whole pages, rounded down.
 Text pages_of(std::int64_t bytes)
@@ -106,31 +94,13 @@ unsigned controller_of(std::string_view file)
     return which == blkio ? unsigned{IoController} : 1U << which;
 }
 
-/// Collects what the limits of a spec are in the files of these groups.
-class Settings {
-public:
-    Settings(const List<LimitedGroup>& groups, const Spec& spec) : groups_(groups), spec_(spec) {}
+}  // namespace
 
-    Result<void> collect();
-    void collect_leaves();
-    const List<Setting>& all() const { return all_; }
-
-private:
-    bool unified(unsigned controller) const
-    {
-        const LimitedGroup* group = group_for(groups_, controller);
-        return group != nullptr && group->hierarchy.unified;
-    }
-    void add(const Limit& limit, Text value)
-    {
-        all_.push_back({&limit, limit.controller, limit.file[unified(limit.controller)], value});
-    }
-    Result<void> add_io(Text text);
-
-    const List<LimitedGroup>& groups_;
-    const Spec& spec_;
-    List<Setting> all_;
-};
+bool is_unified(const List<LimitedGroup>& groups, unsigned controller)
+{
+    const LimitedGroup* group = group_for(groups, controller);
+    return group != nullptr && group->hierarchy.unified;
+}
 
 /// Of version 2 one line for all four, of version 1 a file each.
 Result<void> Settings::add_io(Text text)
@@ -204,6 +174,8 @@ void Settings::collect_leaves()
                             unified(MemoryController) ? compose("%/memory.oom.group", service.name) : Text(), "1"});
 }
 
+namespace {
+
 /// Whether what stands in a file is what was written. A file of a line for each device has more than that.
 bool agrees(std::string_view text, const Setting& setting)
 {
@@ -215,10 +187,12 @@ bool agrees(std::string_view text, const Setting& setting)
         if (line == setting.value || (size && line == pages_of(*size)) || (size && line == Decimal(*size)))
             return true;
     }
-    return setting.value.empty();
+    return setting.unread || setting.value.empty();
 }
 
-Error failure(const Setting& setting, Phrase reason)
+}  // namespace
+
+Error limit_failure(const Setting& setting, Phrase reason)
 {
     return Error(reason, "set",
                  setting.file.empty() ? Text(setting.limit->key) : compose("% (%)", setting.limit->key, setting.file))
@@ -230,23 +204,27 @@ Result<void> apply(const List<LimitedGroup>& groups, const Setting& setting)
 {
     const LimitedGroup* group = group_for(groups, setting.controller);
     if (group == nullptr)
-        return failure(setting, "this host has no control group for it"_p);
+        return limit_failure(setting, "this host has no control group for it"_p);
     if (setting.file.empty())
-        return failure(setting, "version 1 of control groups does not have it"_p);
+        return limit_failure(setting, "version 1 of control groups does not have it"_p);
     const Opened file = os::openat(group->directory.get(), setting.file.c_str(), O_RDWR);
     if (file.number() == ENOENT)
-        return failure(setting, "this kernel does not have it"_p);
+        return limit_failure(setting, "this kernel does not have it"_p);
     if (!file.ok())
-        return failure(setting, "it cannot be written and read"_p);
+        return limit_failure(setting, "it cannot be written and read"_p);
     const auto written = os::write_all(file.value().get(), setting.value);
     switch (written.number()) {
     case 0:
         break;
     case EINVAL:
     case ERANGE:
-        return failure(setting, "the kernel refuses the value"_p);
-    case EBUSY:
-        return failure(setting, "more than that is in use"_p);
+    case EBUSY: {
+        Error error = limit_failure(setting, written.number() == EBUSY ? "more than that is in use"_p
+                                                                       : "the kernel refuses the value"_p);
+        if (setting.limit != &cpus_limit && setting.limit != &io_limit)
+            error.advise(nullptr);
+        return error;
+    }
     default:
         Error error = written.error();
         error.as("set", compose("% (%)", setting.limit->key, setting.file)).advise(setting.limit->advice);
@@ -255,15 +233,13 @@ Result<void> apply(const List<LimitedGroup>& groups, const Setting& setting)
     char back[4096];
     const std::size_t got = TRY(os::pread(file.value().get(), back, sizeof back, 0).as("read back", setting.file));
     if (!agrees(std::string_view(back, got), setting))
-        return failure(setting, "the kernel took another value"_p);
+        return limit_failure(setting, "the kernel took another value"_p);
     // Version 2 takes processors that are not there, and goes on with all.
     if (setting.limit == &cpus_limit && group->hierarchy.unified &&
         !agrees(os::read_file(group->directory.get(), "cpuset.cpus.effective").value_or({}), setting))
-        return failure(setting, "not all of these processors are there"_p);
+        return limit_failure(setting, "not all of these processors are there"_p);
     return {};
 }
-
-}  // namespace
 
 const LimitedGroup* group_for(const List<LimitedGroup>& groups, unsigned controller)
 {

@@ -30,6 +30,10 @@ unsigned limited_controllers(const Spec& spec);
 Result<void> set_limits(const List<LimitedGroup>& groups, const Spec& spec);
 Result<void> set_leaf_limits(const List<LimitedGroup>& groups, const Spec& spec);
 
+/// Changes the limits of a container that runs from what `before` says to what `after` says. After a failure all is as before.
+/// Files of `[limits.cgroup]` are left alone.
+Result<void> change_limits(const List<LimitedGroup>& groups, const Spec& before, const Spec& after);
+
 /// Gives `process`, a number or `self`, the OOM score that `spec` wants, if it wants one.
 Result<void> set_oom_score(const Spec& spec, Text process);
 

@@ -324,7 +324,7 @@ void Checker::whole(SpecKind kind)
         say(at("read_only"),
             "read_only = false lets the container change its image, which would not have its root_hash "
             "any more: set an 'overlay'"_p);
-    if (spec_.limits.memory == unlimited && spec_.limits.swap != unlimited && at("limits", "memory") == 0)
+    if (spec_.limits.memory == unlimited && spec_.limits.swap != unlimited)
         say(at("limits", "swap"), "swap: wants a limit of 'memory' as well"_p);
     if (!spec_.security.no_new_privileges && spec_.security.seccomp != SeccompChoice::Off)
         say(at("security", "no_new_privileges"),

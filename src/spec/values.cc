@@ -106,6 +106,7 @@ bool takes_number(Type type)
     case Type::Cpu:
     case Type::Tasks:
     case Type::Resource:
+    case Type::Cpus:
     case Type::Score:
         return true;
     default:
@@ -254,6 +255,11 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
         as<std::int32_t>(member) = cpu.value_or(0);
         return good_if(cpu || is_max(value.text));
     }
+    case Type::Cpus: {
+        const auto cpus = parse_cpus(is_number ? decimal(value.number) : Text(value.text));
+        as<Text>(member) = cpus.value_or(Text());
+        return good_if(cpus.has_value());
+    }
     case Type::Score:
         as<std::int32_t>(member) = static_cast<std::int32_t>(value.number);
         return good_if(is_number && value.number >= -1000 && value.number <= 1000);
@@ -323,11 +329,6 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
     case Type::Mac:
         as<NetworkSpec>(member).has_mac = true;
         return good_if(parse_mac(text, as<NetworkSpec>(member).mac));
-    case Type::Cpus: {
-        const auto cpus = parse_cpus(text);
-        as<Text>(member) = cpus.value_or(Text());
-        return good_if(cpus.has_value());
-    }
     case Type::Seccomp:
         as<SecuritySpec>(member).seccomp_profile = text;
         as<SecuritySpec>(member).seccomp = text == "off"       ? SeccompChoice::Off

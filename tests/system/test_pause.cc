@@ -216,6 +216,7 @@ TEST_CASE("what cannot be paused is told so, and goes on")
     Process running(ctl_words({"run", "--root", root(), "--name", "free", "--set", "limits.tasks=\"max\"", "--",
                                "/bin/sh", "-c", "echo up; exec sleep 1000"}));
     CHECK(running.expect("up\n"));
+    CHECK(eventually([] { return state("free") == "\"running\""; }));
     if (!cgroup_is_unified())
         CHECK(contains(refused(1, {"pause", "free"}), "it has no control group"));
     (void)done({"stop", "free"});

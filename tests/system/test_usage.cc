@@ -128,7 +128,7 @@ TEST_CASE("--help and --version, everywhere")
         CHECK(
             std::ranges::all_of(help, [](char letter) { return letter == '\n' || (letter >= ' ' && letter < 0x7f); }));
     }
-    for (const char* command : {"attach", "top", "update"}) {
+    for (const char* command : {"attach", "top"}) {
         INFO(std::string(command));
         CHECK(contains(done({command, "--help"}), "usage: vial "));
         CHECK(contains(refused(1, {command, "x"}), std::string("not supported yet: ") + command));

@@ -472,8 +472,11 @@ TEST_CASE("limits with a grammar of their own")
          {"", "a", "-", "1-", "-1", "3-1", "1,,2", "1,", "8192", "1 2", "1, 2", ",1", "0-1-2", "1.5"})
         CHECK_MESSAGE(
             with(concat("[limits]\ncpus = '", wrong, "'")).find("expected a list of processors") != Text::npos, wrong);
-    CHECK(with("[limits]\ncpus = 1").find("expected a list of processors like \"0-2,5\", found the number 1") !=
+    CHECK(limits("[limits]\ncpus = 3").cpus == "3");
+    CHECK(with("[limits]\ncpus = -1").find("expected a list of processors like \"0-2,5\", found the number -1") !=
           Text::npos);
+    CHECK(with("[limits]\ncpus = true").find("expected a list of processors") != Text::npos);
+    CHECK(with("[limits]\nmemory = 'max'\nswap = '1M'").find("wants a limit of 'memory' as well") != Text::npos);
 
     CHECK(limits("").oom_score == no_score);
     CHECK(limits("[limits]\noom_score = 0").oom_score == 0);

@@ -188,9 +188,44 @@ oom_group_ends_a_service()
         'oom_group = true' | spec pair >/dev/null
     vial start /tmp/pair.conf
     eventually sh -c 'vial status pair | grep -q "pair.*killed by the OOM killer"'
-    equal "" "$(cat "$(group memory)/pair/pair/cgroup.procs")"
+    eventually sh -c "[ -z \"\$(cat '$(group memory)/pair/pair/cgroup.procs')\" ]"
     contains "$(vial status pair | grep steady)" ready
     vial stop pair
+}
+
+# All or nothing, and what was not asked for at the start as well.
+update_changes_limits()
+{
+    [ "$cgroup" = v2 ] || return 0
+    sleeper live '[limits]' 'memory = "32M"'
+    at=$(group memory)/live
+    vial update live limits.memory=48M limits.memory_high=40M limits.cpu=50% limits.cpus=0 limits.oom_group=true \
+        'limits.io=/dev/loop7 rbps=1M'
+    equal 50331648 "$(cat "$at/memory.max")" memory.max
+    equal 41943040 "$(cat "$at/memory.high")" memory.high
+    equal "50000 100000" "$(cat "$at/cpu.max")" cpu.max
+    equal 0 "$(cat "$at/cpuset.cpus")" cpuset.cpus
+    equal 1 "$(cat "$at/main/memory.oom.group")" memory.oom.group
+    contains "$(cat "$at/io.max")" "7:7 rbps=1048576"
+    contains "$(vial show live)" 'memory_high = "40M"'
+    exits 1 vial update live limits.memory=16M limits.memory_high=max limits.cpu=max limits.io=[] limits.cpus=0,7 2>/tmp/message
+    contains "$(cat /tmp/message)" "limits.cpus (cpuset.cpus)"
+    equal 1 "$(wc -l </tmp/message)"
+    equal 50331648 "$(cat "$at/memory.max")" memory.max
+    equal 41943040 "$(cat "$at/memory.high")" memory.high
+    equal "50000 100000" "$(cat "$at/cpu.max")" cpu.max
+    equal 0 "$(cat "$at/cpuset.cpus")" cpuset.cpus
+    contains "$(cat "$at/io.max")" "7:7 rbps=1048576"
+    contains "$(vial show live)" 'memory = "48M"'
+    vial update live limits.memory=max limits.memory_high=max limits.cpu=max limits.io=[] limits.oom_group=false
+    equal max "$(cat "$at/memory.max")" memory.max
+    equal "max 100000" "$(cat "$at/cpu.max")" cpu.max
+    equal 0 "$(cat "$at/main/memory.oom.group")" memory.oom.group
+    equal "" "$(cat "$at/io.max")" io.max
+    vial restart live
+    equal max "$(cat "$at/memory.max")" memory.max
+    equal 0 "$(cat "$at/cpuset.cpus")" cpuset.cpus
+    vial stop live
 }
 
 layout_is_a_promise()
@@ -434,6 +469,7 @@ check "run: a world of its own" world_of_its_own
 check "start: failures leave nothing" failed_starts_leave_nothing
 check "limits: memory, tasks, cpu read back" limits_are_in_the_kernel
 check "limits: of version 2" limits_of_version_2
+check "limits: changed while it runs" update_changes_limits
 check "limits: the OOM killer ends a service as a whole" oom_group_ends_a_service
 check "limits: the cgroup layout" layout_is_a_promise
 check "limits: a memory hog is killed, and status says so" memory_hog_is_killed
