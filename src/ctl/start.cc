@@ -60,9 +60,11 @@ Result<pid_t> ensured(const Spec& spec)
         if (!record.ok() || record.value()->phase == Phase::Ended)
             return 0;
         if (record.value()->phase == Phase::Running) {
-            const auto as_started = os::read_file(AT_FDCWD, state_path(spec.name, "spec").c_str());
-            if (!record.value()->stopping && as_started.ok() && as_started.value() == show_spec(spec))
-                return record.value()->init.pid;
+            const Text wanted = show_spec(spec);
+            for (const char* file : {"spec", "spec.started"})
+                if (!record.value()->stopping &&
+                    os::read_file(AT_FDCWD, state_path(spec.name, file).c_str()).value_or({}) == wanted)
+                    return record.value()->init.pid;
             TRY(stop_container(*record.value(), -1));
             return 0;
         }

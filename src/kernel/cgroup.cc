@@ -195,6 +195,17 @@ int remove_group(Text directory)
     return os::unlinkat(AT_FDCWD, directory.c_str(), AT_REMOVEDIR).number();
 }
 
+/// Removes a group and all below it, as far as nobody is in them.
+int remove_tree(Text directory)
+{
+    const int why = remove_group(directory);
+    if (why != EBUSY)
+        return why;
+    for (Text below : list_directory(directory, true).value_or({}))
+        (void)remove_tree(compose("%/%", directory, below));
+    return remove_group(directory);
+}
+
 }  // namespace
 
 Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits)
@@ -233,6 +244,15 @@ Result<List<Hierarchy>> find_hierarchies(unsigned needed)
 Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name)
 {
     return compose("%/vial/%", hierarchy.root, name);
+}
+
+Result<void> remove_leftover(Text directory)
+{
+    const int why = remove_tree(directory);
+    if (why == 0 || why == ENOENT)
+        return {};
+    return Error("processes live in it that are no container's of vial"_p, "take the control group"_p, directory)
+        .advise("end them, or choose another name"_p);
 }
 
 Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec)

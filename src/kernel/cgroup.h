@@ -69,6 +69,9 @@ struct ContainerCgroup {
 /// `.../vial/NAME` in `hierarchy`: what `make_cgroup` will make there, for the journal that undoes it.
 Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
 
+/// Removes `directory` where nobody lives in it: what is there before a container is made is not its own. Not there is success.
+Result<void> remove_leftover(Text directory);
+
 /// Makes the container's groups in `hierarchies` and sets its limits. What was made before a failure stays: the
 /// caller's journal removes it.
 Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec);

@@ -304,9 +304,15 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
                   spec.init ? "" : "no-init yes\n");
     if (!spec.file.empty() && !contains(spec.file, '\n'))
         lines.compose("file %\n", spec.file);
-    for (const Hierarchy& hierarchy : hierarchies)
-        lines.compose("cgroup %\n", cgroup_directory(hierarchy, spec.name));
-    const auto noted = journal.note(lines);
+    Result<void> noted;
+    for (const Hierarchy& hierarchy : hierarchies) {
+        const Text directory = cgroup_directory(hierarchy, spec.name);
+        if (noted.ok())
+            noted = remove_leftover(directory);
+        lines.compose("cgroup %\n", directory);
+    }
+    if (noted.ok())
+        noted = journal.note(lines);
     if (!noted.ok()) {
         (void)remove(journal.record(), lock);
         return noted.error();

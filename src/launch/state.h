@@ -7,7 +7,8 @@
 /// whoever comes next can undo exactly that, whether the launcher failed, was killed, or left long ago:
 ///
 ///     journal   lines of `word value`, see read_line in state.cc; locked for as long as its launcher is there
-///     spec      the spec as started, in TOML; 0600, it may hold secrets
+///     spec      the spec as started, in TOML; 0600, it may hold secrets; with the limits that are changed since,
+///               and spec.started without them
 ///     control   PID 1's socket
 ///     seccomp   the filter that was made of a profile
 ///     log.0 log.1   the log's two segments

@@ -40,6 +40,10 @@ Result<List<Diagnostic>> update_container(const Record& record, std::span<const 
         TRY(os::write_all(file.get(), show_spec(after.spec)).as("write to", state_path(record.name, "spec.new")));
     }
     const Text path = state_path(record.name, "spec"), made = state_path(record.name, "spec.new");
+    // Whoever asks whether it runs as its file says means what it was started with, see `vial start --ensure`.
+    if (const Opened started = os::openat(directory.get(), "spec.started", O_WRONLY | O_CREAT | O_EXCL, 0600);
+        started.ok())
+        TRY(os::write_all(started.value().get(), text).as("write to", state_path(record.name, "spec.started")));
     auto changed = change_cgroup(before.spec, after.spec);
     if (changed.ok()) {
         changed = os::renameat(AT_FDCWD, made.c_str(), path.c_str());

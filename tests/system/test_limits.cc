@@ -309,6 +309,33 @@ TEST_CASE("the OOM score is that of all in the container, and of who enters it")
     CHECK(kept.out == "200\n");
 }
 
+TEST_CASE("control groups of that name that no container of vial's is known of")
+{
+    const NothingLeft nothing_left;
+    // Empty ones are somebody's leavings.
+    const std::string groups = cgroup("pids", "web");
+    CHECK(run({"mkdir", "-p", groups + "/init", groups + "/main/deeper", groups + "/other"}).code == 0);
+    (void)done({"start", sleeper("web", "[limits]\ntasks = 9\n")});
+    CHECK(limit("pids", "web", "pids.max", "pids.max") == "9");
+    CHECK_FALSE(exists(groups + "/other"));
+    (void)done({"stop", "web"});
+
+    // Whoever lives in one is not touched, wherever in it.
+    for (const std::string& below : {groups, groups + "/main", groups + "/main/deeper"}) {
+        CHECK(run({"mkdir", "-p", below}).code == 0);
+        Process stranger({"sh", "-c", "echo 0 >'" + below + "/cgroup.procs' && echo in && exec sleep 1000"});
+        CHECK(stranger.expect("in\n"));
+        start_refused(1, sleeper("web"), {"web: ", groups, "processes live in it"});
+        CHECK(contains(refused(125, {"run", sleeper("web")}), "processes live in it"));
+        CHECK_FALSE(stranger.has_ended());
+        CHECK_FALSE(exists("/run/vial/web"));
+        stranger.kill(SIGKILL);
+        (void)stranger.wait();
+        (void)done({"start", sleeper("web")});
+        (void)done({"stop", "web"});
+    }
+}
+
 TEST_CASE("the layout of the cgroups is a promise")
 {
     const NothingLeft nothing_left;

@@ -214,6 +214,26 @@ TEST_CASE("all or nothing: where one is refused the others are put back")
     }
 }
 
+TEST_CASE("start --ensure goes on with one whose limits were changed, for as long as its file is as it was")
+{
+    const NothingLeft nothing_left;
+    const std::string file = sleeper("web", "[limits]\nmemory = \"32M\"\n");
+    (void)done({"start", file});
+    const pid_t before = init_pid("web");
+    (void)done({"update", "web", "limits.memory=64M"});
+    (void)done({"update", "web", "limits.tasks=50"});
+    CHECK(done({"start", "--ensure", file}) == "");
+    CHECK(init_pid("web") == before);
+    CHECK(memory("web") == "67108864");
+    // The file now says what is so; that is as good.
+    CHECK(done({"start", "--ensure", sleeper("web", "[limits]\nmemory = \"64M\"\ntasks = 50\n")}) == "");
+    CHECK(init_pid("web") == before);
+    CHECK(done({"start", "--ensure", sleeper("web", "[limits]\nmemory = \"48M\"\n")}) == "");
+    CHECK(init_pid("web") != before);
+    CHECK(memory("web") == "50331648");
+    (void)done({"stop", "web"});
+}
+
 TEST_CASE("many updates at once: what is known is what the kernel has")
 {
     const NothingLeft nothing_left;

@@ -165,6 +165,16 @@ show() { systemctl show -P "$1" vial; }
 daemon() { vial status boot | awk '$1 == "daemon" { print $3 }'; }
 echo "at first it is $(show ActiveState): $(show StatusText)"
 before=$(daemon)
+# Control groups: systemd knows nothing of ours, and keeps its hands off them.
+at=/sys/fs/cgroup/vial/web
+vial update web limits.memory=40M limits.cpus=0
+vial pause web
+systemctl daemon-reload
+systemctl set-property --runtime shell.service CPUWeight=50 MemoryMax=200M
+systemctl daemon-reload
+echo "the limits are $(cat $at/memory.max) $(cat $at/cpuset.cpus), and it is $(vial list | awk '$1 == "web" { print $2 }')"
+vial resume web
+echo "then it is $(vial list | awk '$1 == "web" { print $2 }'), with $(cat $at/main/cgroup.procs | wc -l) in its group"
 sh /crash.sh
 until [ "$(show ActiveState)" = active ]; do sleep 1; done
 echo "restarts after a crash: $(show NRestarts)"
@@ -182,6 +192,8 @@ SCRIPT
     printf '%s\n' "/ #${tab}sh /test.sh" "all is tested${tab}systemctl poweroff" >"$work/systemd.in"
     boot systemd /lib/systemd/systemd
     said systemd "systemd: it is active when the containers are ready" '\[ ok \] web' 'at first it is active: 2 ready'
+    said systemd "systemd: limits and a pause hold beside its own control groups" \
+        'the limits are 41943040 0, and it is paused' 'then it is running, with 1 in its group'
     said systemd "systemd: $adopted" 'the supervisor is another' 'the container is the same' 'restarts after a crash: 1' \
         'the daemon is the same'
     said systemd "systemd: a reload is over when what is new is ready" 'after a reload it is active: 3 ready'
