@@ -31,7 +31,7 @@ packages() {
                    echo systemd shellcheck ;; # systemd does not become this machine's init
         peers)     echo bash python3-pytest python3-py python3-psutil python3-prctl ;;
         demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;
-        bench)     echo musl-tools busybox-static iproute2 crun runc bubblewrap tini dumb-init catatonit
+        bench)     echo musl-tools busybox-static iproute2 crun runc golang-github-containers-common bubblewrap tini dumb-init catatonit
                    echo s6 runit finit ;;  # none of them becomes this machine's init
         dist)      echo git xz-utils ;;
         check-packages) echo git xz-utils python3 python3-kconfiglib binutils ;;
