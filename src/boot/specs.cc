@@ -5,6 +5,7 @@
 #include "base/name_table.h"
 #include "base/os.h"
 #include "boot/host_conf.h"
+#include "kernel/seccomp_profile.h"
 #include "launch/identity.h"
 #include "launch/state.h"
 #include "spec/read.h"
@@ -96,7 +97,10 @@ void HostReader::read(Text file)
         complain(format(problem, path));
     for (const Text key : spec.not_yet)
         complain(compose("%: not supported yet: %"_p, path, key));
-    if (!reading.problems.empty() || !spec.not_yet.empty()) {
+    const List<Text> profile = seccomp_complaints(spec.security);
+    for (const Text line : profile)
+        complain(line);
+    if (!reading.problems.empty() || !spec.not_yet.empty() || !profile.empty()) {
         keep(stem);
         return keep(spec.name);
     }

@@ -10,7 +10,6 @@
 #include "ctl/output.h"
 #include "kernel/seccomp_profile.h"
 #include "launch/stop.h"
-#include "spec/read.h"
 #include "spec/show.h"
 
 #include <fcntl.h>
@@ -21,21 +20,6 @@ namespace vial {
 namespace {
 
 constexpr SpecKind widest_kind = built_with(Feature::Boot) ? SpecKind::Host : SpecKind::Container;
-
-/// Tells everything that is wrong with a profile for system calls.
-bool check_profile(const SecuritySpec& security)
-{
-    if (security.seccomp != SeccompChoice::Profile)
-        return true;
-    const auto profile = load_seccomp_profile(security.seccomp_profile, security.capabilities);
-    if (!profile.ok()) {
-        print_error({}, profile.error());
-        return false;
-    }
-    for (const Diagnostic& problem : profile.value().problems)
-        (void)os::write_all(STDERR_FILENO, compose("%\n", format(problem, security.seccomp_profile)));
-    return profile.value().problems.empty();
-}
 
 }  // namespace
 
@@ -59,11 +43,12 @@ Result<int> check(const Arguments& arguments)
             code = static_cast<int>(ExitCode::Usage);
             continue;
         }
-        if (!check_profile(spec->security))
-            code = static_cast<int>(ExitCode::Usage);
+        complaints = seccomp_complaints(spec->security);
+        for (Text line : complaints)
+            (void)os::write_all(STDERR_FILENO, compose("%\n", line));
         for (Text key : spec->not_yet)
             print_error(compose("%: not supported yet: %"_p, word, key));
-        if (!spec->not_yet.empty())
+        if (!spec->not_yet.empty() || !complaints.empty())
             code = static_cast<int>(ExitCode::Usage);
     }
     return code;

@@ -254,4 +254,20 @@ Result<SeccompProfile> load_seccomp_profile(Text path, std::uint64_t capabilitie
     return read_seccomp_profile(text, capabilities);
 }
 
+List<Text> seccomp_complaints(const SecuritySpec& security)
+{
+    List<Text> lines;
+    if (security.seccomp != SeccompChoice::Profile)
+        return lines;
+    const auto profile = load_seccomp_profile(security.seccomp_profile, security.capabilities);
+    if (!profile.ok()) {
+        char words[description_capacity];
+        lines.push_back(describe(profile.error(), words, sizeof words));
+        return lines;
+    }
+    for (const Diagnostic& problem : profile.value().problems)
+        lines.push_back(format(problem, security.seccomp_profile));
+    return lines;
+}
+
 }  // namespace vial

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/text.h"
 #include "spec/diagnostic.h"
+#include "spec/spec.h"
 
 #include <cstdint>
 #include <linux/filter.h>
@@ -30,5 +31,8 @@ SeccompProfile read_seccomp_profile(std::string_view text, std::uint64_t capabil
 
 /// The same of a file, and whether this kernel can do what it asks for.
 Result<SeccompProfile> load_seccomp_profile(Text path, std::uint64_t capabilities);
+
+/// A line for each thing that is wrong with the profile of a spec; none, too, where it has no profile.
+List<Text> seccomp_complaints(const SecuritySpec& security);
 
 }  // namespace vial

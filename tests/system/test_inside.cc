@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace vial;
@@ -295,6 +296,13 @@ TEST_CASE("a profile of one's own for system calls")
     CHECK(contains(refused(2, {"start", file}),
                    profile + ":2:7: unknown system call 'reed'; did you mean 'read'?, and 1 more"));
     CHECK(contains(done({"show", file}), "seccomp = \"" + profile + "\""));
+    // As it does of all that a device boots with.
+    const std::string device = work() + "/device";
+    ::mkdir(device.c_str(), 0755);
+    write_text(device + "/web.conf", "root = \"/srv/web\"\ncommand = [\"/bin/true\"]\n" + table);
+    CHECK(contains(ctl({"check", device}).err, profile + ":2:7: unknown system call 'reed'"));
+    ::unlink((device + "/web.conf").c_str());
+    ::rmdir(device.c_str());
     ::unlink(profile.c_str());
     CHECK(contains(refused(2, {"check", file}), "cannot read " + profile + ": No such file or directory"));
     CHECK(contains(refused(2, {"start", file}), "cannot read " + profile + ": No such file or directory"));
