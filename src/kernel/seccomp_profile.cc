@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/seccomp_profile.h"
 
-#include "base/name_table.h"
 #include "base/os.h"
 #include "kernel/seccomp.h"
 #include "kernel/seccomp_compiler.h"
@@ -10,6 +9,7 @@
 #include "spec/read.h"
 
 #include <cerrno>
+#include <cstring>
 
 namespace vial {
 
@@ -26,7 +26,7 @@ enum Verb : std::int8_t { VerbAllow, VerbErrno, VerbKill, VerbLog, VerbDefault, 
 constexpr const char* verbs = "allow|errno|kill|log|default|include";
 
 struct Known {
-    Text name;
+    std::string_view name;
     std::uint32_t number;
     std::uint8_t fate = 0;
     bool given = false;
@@ -36,17 +36,11 @@ class Reader {
 public:
     Reader()
     {
+        char* letters = letters_.room(room_for_names);
         for (SyscallNames names; names.next();) {
-            // A second name of one call stands for the first.
-            std::uint32_t at = static_cast<std::uint32_t>(known_.size());
-            while (names.number() != SyscallNames::elsewhere && at > 0 && known_[at - 1].number > names.number())
-                --at;
-            const bool again =
-                at > 0 && known_[at - 1].number == names.number() && names.number() != SyscallNames::elsewhere;
-            const Text name = names.name();
-            if (!again)
-                known_.push_back({name, names.number()});
-            (void)table_.add(name, again ? at - 1 : static_cast<std::uint32_t>(known_.size() - 1));
+            std::memcpy(letters, names.name().data(), names.name().size());
+            known_.push_back({{letters, names.name().size()}, names.number()});
+            letters += names.name().size();
         }
     }
 
@@ -67,8 +61,8 @@ public:
         if (!has_default_)
             problems_.add(0, 0, "what becomes of all other calls? 'include default' or 'default ACTION' is missing"_p);
         List<Run> runs = lay_out();
-        if (problems_.none() && answer_of(known_[table_.find("execve")].fate, answers_) != SECCOMP_RET_ALLOW &&
-            answer_of(known_[table_.find("execve")].fate, answers_) != SECCOMP_RET_LOG)
+        const std::uint8_t start = find("execve")->fate;
+        if (problems_.none() && start != Allow && (start < FateCount || answers_[start - FateCount] != SECCOMP_RET_LOG))
             problems_.add(0, 0, "execve is not allowed: no program could be started"_p);
         made.problems = problems_.take();
         if (!made.problems.empty())
@@ -84,9 +78,21 @@ public:
     }
 
 private:
-    static std::uint32_t answer_of(std::uint8_t fate, const List<std::uint32_t>& answers)
+    /// A second name of one call stands for the first.
+    Known* find(std::string_view name)
     {
-        return fate >= FateCount ? answers[fate - FateCount] : fate == Allow ? SECCOMP_RET_ALLOW : SECCOMP_RET_KILL;
+        for (Known& known : known_) {
+            if (known.name != name)
+                continue;
+            Known* first = known_.begin();
+            while (first->number != known.number || known.number == SyscallNames::elsewhere) {
+                if (first == &known)
+                    break;
+                ++first;
+            }
+            return first;
+        }
+        return nullptr;
     }
 
     void complain(std::string_view word, Text message)
@@ -165,10 +171,10 @@ private:
     {
         std::string_view value = word;
         const std::string_view name = take_until(value, '=');
-        const std::uint32_t index = table_.find(name);
-        if (index == NameTable::none)
+        Known* const found = find(name);
+        if (found == nullptr)
             return unknown(name);
-        Known& known = known_[index];
+        Known& known = *found;
         if (known.given)
             return complain(word, compose("'%' is named twice"_p, name));
         known.given = true;
@@ -214,7 +220,7 @@ private:
         for (Known& known : known_) {
             if (!known.given)
                 known.fate = includes_ ? std::uint8_t{default_fate(known.number)} : otherwise_;
-            if (known.number == SyscallNames::elsewhere)
+            if (known.number == SyscallNames::elsewhere || known.number < next)
                 continue;
             if (known.number != next)
                 add(next, gap);
@@ -227,8 +233,10 @@ private:
         return runs;
     }
 
+    static constexpr std::size_t room_for_names = 8192;
+
     List<Known> known_;  ///< those of this architecture first, by number
-    NameTable table_;    ///< their places in it
+    Builder letters_;    ///< of their names
     List<std::uint32_t> answers_;
     Problems problems_;
     std::string_view whole_;  ///< the line

@@ -136,6 +136,15 @@ alignas(1) constexpr std::array names = exact<longest.size>();
 
 }  // namespace
 
+SyscallNames::SyscallNames()
+{
+    const char** piece = pieces_;
+    *piece++ = pieces.data();
+    for (const char& letter : pieces.substr(0, pieces.size() - 1))
+        if (letter == '|')
+            *piece++ = &letter + 1;
+}
+
 bool SyscallNames::next()
 {
     if (at_ == names.size())
@@ -154,11 +163,8 @@ bool SyscallNames::next()
             name_[size_++] = static_cast<char>(letter);
             continue;
         }
-        const char* piece = pieces.data();
-        for (unsigned left = letter - 0x80U; left > 0; ++piece)
-            left -= *piece == '|' ? 1 : 0;
-        while (*piece != '|')
-            name_[size_++] = *piece++;
+        for (const char* piece = pieces_[letter - 0x80U]; *piece != '|'; ++piece)
+            name_[size_++] = *piece;
     }
     return true;
 }

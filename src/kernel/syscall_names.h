@@ -13,6 +13,8 @@ class SyscallNames {
 public:
     static constexpr std::uint32_t elsewhere = 0xffffffff;
 
+    SyscallNames();
+
     /// False: there are no more.
     bool next();
     std::string_view name() const { return {name_, size_}; }
@@ -20,6 +22,7 @@ public:
     std::uint32_t number() const { return number_; }
 
 private:
+    const char* pieces_[128];  ///< what a letter from 0x80 on stands for, up to a `|`
     char name_[32];
     std::size_t size_ = 0;
     std::size_t at_ = 0;

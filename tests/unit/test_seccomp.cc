@@ -174,40 +174,17 @@ TEST_CASE("what must never be allowed is not")
 
 TEST_CASE("what every program needs is allowed")
 {
-    for (const std::uint32_t number : {__NR_read,
-                                       __NR_write,
-                                       __NR_openat,
-                                       __NR_close,
-                                       __NR_brk,
-                                       __NR_munmap,
-                                       __NR_execve,
-                                       __NR_exit_group,
-                                       __NR_wait4,
-                                       __NR_rt_sigaction,
-                                       __NR_kill,
-                                       __NR_getrandom,
-                                       __NR_futex,
-                                       __NR_prctl,
-                                       __NR_set_tid_address,
-                                       __NR_getdents64,
-                                       __NR_statx,
-                                       __NR_faccessat,
-                                       __NR_socketpair,
-                                       __NR_connect,
-                                       __NR_epoll_ctl,
-                                       __NR_setuid,
-                                       __NR_setgroups,
-                                       __NR_rt_sigreturn,
-                                       __NR_sched_yield,
-                                       __NR_prlimit64,
-                                       __NR_rseq,
-                                       __NR_close_range,
-                                       __NR_openat2,
-                                       __NR_pidfd_open,
-                                       __NR_restart_syscall,
-                                       __NR_capset,
-                                       __NR_memfd_create,
-                                       __NR_sched_getaffinity})
+    for (const std::uint32_t number : {__NR_read,         __NR_write,        __NR_openat,
+                                       __NR_close,        __NR_brk,          __NR_munmap,
+                                       __NR_execve,       __NR_exit_group,   __NR_wait4,
+                                       __NR_rt_sigaction, __NR_kill,         __NR_getrandom,
+                                       __NR_futex,        __NR_prctl,        __NR_set_tid_address,
+                                       __NR_getdents64,   __NR_statx,        __NR_faccessat,
+                                       __NR_connect,      __NR_epoll_ctl,    __NR_setuid,
+                                       __NR_setgroups,    __NR_rt_sigreturn, __NR_sched_yield,
+                                       __NR_prlimit64,    __NR_rseq,         __NR_close_range,
+                                       __NR_openat2,      __NR_pidfd_open,   __NR_restart_syscall,
+                                       __NR_capset,       __NR_memfd_create, __NR_sched_getaffinity})
         CHECK_MESSAGE(judge(static_cast<std::uint32_t>(number)).action == allowed, number);
 #ifdef __arm__
     for (const std::uint32_t number : {0xf0002U, 0xf0005U})  // flushes the cache, sets the thread's pointer
@@ -303,6 +280,7 @@ TEST_CASE("kinds of sockets")
     const std::set<std::uint32_t> good = {0,          AF_UNIX,   AF_INET,      AF_INET6,
                                           AF_NETLINK, AF_PACKET, 29 /* CAN */, 31 /* Bluetooth */};
     for (std::uint32_t family = 0; family < 100; ++family) {
+        CHECK(judge(__NR_socketpair, family).action == (good.count(family) != 0 ? allowed : no_family));
         CHECK(judge(__NR_socket, family).action == (good.count(family) != 0 ? allowed : no_family));
         CHECK(judge(__NR_socket, family | 0x500000000).action == (good.count(family) != 0 ? allowed : no_family));
     }

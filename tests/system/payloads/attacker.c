@@ -658,6 +658,7 @@ static const struct row rows[] = {
     {"personality", SYS_personality, {0x0040000 /* ADDR_NO_RANDOMIZE */}, EPERM},
     {"socket(AF_ALG)", SYS_socket, {38, -1, 0}, EAFNOSUPPORT},
     {"socket(AF_VSOCK)", SYS_socket, {40, -1, 0}, EAFNOSUPPORT},
+    {"socketpair(AF_ALG)", SYS_socketpair, {38, -1, 0, 0}, EAFNOSUPPORT},
     {"mbind", SYS_mbind, {0, 0, -1, 0, 0, -1}, EPERM},
     {"ioctl(TIOCSTI)", SYS_ioctl, {-1, TIOCSTI, 0}, EPERM},
     {"ioctl(TIOCLINUX)", SYS_ioctl, {-1, TIOCLINUX, 0}, EPERM},
