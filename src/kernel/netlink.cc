@@ -197,17 +197,19 @@ NetlinkVerdict read_verdict(const NetlinkReply& reply)
     return verdict;
 }
 
-Result<NetlinkSocket> NetlinkSocket::open()
+Result<NetlinkSocket> NetlinkSocket::open(int protocol)
 {
-    Opened socket = os::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+    static_assert(NETLINK_ROUTE == 0);
+    Opened socket = os::socket(AF_NETLINK, SOCK_RAW, protocol);
     if (socket.number() == EPROTONOSUPPORT || socket.number() == EAFNOSUPPORT)
-        return socket.error().because("this kernel has no rtnetlink (CONFIG_NET)"_p);
+        return socket.error().because(protocol == NETLINK_ROUTE ? "this kernel has no rtnetlink (CONFIG_NET)"_p
+                                                                : "this kernel has no nf_tables (CONFIG_NF_TABLES)"_p);
     NetlinkSocket opened(TRY(std::move(socket)));
 
     // A socket that is connected to the kernel is never handed another process's message.
     sockaddr_nl kernel{};
     kernel.nl_family = AF_NETLINK;
-    TRY(os::connect(opened.descriptor(), reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel, "rtnetlink"));
+    TRY(os::connect(opened.descriptor(), reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel, "netlink"));
 
     // Before 4.12 errors come without words: not worth failing for.
     const int on = 1;
@@ -239,7 +241,19 @@ Result<void> NetlinkSocket::request(NetlinkMessage& message, Visitor visitor, vo
     const auto size = static_cast<std::uint32_t>(message.used_);
     std::memcpy(message.bytes_ + offsetof(nlmsghdr, nlmsg_len), &size, sizeof size);
     std::memcpy(message.bytes_ + offsetof(nlmsghdr, nlmsg_seq), &sequence, sizeof sequence);
-    TRY(os::send(socket_.get(), message.bytes_, message.used_).as(step, object));
+    return exchange(message.bytes_, message.used_, sequence, visitor, context, step, object);
+}
+
+Result<void> NetlinkSocket::request_all(std::string_view messages, Phrase step, std::string_view object)
+{
+    return exchange(
+        messages.data(), messages.size(), 0, [](const NetlinkReply&, void*) {}, nullptr, step, object);
+}
+
+Result<void> NetlinkSocket::exchange(const void* messages, std::size_t size, std::uint32_t sequence, Visitor visitor,
+                                     void* context, Phrase step, std::string_view object)
+{
+    TRY(os::send(socket_.get(), messages, size).as(step, object));
 
     alignas(4) std::uint8_t answer[answer_capacity];
     bool disturbed = false;

@@ -82,7 +82,8 @@ NetlinkVerdict read_verdict(const NetlinkReply& reply);
 /// A connection to the network namespace that the process is in when it is opened; it stays with that one.
 class NetlinkSocket {
 public:
-    static Result<NetlinkSocket> open();
+    /// `protocol`: NETLINK_ROUTE, or NETLINK_NETFILTER.
+    static Result<NetlinkSocket> open(int protocol = 0);
     /// The same for another namespace (a descriptor of /proc/PID/ns/net): the process goes there and comes back.
     static Result<NetlinkSocket> open_in(int network);
 
@@ -96,9 +97,16 @@ public:
     /// EINTR: what was seen may be incomplete.
     Result<void> request(NetlinkMessage& message, Visitor visitor, void* context, Phrase step, std::string_view object);
 
+    /// Sends several messages at once, numbered 0, of which the last that does something asks for an answer: so the first verdict
+    /// that comes is that on all of them. What netfilter's transactions want.
+    Result<void> request_all(std::string_view messages, Phrase step, std::string_view object);
+
     int descriptor() const { return socket_.get(); }
 
 private:
+    Result<void> exchange(const void* messages, std::size_t size, std::uint32_t sequence, Visitor visitor,
+                          void* context, Phrase step, std::string_view object);
+
     explicit NetlinkSocket(Fd socket) : socket_(std::move(socket)) {}
 
     Fd socket_;

@@ -101,25 +101,6 @@ Result<Link> ask_for_link(NetlinkSocket& socket, NetlinkMessage& message, Phrase
     return found;
 }
 
-/// Packets for the address are delivered here: the route that says so is what the kernel adds last.
-Result<bool> is_delivered(NetlinkSocket& inside, const IpAddress& address)
-{
-    rtmsg header{};
-    header.rtm_family = address.family;
-    header.rtm_dst_len = address.family == AF_INET6 ? 128 : 32;
-    NetlinkMessage message(RTM_GETROUTE, 0, header);
-    message.put(RTA_DST, bytes_of(address));
-    std::uint8_t type = RTN_UNSPEC;
-    TRY(inside.request(
-        message,
-        [](const NetlinkReply& reply, void* found) {
-            if (reply.type == RTM_NEWROUTE && reply.payload.size() >= sizeof(rtmsg))
-                *static_cast<std::uint8_t*>(found) = reply.payload[offsetof(rtmsg, rtm_type)];
-        },
-        &type, "find the route to", address_text(address, false)));
-    return type == RTN_LOCAL;
-}
-
 Result<bool> is_connected(NetlinkSocket& host, std::string_view host_name, NetlinkSocket& inside,
                           const NetworkSpec& network)
 {
@@ -143,6 +124,25 @@ Result<bool> is_connected(NetlinkSocket& host, std::string_view host_name, Netli
 }
 
 }  // namespace
+
+/// The route that says so is what the kernel adds last.
+Result<bool> is_delivered(NetlinkSocket& inside, const IpAddress& address)
+{
+    rtmsg header{};
+    header.rtm_family = address.family;
+    header.rtm_dst_len = address.family == AF_INET6 ? 128 : 32;
+    NetlinkMessage message(RTM_GETROUTE, 0, header);
+    message.put(RTA_DST, bytes_of(address));
+    std::uint8_t type = RTN_UNSPEC;
+    TRY(inside.request(
+        message,
+        [](const NetlinkReply& reply, void* found) {
+            if (reply.type == RTM_NEWROUTE && reply.payload.size() >= sizeof(rtmsg))
+                *static_cast<std::uint8_t*>(found) = reply.payload[offsetof(rtmsg, rtm_type)];
+        },
+        &type, "find the route to", address_text(address, false)));
+    return type == RTN_LOCAL;
+}
 
 Result<void> check_interface_name(std::string_view name, Phrase step)
 {

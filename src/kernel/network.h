@@ -46,6 +46,9 @@ Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& netwo
 Result<void> await_connection(NetlinkSocket& host, std::string_view host_name, NetlinkSocket& inside,
                               const NetworkSpec& network);
 
+/// Packets for the address are delivered where `socket` is: it is one of that machine's own.
+Result<bool> is_delivered(NetlinkSocket& socket, const IpAddress& address);
+
 /// The index of an interface, as if_nametoindex(3); ENODEV where there is none.
 Result<std::uint32_t> interface_index(NetlinkSocket& socket, std::string_view name);
 

@@ -17,6 +17,7 @@
 #include "launch/identity.h"
 #include "launch/network_beside.h"
 #include "launch/prepare.h"
+#include "launch/publish.h"
 #include "launch/setup.h"
 #include "launch/state.h"
 #include "supervise/channel.h"
@@ -138,6 +139,7 @@ Result<void> connect_networks(const Spec& spec, const Launched& launched, Journa
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
     NetlinkSocket there = TRY(NetlinkSocket::open_in(inside.get()));
     const StateLock lock = TRY(StateLock::take());
+    TRY(claim_ports(spec, journal, lock));
     for (const NetworkSpec& network : spec.networks) {
         if (network.kind != NetworkKind::Veth)
             continue;
@@ -151,6 +153,7 @@ Result<void> connect_networks(const Spec& spec, const Launched& launched, Journa
         TRY(make_veth(netlink, host_end, bridge.index, network, inside.get()));
         TRY(configure_interface(there, network));
         TRY(await_connection(netlink, host_end, there, network));
+        TRY(publish(netlink, spec, network, bridge.index, host_end, journal, lock));
     }
     return {};
 }

@@ -9,6 +9,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/mounts.h"
 #include "kernel/netlink.h"
+#include "launch/publish.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -97,6 +98,12 @@ void read_line(Record& record, std::string_view line)
         record.host_ends.push_back(line);
     else if (word == "bridge")
         record.bridges.push_back(line);
+    else if (word == "port")
+        record.ports.push_back(line);
+    else if (word == "nat")
+        record.nat.push_back(line);
+    else if (word == "localnet")
+        record.localnets.push_back(line);
     else if (word == "started")
         record.started_at = parse_number(line).value_or(0);
     else if (word == "started-boot")
@@ -126,18 +133,20 @@ bool is_being_started(std::string_view name)
     return journal.ok() && os::is_claimed(journal.value().get()).value_or(true);
 }
 
-/// Gives back the bridges of `ended`, which may still be on record as being started, by us, if its start has failed.
+/// Gives back the bridges of `ended`, and what led over them; it may still be on record as being started, by us, if its start has failed.
 Result<void> release_bridges(const Record& ended)
 {
     NetlinkSocket netlink = TRY(NetlinkSocket::open());
     const List<Record*> others = TRY(read_records());
-    List<Text> host_ends, bridges;
+    List<Text> host_ends, bridges, localnets;
     for (const Record* other : others) {
         if (other->phase == Phase::Ended || other->name == ended.name)
             continue;
         host_ends.append(other->host_ends.data(), other->host_ends.size());
         bridges.append(other->bridges.data(), other->bridges.size());
+        localnets.append(other->localnets.data(), other->localnets.size());
     }
+    TRY(unpublish(ended, localnets));
     for (Text bridge : ended.bridges) {
         if (!bridges.contains(bridge))  // one that has no port on it yet uses it, too
             (void)TRY(release_bridge(netlink, bridge, host_ends));

@@ -73,6 +73,7 @@ struct Record {
     std::int64_t started_at = 0;    ///< CLOCK_REALTIME, ms
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
     List<Text> cgroups, host_ends, bridges;
+    List<Text> ports, nat, localnets;  ///< see launch/publish.h
 };
 
 Text state_path(std::string_view name, std::string_view file = {});
@@ -108,7 +109,7 @@ void note_stopping(Text name);
 /// Notes that it is being frozen, for which `group` is made unless that is empty, or has been thawed.
 Result<void> note_paused(Text name, bool paused, Text group = {});
 
-/// Undoes what the journal of an ended container names: control groups, bridges. The record stays.
+/// Undoes what the journal of an ended container names: control groups, bridges, address translation. The record stays.
 /// Interfaces go with their network namespace, mounts with their mount namespace, loop devices with their mount.
 Result<void> clear(Record& record, const StateLock&);
 

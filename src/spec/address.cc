@@ -8,6 +8,8 @@
 
 namespace vial {
 
+static_assert(address_families[0] == AF_INET && address_families[1] == AF_INET6);
+
 namespace {
 
 /// Four decimal numbers, no leading zeros: `010` is eight to some programs and ten to others.
@@ -174,6 +176,68 @@ Text address_text(const IpAddress& address, bool with_prefix)
         text += Decimal(address.prefix);
     }
     return text;
+}
+
+bool parse_port(std::string_view text, PortSpec& port)
+{
+    const std::size_t slash = position(text, '/');
+    port.udp = slice(text, slash) == "/udp";
+    if (slash != std::string_view::npos && !port.udp && slice(text, slash) != "/tcp")
+        return false;
+    text = slice(text, 0, slash);
+    const std::size_t last = text.rfind(':');
+    if (last == std::string_view::npos)
+        return false;
+    std::string_view host = slice(text, 0, last);
+    if (const std::size_t colon = host.rfind(':'); colon != std::string_view::npos) {
+        std::string_view address = slice(host, 0, colon);
+        const bool bracketed = address.size() > 2 && address.front() == '[' && address.back() == ']';
+        if (bracketed)
+            address = slice(address, 1, address.size() - 2);
+        const auto parsed = parse_address(address);
+        if (!parsed || bracketed != (parsed->family == AF_INET6))
+            return false;
+        port.address = *parsed;
+        host = slice(host, colon + 1);
+    }
+    const auto outside = parse_number(host), inside = parse_number(slice(text, last + 1));
+    constexpr std::int64_t most = 65535;
+    if (!outside || !inside || *outside < 1 || *outside > most || *inside < 1 || *inside > most)
+        return false;
+    port.host = static_cast<std::uint16_t>(*outside);
+    port.container = static_cast<std::uint16_t>(*inside);
+    return true;
+}
+
+Text port_text(const PortSpec& port)
+{
+    Text address;
+    if (port.address.family != 0)
+        address = compose(port.address.family == AF_INET6 ? "[%]:" : "%:", address_text(port.address, false));
+    return compose("%%:%/%", address, port.host, port.container, port.udp ? "udp" : "tcp");
+}
+
+bool collide(const PortSpec& one, const PortSpec& other)
+{
+    return one.host == other.host && one.udp == other.udp &&
+           (one.address.family == 0 || other.address.family == 0 || inside(one.address, other.address));
+}
+
+bool has_family(const List<IpAddress>& addresses, std::uint8_t family)
+{
+    for (const IpAddress& address : addresses)
+        if (address.family == family)
+            return true;
+    return false;
+}
+
+const NetworkSpec* publishing_network(const Spec& spec, std::uint8_t family)
+{
+    for (const NetworkSpec& network : spec.networks)
+        if (network.kind == NetworkKind::Veth && !network.bridge.empty() && has_family(network.addresses, family) &&
+            has_family(network.gateways, family))
+            return &network;
+    return nullptr;
 }
 
 }  // namespace vial

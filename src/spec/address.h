@@ -10,6 +10,9 @@
 
 namespace vial {
 
+/// AF_INET and AF_INET6.
+inline constexpr std::uint8_t address_families[] = {2, 10};
+
 /// `10.0.3.2` or `fd00::2`; the prefix is set to the full length.
 Maybe<IpAddress> parse_address(std::string_view text);
 /// `10.0.3.2/24`: the prefix length is required.
@@ -18,5 +21,17 @@ Maybe<IpAddress> parse_network(std::string_view text);
 bool inside(const IpAddress& address, const IpAddress& network);
 /// The canonical text (RFC 5952), with `/prefix` where asked for.
 Text address_text(const IpAddress& address, bool with_prefix);
+
+/// `[ADDRESS:]HOST:CONTAINER[/tcp|/udp]`, an IPv6 address in brackets; tcp where nothing else is said.
+bool parse_port(std::string_view text, PortSpec& port);
+/// The same, with the protocol.
+Text port_text(const PortSpec& port);
+/// No two containers can have both.
+bool collide(const PortSpec& one, const PortSpec& other);
+/// The interface whose addresses of that family published ports lead to, a gateway's bridge being where they come from;
+/// null: there is none.
+const NetworkSpec* publishing_network(const Spec& spec, std::uint8_t family);
+/// There is one of that family.
+bool has_family(const List<IpAddress>& addresses, std::uint8_t family);
 
 }  // namespace vial

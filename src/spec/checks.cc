@@ -101,6 +101,7 @@ private:
     void id_map(const List<IdRange>& map, const char* key);
     void mapped(const ServiceSpec& service, Index node);
     void network(const NetworkSpec& network, Index node);
+    void ports();
 
     const toml::Document& document_;
     const Spec& spec_;
@@ -142,6 +143,7 @@ void Checker::say(Index node, std::string_view message)
 void Checker::features()
 {
     left_out(Feature::Network, !spec_.networks.empty(), "network");
+    left_out(Feature::Network, !spec_.ports.empty(), "ports");
     left_out(Feature::Boot, spec_.autostart, "autostart");
     left_out(Feature::Boot, !spec_.after.empty(), "after");
     left_out(Feature::Boot, !spec_.required.empty(), "requires");
@@ -291,10 +293,12 @@ void Checker::network(const NetworkSpec& network, Index node)
     const Index gateway = document_.find(node, "gateway");
     if (network.kind == NetworkKind::None) {
         if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac ||
-            network.mtu != 0)
+            network.mtu != 0 || network.masquerade)
             say(node, compose("[network.%] of type \"none\" has no interface to set anything on"_p, network.name));
         return;
     }
+    if (network.masquerade && (network.bridge.empty() || network.gateways.empty() || network.addresses.empty()))
+        say(document_.find(node, "masquerade"), "masquerade: wants a 'bridge', an 'address' and a 'gateway'"_p);
     int families[2] = {};
     for (const IpAddress& address : network.gateways) {
         if (++families[address.family == AF_INET6] == 2)
@@ -307,6 +311,29 @@ void Checker::network(const NetworkSpec& network, Index node)
             say(gateway, "gateway: wants an 'address' in the same network"_p);
         else if (!reachable && !network.addresses.empty())
             say(gateway, compose("gateway: % is in none of the networks of 'address'"_p, address_text(address, false)));
+    }
+}
+
+/// Where a published port leads: to an address that the host reaches over a bridge on which it has one itself.
+void Checker::ports()
+{
+    const Index node = at("ports");
+    for (std::size_t index = 0; index < spec_.ports.size(); ++index) {
+        const PortSpec& port = spec_.ports[index];
+        const std::uint8_t family = port.address.family;
+        const bool leads = family != 0 ? publishing_network(spec_, family) != nullptr
+                                       : publishing_network(spec_, AF_INET) != nullptr ||
+                                             publishing_network(spec_, AF_INET6) != nullptr;
+        Phrase fault = nullptr;
+        if (!leads)
+            fault = "wants a [network.NAME] with a 'bridge', and with an 'address' and a 'gateway' of its family"_p;
+        else if (family == AF_INET6 && inside(port.address, *parse_network("::1/128")))
+            fault = "the kernel does not lead IPv6 away from ::1"_p;
+        for (std::size_t other = 0; other < index; ++other)
+            if (collide(port, spec_.ports[other]))
+                fault = "the port is published twice"_p;
+        if (fault)
+            return say(node, compose("ports: %: %", port_text(port), fault));
     }
 }
 
@@ -340,6 +367,8 @@ void Checker::whole(SpecKind kind)
     for (const NetworkSpec& interface : spec_.networks)
         if (built_with(Feature::Network))
             network(interface, document_.find(networks, interface.name));
+    if (built_with(Feature::Network))
+        ports();
 }
 
 }  // namespace

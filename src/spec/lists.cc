@@ -136,6 +136,8 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
         }
         return good_if(address.has_value());
     }
+    case Type::Ports:
+        return good_if(parse_port(text, list<PortSpec>(member).emplace_back()));
     case Type::Capabilities: {
         const bool all = text == "ALL" || text == "all";
         const auto bit = parse_capability(text);
@@ -175,6 +177,7 @@ bool is_list(Type type)
     case Type::IdMap:
     case Type::Networks:
     case Type::Addresses:
+    case Type::Ports:
     case Type::Capabilities:
         return true;
     default:
@@ -191,7 +194,7 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
         *static_cast<std::uint64_t*>(member) = 0;  // the list stands instead of the default
     const bool alone = value.kind == Kind::String &&
                        (key.type == Type::Networks || key.type == Type::Addresses || key.type == Type::IdMap ||
-                        key.type == Type::Texts || key.type == Type::IoLimits);
+                        key.type == Type::Texts || key.type == Type::IoLimits || key.type == Type::Ports);
     if ((key.type == Type::Environment || key.type == Type::CgroupFiles) && value.kind == Kind::Table) {
         read_environment_table(context, key, node, list<Text>(member));
     } else if (alone) {

@@ -91,7 +91,7 @@ constexpr Row top_keys[] = {
     now("read_only_paths", Type::PathsInside, IN(read_only_paths)),
     later("dns", Type::Addresses),
     later("hosts", Type::Texts),
-    later("ports", Type::Texts),
+    now("ports", Type::Ports, IN(ports)),
     table("namespaces", Type::Table, Group::Namespaces, 0),
     table("user_namespace", Type::Table, Group::UserNamespace, 0),
     table("limits", Type::Table, Group::Limits, IN(limits)),
@@ -187,6 +187,7 @@ constexpr Row network_keys[] = {
     later("routes", Type::Texts),
     now("mac", Type::Mac, 0),
     now("mtu", Type::Integer, IN(mtu), 68, 65535),
+    now("masquerade", Type::Boolean, IN(masquerade)),
 };
 #undef IN
 

@@ -54,6 +54,7 @@ enum class Type : std::uint8_t {
     Networks,      ///< List<IpAddress>, with prefix
     Addresses,     ///< List<IpAddress>, without
     Mac,           ///< NetworkSpec
+    Ports,         ///< List<PortSpec>
     Cpu,           ///< std::int32_t, per mille
     Tasks,         ///< std::int64_t, or `max`
     Resource,      ///< ResourceLimit: `LIMIT` or `SOFT:HARD`, each a number, a size or `max`

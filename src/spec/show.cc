@@ -215,6 +215,12 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Networks:
     case Type::Addresses:
         return list_of_addresses(as<List<IpAddress>>(member), key.type == Type::Networks);
+    case Type::Ports: {
+        Array list;
+        for (const PortSpec& port : as<List<PortSpec>>(member))
+            list.add_string(port_text(port));
+        return list.text();
+    }
     case Type::Mac:
         return as<NetworkSpec>(member).has_mac ? toml_string(text_of_mac(as<NetworkSpec>(member))) : "";
     case Type::Cpu: {

@@ -176,7 +176,15 @@ struct NetworkSpec {
     List<IpAddress> gateways;  ///< at most one a family; prefix unused
     std::uint8_t mac[6] = {};
     bool has_mac = false;
-    std::uint32_t mtu = 0;  ///< 0: the kernel's default
+    std::uint32_t mtu = 0;    ///< 0: the kernel's default
+    bool masquerade = false;  ///< what it sends beyond the bridge goes out as the host's own
+};
+
+/// A port of the host that leads into the container.
+struct PortSpec {
+    IpAddress address;  ///< of the host; family 0: any
+    std::uint16_t host = 0, container = 0;
+    bool udp = false;
 };
 
 inline constexpr std::int64_t as_it_is = -2;
@@ -250,6 +258,7 @@ struct Spec {
     List<IdRange> uid_map, gid_map;                          ///< not empty where namespaces.user
     std::int64_t monotonic_offset = 0, boottime_offset = 0;  ///< seconds, time namespace
     List<NetworkSpec> networks;
+    List<PortSpec> ports;
     LimitsSpec limits;
     SecuritySpec security;
     LogSpec log;

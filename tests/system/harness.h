@@ -185,10 +185,12 @@ std::vector<std::string> lines(std::string_view text);
 bool contains(std::string_view text, std::string_view part);
 /// Network interfaces of this namespace.
 std::vector<std::string> interfaces();
+/// The packet filter's tables of this namespace, as `ip vial-vweb-1a2b3c`; none where the kernel has no nf_tables.
+std::vector<std::string> filter_tables();
 /// Mounts of this namespace, without numbers.
 std::vector<std::string> mounts();
 
-/// Looks at mounts, cgroups, interfaces, loop devices, processes and vial's state where it is made, and again where it
+/// Looks at mounts, cgroups, interfaces, the packet filter's tables, loop devices, processes and vial's state where it is made, and again where it
 /// ends: what is there then and was not before fails the test. Then everything of the kind is cleared away, so
 /// that the next case starts from a clean table.
 class NothingLeft {

@@ -3,12 +3,17 @@
 // The part of harness.h that looks at the kernel: cgroups, mounts, interfaces, loop devices, and what is left of them.
 
 #include "harness.h"
+#include "kernel/netlink.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <dirent.h>
 #include <doctest/doctest.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,6 +125,7 @@ std::vector<std::string> snapshot()
     add("cgroup ", cgroups());
     add("process ", processes());
     add("interface ", interfaces());
+    add("table ", filter_tables());
     add("loop device ", loop_devices());
     for (const std::string& name : names_in("/run/vial"))
         if (name != ".lock")
@@ -165,6 +171,27 @@ std::vector<std::string> interfaces()
         if (colon != line.npos)
             found.push_back(line.substr(start, colon - start));
     }
+    return found;
+}
+
+std::vector<std::string> filter_tables()
+{
+    std::vector<std::string> found;
+    auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
+    if (!socket.ok())
+        return found;
+    NetlinkMessage message(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_DUMP, nfgenmsg{});
+    const auto look = [](const NetlinkReply& reply, void* context) {
+        if (reply.payload.size() < sizeof(nfgenmsg))
+            return;
+        auto rest = reply.payload.subspan(sizeof(nfgenmsg));
+        NetlinkAttribute attribute;
+        while (take_attribute(rest, attribute))
+            if (attribute.type == NFTA_TABLE_NAME)
+                static_cast<std::vector<std::string>*>(context)->push_back(
+                    (reply.payload[0] == AF_INET6 ? "ip6 " : "ip ") + std::string(attribute.text()));
+    };
+    (void)socket.value().request(message, look, &found, "list tables", "").ok();
     return found;
 }
 

@@ -220,7 +220,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"devices", "devices = [\"/dev/kvm\"]"},
         {"dns", "dns = [\"10.0.0.1\"]"},
         {"hosts", "hosts = [\"a 10.0.0.1\"]"},
-        {"ports", "ports = [\"80:8080\"]"},
         {"tty", "tty = true"},
         {"namespaces.mount", "[namespaces]\nmount = false"},
         {"namespaces.pid", "[namespaces]\npid = false"},

@@ -412,6 +412,25 @@ two_share_a_bridge()
     vial stop pair3
 }
 
+# From 127.0.0.1, from the host's other addresses, and from a container on another bridge, whose way leads through the host.
+published_ports()
+{
+    for n in 5 6; do
+        printf '%s\n' "root = \"$tree\"" 'command = ["/bin/httpd", "-f", "-p", "80", "-h", "/var/www"]' \
+            "ports = [\"808$n:80\"]" '[network.eth0]' "bridge = \"br-pub$n\"" "address = [\"10.0.$n.2/24\", \"fd00:$n::2/64\"]" \
+            "gateway = [\"10.0.$n.1\", \"fd00:$n::1\"]" 'masquerade = true' | spec "pub$n" >/dev/null
+        vial start "/tmp/pub$n.conf"
+    done
+    for url in 127.0.0.1:8085 10.0.6.1:8085 '[fd00:5::1]:8085' 127.0.0.1:8086; do
+        eventually wget -q -O /tmp/page "http://$url/"
+    done
+    vial exec pub6 -- /bin/wget -q -O - http://10.0.6.1:8085/ >/tmp/page
+    grep -q 'inside a vial container' /tmp/page
+    vial exec pub6 -- /bin/wget -q -O - 'http://[fd00:6::1]:8085/' >/tmp/page
+    vial stop pub5
+    vial stop pub6
+}
+
 # ---- The matrix: kernels x init x user namespace --------------------------------------------------------------------
 
 user_namespace='[namespaces]
@@ -494,6 +513,7 @@ check "exec: enters, limits hold, codes come back" exec_enters
 check "crash: PID 1 killed from outside" killed_from_outside
 check "network: a web server over a bridge" web_server_over_a_bridge
 check "network: two share a bridge" two_share_a_bridge
+check "network: published ports" published_ports
 for kernel in 6.1 5.10 4.19; do
     for init in true false; do
         for user in off on; do

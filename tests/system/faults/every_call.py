@@ -20,6 +20,8 @@ import random
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -92,6 +94,21 @@ def loops():
     return found
 
 
+def tables():
+    """The packet filter's: each message of the kernel's answer to NFT_MSG_GETTABLE has one."""
+    found = set()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as kernel:
+        kernel.send(struct.pack("=IHHIIBBH", 20, 10 << 8 | 1, 0x301, 1, 0, 0, 0, 0))
+        while True:
+            answer = kernel.recv(65536)
+            while len(answer) >= 16:
+                size, kind = struct.unpack_from("=IH", answer)
+                if kind < 16:  # NLMSG_DONE, or an error
+                    return found
+                found.add(answer[20:size])
+                answer = answer[(size + 3) & ~3:]
+
+
 def state():
     try:
         return sorted(name for name in os.listdir("/run/vial") if name != ".lock")
@@ -106,6 +123,7 @@ def look():
         "processes": {pid for pid in processes if is_ours(pid)},
         "mounts": set(mounts()),
         "interfaces": set(os.listdir("/sys/class/net")),
+        "tables": tables(),
         "loop devices": set(loops()),
         "state": set(state()),
     }
@@ -190,6 +208,7 @@ command = ["/bin/sleep", "1000"]
 stop_timeout = "1s"
 overlay = "tmpfs:4M"
 mounts = ["/run/faults/data:/not/there/yet"]
+ports = ["127.0.0.1:18099:80"]
 [network.eth0]
 bridge = "vialfault0"
 address = ["10.99.0.2/24", "fd99::2/64"]

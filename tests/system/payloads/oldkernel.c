@@ -198,6 +198,7 @@ static const struct request {
     {"clone:CLONE_NEWNET", SYS_clone, 0, 0x40000000, 1, EINVAL, 0},
     {"unshare:CLONE_NEWNET", SYS_unshare, 0, 0x40000000, 1, EINVAL, 0},
     {"unshare:CLONE_NEWCGROUP", SYS_unshare, 0, 0x02000000, 1, EINVAL, 0},
+    {"socket:NETLINK_NETFILTER", SYS_socket, 2, 12, 0, EPROTONOSUPPORT, 0},
     {"prctl:PR_SET_CHILD_SUBREAPER", SYS_prctl, 0, 36, 0, EINVAL, 0},
     {"memfd_create:MFD_NOEXEC_SEAL", SYS_memfd_create, 1, 0x18, 1, EINVAL, VERSION(6, 3)},
 };
