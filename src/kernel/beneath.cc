@@ -70,6 +70,19 @@ Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing)
     }
 }
 
+Result<Fd> open_mount_target(const Fd& root, std::string_view path, Missing missing)
+{
+    Opened target = open_beneath(root, path, missing);
+    if (target.ok())
+        return target;
+    Error error = target.error();
+    error.as("mount on", path);
+    if (error->number == EROFS)
+        error.because("it does not exist in the read-only root"_p)
+            .advise("make it in the image, or set overlay = \"tmpfs\""_p);
+    return error;
+}
+
 Result<Fd> open_real_directory(const Fd& root, const char* name)
 {
     Opened directory = os::openat(root.get(), name, O_PATH | O_NOFOLLOW | O_DIRECTORY);

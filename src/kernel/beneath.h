@@ -25,6 +25,9 @@ enum class Missing : unsigned char {
 /// An O_PATH descriptor of `path` (absolute or not, always taken from `root`). Never a symlink.
 Result<Fd> open_beneath(const Fd& root, std::string_view path, Missing missing = Missing::Fail);
 
+/// The same for something to be mounted on, which is made where it is missing and can be.
+Result<Fd> open_mount_target(const Fd& root, std::string_view path, Missing missing);
+
 /// The directory `name` right in `root`: a real directory, not a symlink to one.
 Result<Fd> open_real_directory(const Fd& root, const char* name);
 

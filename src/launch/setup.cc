@@ -12,6 +12,7 @@
 #include "launch/environment.h"
 #include "launch/handover.h"
 #include "launch/identity.h"
+#include "launch/name_files.h"
 #include "launch/network_beside.h"
 #include "launch/walls.h"
 #include "supervise/channel.h"
@@ -166,17 +167,9 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
         if (!S_ISDIR(TRY(os::fstat(tree.fd.get())).st_mode))
             missing = Missing::CreateFile;
     }
-    Opened target = open_beneath(root, mount.target, missing);
-    if (!target.ok()) {
-        Error error = target.error();
-        error.as("mount on", mount.target);
-        if (error->number == EROFS)
-            error.because("it does not exist in the read-only root"_p)
-                .advise("make it in the image, or set overlay = \"tmpfs\""_p);
-        return error;
-    }
+    const Fd target = TRY(open_mount_target(root, mount.target, missing));
     if (mount.kind == MountKind::Bind)
-        return attach(tree, target.value(), mount.target);
+        return attach(tree, target, mount.target);
     Builder options("mode=0");
     for (int shift = 9; shift >= 0; shift -= 3)
         options += static_cast<char>('0' + ((mount.mode >> shift) & 7));
@@ -184,7 +177,7 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
         options.compose(",size=%", mount.size);
     const unsigned flags = (mount.set_uid ? 0U : MountNoSuid) | (mount.devices ? 0U : MountNoDev) |
                            (mount.no_exec ? MountNoExec : 0U) | (mount.read_only ? MountReadOnly : 0U);
-    return mount_filesystem("tmpfs", target.value(), flags, Text(options).c_str(), mount.target);
+    return mount_filesystem("tmpfs", target, flags, Text(options).c_str(), mount.target);
 }
 
 /// `sysctls`: where they can be written to, before that is covered.
@@ -208,6 +201,8 @@ Result<void> mount_everything(Prepared& prepared, const Fd& root, Fd& sysctls)
         TRY(mount_from_spec(spec.mounts[at], prepared.mounts[at], root));
     if (!spec.security.sysctls.empty())
         sysctls = TRY(open_beneath(TRY(open_real_directory(root, "proc")), "sys"));
+    if (built_with(Feature::Network))
+        TRY(mount_name_files(spec, root));
     return raise_walls(root, spec);
 }
 

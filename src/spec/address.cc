@@ -178,6 +178,20 @@ Text address_text(const IpAddress& address, bool with_prefix)
     return text;
 }
 
+bool is_hosts_line(std::string_view text)
+{
+    bool named = false;
+    if (contains(text, '\n') || !parse_address(take_word(text)))
+        return false;
+    for (std::string_view name = take_word(text); !name.empty(); name = take_word(text)) {
+        named = true;
+        for (const char letter : name)
+            if (letter <= ' ' || letter > '~' || letter == '#')
+                return false;
+    }
+    return named;
+}
+
 bool parse_port(std::string_view text, PortSpec& port)
 {
     const std::size_t slash = position(text, '/');

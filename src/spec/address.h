@@ -22,6 +22,8 @@ bool inside(const IpAddress& address, const IpAddress& network);
 /// The canonical text (RFC 5952), with `/prefix` where asked for.
 Text address_text(const IpAddress& address, bool with_prefix);
 
+/// A line of hosts(5): an address, and one name or several.
+bool is_hosts_line(std::string_view text);
 /// `[ADDRESS:]HOST:CONTAINER[/tcp|/udp]`, an IPv6 address in brackets; tcp where nothing else is said.
 bool parse_port(std::string_view text, PortSpec& port);
 /// The same, with the protocol.

@@ -144,6 +144,8 @@ void Checker::features()
 {
     left_out(Feature::Network, !spec_.networks.empty(), "network");
     left_out(Feature::Network, !spec_.ports.empty(), "ports");
+    left_out(Feature::Network, !spec_.dns.empty(), "dns");
+    left_out(Feature::Network, !spec_.hosts.empty(), "hosts");
     left_out(Feature::Boot, spec_.autostart, "autostart");
     left_out(Feature::Boot, !spec_.after.empty(), "after");
     left_out(Feature::Boot, !spec_.required.empty(), "requires");

@@ -138,6 +138,10 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
     }
     case Type::Ports:
         return good_if(parse_port(text, list<PortSpec>(member).emplace_back()));
+    case Type::Hosts:
+        if (!is_hosts_line(text))
+            return Taken::Wrong;
+        break;
     case Type::Capabilities: {
         const bool all = text == "ALL" || text == "all";
         const auto bit = parse_capability(text);
@@ -178,6 +182,7 @@ bool is_list(Type type)
     case Type::Networks:
     case Type::Addresses:
     case Type::Ports:
+    case Type::Hosts:
     case Type::Capabilities:
         return true;
     default:

@@ -45,8 +45,6 @@ constexpr std::size_t discarded(Type type)
     case Type::Command:
     case Type::Names:
         return offsetof(Discarded, texts);
-    case Type::Addresses:
-        return offsetof(Discarded, addresses);
     default:
         return offsetof(Discarded, number);
     }
@@ -89,8 +87,8 @@ constexpr Row top_keys[] = {
     later("devices", Type::Texts),
     now("mask", Type::PathsInside, IN(mask)),
     now("read_only_paths", Type::PathsInside, IN(read_only_paths)),
-    later("dns", Type::Addresses),
-    later("hosts", Type::Texts),
+    now("dns", Type::Addresses, IN(dns)),
+    now("hosts", Type::Hosts, IN(hosts)),
     now("ports", Type::Ports, IN(ports)),
     table("namespaces", Type::Table, Group::Namespaces, 0),
     table("user_namespace", Type::Table, Group::UserNamespace, 0),

@@ -55,6 +55,7 @@ enum class Type : std::uint8_t {
     Addresses,     ///< List<IpAddress>, without
     Mac,           ///< NetworkSpec
     Ports,         ///< List<PortSpec>
+    Hosts,         ///< List<Text> of `ADDRESS NAME...`
     Cpu,           ///< std::int32_t, per mille
     Tasks,         ///< std::int64_t, or `max`
     Resource,      ///< ResourceLimit: `LIMIT` or `SOFT:HARD`, each a number, a size or `max`
@@ -89,7 +90,6 @@ enum class Group : std::uint8_t {
 struct Discarded {
     Text text;
     List<Text> texts;
-    List<IpAddress> addresses;
     alignas(std::int64_t) unsigned char number[sizeof(std::int64_t)] = {};
 };
 

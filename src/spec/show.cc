@@ -153,6 +153,7 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::CgroupFiles:
     case Type::Sysctls:
     case Type::Environment:
+    case Type::Hosts:
         return list_of_texts(as<List<Text>>(member));
     case Type::Resource: {
         const auto& limit = as<ResourceLimit>(member);

@@ -259,6 +259,8 @@ struct Spec {
     std::int64_t monotonic_offset = 0, boottime_offset = 0;  ///< seconds, time namespace
     List<NetworkSpec> networks;
     List<PortSpec> ports;
+    List<IpAddress> dns;  ///< name servers; empty: the image's own /etc/resolv.conf
+    List<Text> hosts;     ///< lines of /etc/hosts; empty: the image's own
     LimitsSpec limits;
     SecuritySpec security;
     LogSpec log;

@@ -218,8 +218,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"pod", "pod = \"other\""},
         {"optional", "optional = [\"limits.cpu\"]"},
         {"devices", "devices = [\"/dev/kvm\"]"},
-        {"dns", "dns = [\"10.0.0.1\"]"},
-        {"hosts", "hosts = [\"a 10.0.0.1\"]"},
         {"tty", "tty = true"},
         {"namespaces.mount", "[namespaces]\nmount = false"},
         {"namespaces.pid", "[namespaces]\npid = false"},

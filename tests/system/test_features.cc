@@ -93,7 +93,8 @@ TEST_CASE("a key that was left out is refused where it stands")
     const NothingLeft nothing_left;
     const std::string file =
         spec("web", "root = \"ROOT\"\ncommand = [\"/bin/true\"]\nautostart = true\nrequires = [\"db\"]\n"
-                    "after = [\"log\"]\nports = [\"80:80\"]\n[network.eth0]\naddress = [\"10.0.3.2/24\"]\n");
+                    "after = [\"log\"]\nports = [\"80:80\"]\ndns = [\"10.0.0.1\"]\nhosts = [\"10.0.0.1 "
+                    "a\"]\n[network.eth0]\naddress = [\"10.0.3.2/24\"]\n");
     for (const char* command : {"check", "start"}) {
         const Finished finished = ctl({command, file});
         CHECK(finished.code == 2);
@@ -102,7 +103,9 @@ TEST_CASE("a key that was left out is refused where it stands")
                                          file + ":4:1: " + without("requires", "boot"),
                                          file + ":5:1: " + without("after", "boot"),
                                          file + ":6:1: " + without("ports", "network"),
-                                         file + ":7:2: " + without("network", "network"),
+                                         file + ":7:1: " + without("dns", "network"),
+                                         file + ":8:1: " + without("hosts", "network"),
+                                         file + ":9:2: " + without("network", "network"),
                                      });
     }
 }

@@ -209,6 +209,7 @@ stop_timeout = "1s"
 overlay = "tmpfs:4M"
 mounts = ["/run/faults/data:/not/there/yet"]
 ports = ["127.0.0.1:18099:80"]
+dns = ["10.99.0.1"]
 [network.eth0]
 bridge = "vialfault0"
 address = ["10.99.0.2/24", "fd99::2/64"]
