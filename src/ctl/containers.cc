@@ -8,8 +8,9 @@
 #include "ctl/choice.h"
 #include "ctl/command.h"
 #include "ctl/output.h"
+#include "kernel/capabilities.h"
 #include "launch/client.h"
-#include "launch/launch.h"
+#include "launch/ordinary_user.h"
 #include "spec/read.h"
 
 #include <fcntl.h>
@@ -33,8 +34,12 @@ Result<void> require_root(const Arguments& arguments)
 {
     if (has_admin_capability())
         return {};
-    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)"_p, arguments.command))
-        .advise("run it as root; containers of ordinary users are not supported yet"_p);
+    return Error("", "", compose("% needs root (CAP_SYS_ADMIN)"_p, arguments.command)).advise("run it as root"_p);
+}
+
+Result<void> require_state(const Arguments& arguments)
+{
+    return is_ordinary_user() ? check_state_root() : require_root(arguments);
 }
 
 Text absolute_path(std::string_view path)

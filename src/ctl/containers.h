@@ -17,8 +17,10 @@ namespace vial {
 
 struct Arguments;
 
-/// All of vial's commands but check and show touch root's things.
+/// For commands that touch the machine's things.
 Result<void> require_root(const Arguments& arguments);
+/// For those that touch containers: everybody has his own.
+Result<void> require_state(const Arguments& arguments);
 /// From the root on.
 Text absolute_path(std::string_view path);
 /// Has the host's supervisor do `verb` (start, stop, restart) to a container. False: there is none, or it is none of its.

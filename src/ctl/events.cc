@@ -71,7 +71,7 @@ bool pass_on(std::string_view line)
 
 Result<int> events(const Arguments& arguments)
 {
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     const Record& record = *TRY(find_answering(arguments.words.front()));
     const auto heard = ask_and_hear(record.name, "events", arguments.has(Option::Json) ? pass_on : show_event);
     // Its PID 1 may have been killed, and said no goodbye.

@@ -264,7 +264,7 @@ Error execute_sealed(const Arguments& arguments)
 
 Result<int> exec(const Arguments& arguments)
 {
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     const Text name = arguments.words.front();
     const auto ended = [&]() -> Result<os::Exited> {
         const Record& record = *TRY(find_running(name));

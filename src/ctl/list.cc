@@ -47,7 +47,7 @@ Text as_json(const Record& record, const Outcome& outcome)
 
 Result<int> list(const Arguments& arguments)
 {
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     const List<Record*> records = TRY(look_around());
     Table table("NAME|STATE|PID|STARTED|ENDED|RESULT");
     Builder json("[");

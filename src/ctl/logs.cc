@@ -201,7 +201,7 @@ Result<int> logs(const Arguments& arguments)
     const Record* record = nullptr;
     Phrase none = nullptr;
     if (!file) {
-        TRY(require_root(arguments));
+        TRY(require_state(arguments));
         record = TRY(find_container(name));
         none = record->foreground ? "its output goes to the terminal of `vial run`"_p
                                   : "vial keeps none with init = false"_p;

@@ -79,7 +79,7 @@ Result<int> run(const Arguments& arguments)
     Spec* const spec = load_spec(file, arguments, settings);
     if (!spec)
         return payload_not_reached;
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     Begun begun{*spec, {}};
     const auto ended = [&]() -> Result<os::Exited> {
         const SignalWatch signals = TRY(SignalWatch::open());

@@ -9,8 +9,10 @@
 #include "ctl/containers.h"
 #include "ctl/output.h"
 #include "init/notify.h"
+#include "kernel/capabilities.h"
 #include "launch/client.h"
 #include "launch/launch.h"
+#include "launch/ordinary_user.h"
 #include "launch/stop.h"
 #include "spec/show.h"
 
@@ -103,9 +105,10 @@ Result<int> start(const Arguments& arguments)
     Spec* const spec = load_spec(word, arguments, {}, SpecKind::Container, arguments.has(Option::Ensure));
     if (!spec)
         return static_cast<int>(ExitCode::Usage);
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     const auto started = [&]() -> Result<void> {
         const bool ensure = arguments.has(Option::Ensure);
+        TRY(settle_for_user(*spec));  // which is how one that runs was started
         pid_t pid = ensure ? TRY(ensured(*spec)) : 0;
         LaunchOptions options;
         options.by_boot = ensure && ::getenv("NOTIFY_SOCKET") != nullptr;
@@ -132,7 +135,7 @@ Result<int> restart(const Arguments& arguments)
         return ask_service(arguments);
     const Text name = arguments.words.front();
     const std::int64_t timeout = TRY(timeout_of(arguments));
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     const auto again = [&]() -> Result<void> {
         if (built_with(Feature::Boot) && TRY(tell_boot("restart", name)))
             return await_boot(name, Awaited::Ready, timeout);

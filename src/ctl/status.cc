@@ -168,7 +168,7 @@ void show_ended(const Record& record, bool as_json)
 /// All that run, or those that were named; of the others it is said that they do not.
 Result<int> show_metrics(const Arguments& arguments)
 {
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     List<Metrics> all;
     for (const Record* record : TRY(look_around())) {
         const bool named = arguments.words.empty() || std::string_view(arguments.words.front()) == record->name;
@@ -189,7 +189,7 @@ Result<int> show_metrics(const Arguments& arguments)
 
 Result<int> tell(const Arguments& arguments, void (*show)(const Record&, std::string_view))
 {
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     const Record& record = *TRY(find_container(arguments.words.front()));
     const bool as_json = arguments.has(Option::Json);
     if (record.phase == Phase::Ended)

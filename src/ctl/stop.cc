@@ -23,7 +23,7 @@ namespace {
 template <typename Act>
 Result<int> for_each_name(const Arguments& arguments, const Act& act)
 {
-    TRY(require_root(arguments));
+    TRY(require_state(arguments));
     int code = 0;
     for (const char* name : arguments.words) {
         const Result<void> done = act(Text(name));

@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 
+#include <linux/capability.h>
 #include <sys/prctl.h>
 
 namespace vial {
@@ -14,6 +15,11 @@ namespace {
 std::uint64_t gone;
 
 }  // namespace
+
+bool has_admin_capability()
+{
+    return (os::capget().value_or({}).effective >> CAP_SYS_ADMIN & 1U) != 0;
+}
 
 Result<void> limit_bounding_set(std::uint64_t keep)
 {

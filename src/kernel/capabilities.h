@@ -12,6 +12,9 @@
 
 namespace vial {
 
+/// Whether this process may do what vial does: CAP_SYS_ADMIN is effective, at least in its user namespace.
+bool has_admin_capability();
+
 /// Cuts the bounding set: no later exec, not even of a set-user-ID program, gains more than `keep`. Takes
 /// CAP_SETPCAP where something must go.
 Result<void> limit_bounding_set(std::uint64_t keep);

@@ -5,6 +5,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/beneath.h"
+#include "kernel/capabilities.h"
 
 #include <cstring>
 #include <fcntl.h>
@@ -199,7 +200,7 @@ Result<void> require_proc()
 
 Result<Tree> open_source(Text path, unsigned flags, bool recursive)
 {
-    if (has_detached_mounts())
+    if (has_detached_mounts() && has_admin_capability())
         return open_detached(path, flags, recursive);
     Tree tree{Tree::Kind::Path, Fd(), flags, recursive, path, nullptr};
     tree.fd = TRY(os::open(path.c_str(), O_PATH));
@@ -209,7 +210,7 @@ Result<Tree> open_source(Text path, unsigned flags, bool recursive)
 Result<void> bring(Tree& tree)
 {
     if (tree.kind == Tree::Kind::Path)
-        tree.fd = TRY(os::open(tree.path.c_str(), O_PATH));
+        tree = TRY(open_source(tree.path, tree.flags, tree.recursive));
     return {};
 }
 

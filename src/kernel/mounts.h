@@ -11,7 +11,7 @@
 /// propagation set before anybody sees it (mount_setattr(2)): a plain clone of a shared mount stays in the
 /// host's peer group, and what the container mounts below it would appear on the host. Before 5.12 a
 /// source is remembered, opened again in the container's own mount namespace (`bring`), bound, and remounted with
-/// its flags: older kernels bind only what belongs to the caller's namespace.
+/// its flags: older kernels bind only what belongs to the caller's namespace. So it is for who may not copy mounts on the host.
 
 #include "base/fd.h"
 #include "base/list.h"
@@ -67,7 +67,7 @@ Result<void> require_proc();
 Result<Tree> open_source(Text path, unsigned flags, bool recursive);
 
 /// In the container's mount namespace, before it has left the host's root: makes what the launcher opened
-/// usable here. Does nothing from Linux 5.12 on.
+/// usable here. Does nothing to what is detached already.
 Result<void> bring(Tree& tree);
 
 /// Mounts `tree` on `target`. `name` is what messages call the target.

@@ -2,6 +2,7 @@
 #include "kernel/namespaces.h"
 
 #include "base/os.h"
+#include "kernel/capabilities.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -39,7 +40,10 @@ Error explain_namespaces(Error error, std::uint64_t flags, Text name)
     }
     if (error->number == ENOSPC || error->number == EUSERS)
         error.because("too many namespaces"_p).advise("raise the limits in /proc/sys/user"_p);
-    if (error->number == EPERM)
+    if (error->number == EPERM && !has_admin_capability())
+        error.because("this machine does not let ordinary users make user namespaces"_p)
+            .advise("see /proc/sys/kernel/unprivileged_userns_clone, or start it as root"_p);
+    else if (error->number == EPERM)
         error.because("not permitted here"_p).advise("start vial outside of other containers' confinement"_p);
     return error;
 }

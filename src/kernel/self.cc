@@ -2,6 +2,7 @@
 #include "kernel/self.h"
 
 #include "base/os.h"
+#include "kernel/capabilities.h"
 #include "kernel/mounts.h"
 
 #include <fcntl.h>
@@ -47,7 +48,7 @@ Result<Fd> copy_self()
 
 Result<Fd> open_self_read_only(MountNamespace here)
 {
-    if (has_detached_mounts()) {
+    if (here == MountNamespace::Shared && has_detached_mounts() && has_admin_capability()) {
         Tree tree = TRY(open_source(self_path, MountReadOnly | MountNoSuid, false));
         return std::move(tree.fd);
     }

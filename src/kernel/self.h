@@ -19,7 +19,7 @@ enum class MountNamespace : unsigned char {
     Private,  ///< nobody else sees what is mounted here
 };
 
-/// A descriptor to pass to `os::execute`. Before Linux 5.12: a bind mount made and let go of in a private mount
+/// A descriptor to pass to `os::execute`. Before Linux 5.12, and for who may not copy mounts of the host: a bind mount made and let go of in a private mount
 /// namespace; in a shared one, and where that fails, a sealed copy in memory (some 100 kB).
 Result<Fd> open_self_read_only(MountNamespace here);
 

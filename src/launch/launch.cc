@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "kernel/bridge.h"
+#include "kernel/capabilities.h"
 #include "kernel/landlock.h"
 #include "kernel/limits.h"
 #include "kernel/namespaces.h"
@@ -16,6 +17,7 @@
 #include "launch/handover.h"
 #include "launch/identity.h"
 #include "launch/network_beside.h"
+#include "launch/ordinary_user.h"
 #include "launch/prepare.h"
 #include "launch/publish.h"
 #include "launch/setup.h"
@@ -23,7 +25,6 @@
 #include "supervise/channel.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -65,6 +66,16 @@ Result<void> write_id_map(pid_t pid, const char* file, const List<IdRange>& rang
     if (written.number() == EINVAL)
         written.error().because("the kernel refuses the ranges"_p);
     return written;
+}
+
+/// The kernel lets an ordinary user map a group only where setgroups(2) is given up, which may be there to keep people out.
+Result<void> deny_groups(pid_t pid)
+{
+    if (!is_ordinary_user())
+        return {};
+    const Text path = compose("/proc/%/setgroups", pid);
+    const auto denied = os::write_file(AT_FDCWD, path.c_str(), "deny");
+    return denied.number() == ENOENT ? Result<void>() : denied;  // before 3.19
 }
 
 List<IpAddress> bridge_addresses(const NetworkSpec& network)
@@ -250,7 +261,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     Journal& journal = launched.journal;
     const Fd& channel = launched.channel;
     prepared.terminal = options.terminal;
-    if (has_detached_mounts())
+    if (has_detached_mounts() && has_admin_capability())
         prepared.self = TRY(open_self_read_only(MountNamespace::Shared));
     if (spec.namespaces.time)
         TRY(make_time_namespace(spec));
@@ -272,6 +283,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     prepared.self.reset();
     TRY(set_oom_score(spec, decimal(launched.pid)));
     if (spec.namespaces.user) {
+        TRY(deny_groups(launched.pid));
         TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
         TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
         const char mapped = static_cast<char>(ChannelLetter::Mapped);
@@ -288,6 +300,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     TRY(connect_networks(spec, launched, journal));
     if (named) {
         TRY(await_identities(channel, spec));
+        TRY(check_mapped(spec, true));
         TRY(make_plan_and_files(spec, options, channel_inside, provision, handover));
     }
     TRY(unless_gone(handover.send(channel)));
@@ -340,11 +353,6 @@ int undo(Launched& launched, bool ends_itself)
 
 }  // namespace
 
-bool has_admin_capability()
-{
-    return (os::capget().value_or({}).effective >> CAP_SYS_ADMIN & 1U) != 0;
-}
-
 Result<Launched> launch(Spec& spec, const LaunchOptions& options)
 {
     if (!spec.not_yet.empty()) {
@@ -353,6 +361,7 @@ Result<Launched> launch(Spec& spec, const LaunchOptions& options)
             keys.compose("% %", &key == &spec.not_yet.front() ? "" : ",", key);
         return Error("", "", keys.view()).exits(ExitCode::Usage);
     }
+    TRY(settle_for_user(spec));
     // Whoever started us may not care for its children; we wait for ours.
     (void)os::set_ignored(SIGCHLD, false);
     TRY(require_proc());
@@ -372,7 +381,9 @@ Result<Launched> launch(Spec& spec, const LaunchOptions& options)
     launched.channel = std::move(channel.first);
     prepared.channel = std::move(channel.second);
     prepared.descriptors = descriptors;
-    const List<Hierarchy> hierarchies = TRY(find_hierarchies(spec, options.foreground));
+    List<Hierarchy> hierarchies;
+    if (!is_ordinary_user())
+        hierarchies = TRY(find_hierarchies(spec, options.foreground));
     launched.journal = TRY(open_journal(spec, options, hierarchies));
     const auto up = bring_up(prepared, options, hierarchies, network, launched);
     if (!up.ok()) {

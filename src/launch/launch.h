@@ -38,7 +38,4 @@ struct Launched {
 /// a number there.
 Result<Launched> launch(Spec& spec, const LaunchOptions& options);
 
-/// Whether this process may do what vial does (CAP_SYS_ADMIN is effective).
-bool has_admin_capability();
-
 }  // namespace vial

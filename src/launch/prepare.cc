@@ -7,6 +7,7 @@
 #include "kernel/devices.h"
 #include "kernel/seccomp_profile.h"
 #include "launch/environment.h"
+#include "launch/ordinary_user.h"
 #include "spec/plan.h"
 #include "spec/read.h"
 #include "spec/show.h"
@@ -45,6 +46,9 @@ Result<void> open_root(Prepared& prepared)
     if (!built_with(Feature::Images))
         return Error("", "", left_out(compose("an image as a root (%)"_p, spec.root), Feature::Images))
             .exits(ExitCode::Usage);
+    if (is_ordinary_user())
+        return Error("images take a loop device, and root"_p, "mount the image"_p, spec.root)
+            .advise("unpack it into a directory"_p);
     if (spec.namespaces.user && !has_detached_mounts())
         return Error("in a user namespace it needs Linux 5.12"_p, "mount the image"_p, spec.root)
             .advise("unpack it into a directory"_p);

@@ -46,8 +46,8 @@ struct Prepared {
     bool born_in_cgroup = false;  ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
     bool terminal = false;        ///< the first service gets one
     rlimit descriptors{};         ///< RLIMIT_NOFILE as the caller had it, for the container
-    Fd self;                      ///< vial's binary; empty: the setup process makes its own (before 5.12)
-    Fd channel;                   ///< the container's end
+    Fd self;     ///< vial's binary; empty: the setup process makes its own (before 5.12, or of an ordinary user)
+    Fd channel;  ///< the container's end
 };
 
 /// The first argument under which PID 1 is executed; the second is the number of the plan's descriptor.

@@ -9,8 +9,10 @@
 #include "kernel/cgroup.h"
 #include "kernel/mounts.h"
 #include "kernel/netlink.h"
+#include "launch/ordinary_user.h"
 #include "launch/publish.h"
 
+#include <cstdlib>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/file.h>
@@ -31,24 +33,32 @@ bool is_memory_filesystem(int fd)
 
 Result<Fd> open_state_root()
 {
-    const auto made = os::mkdirat(AT_FDCWD, state_root, 0700);
+    const char* const path = state_root();
+    const auto made = os::mkdirat(AT_FDCWD, path, 0700);
     if (!made.ok() && made.number() != EEXIST) {
         Error error = made.error();
-        error.as("make", state_root);
+        error.as("make", path);
         if (error->number == ENOENT)
             error.advise("/run is missing: mount a tmpfs there");
         return error;
     }
-    Fd root = TRY(os::open(state_root, O_RDONLY | O_DIRECTORY));
-    if (is_memory_filesystem(root.get()))
+    Fd root = TRY(os::open(path, O_RDONLY | O_DIRECTORY));
+    if (is_memory_filesystem(root.get()) || is_ordinary_user())
         return root;
     // A disk. The lock is on the directory below, so that two commands do not mount one over the other.
     TRY(os::lock(root.get(), LOCK_EX));
-    Fd again = TRY(os::open(state_root, O_RDONLY | O_DIRECTORY));
+    Fd again = TRY(os::open(path, O_RDONLY | O_DIRECTORY));
     if (is_memory_filesystem(again.get()))
         return again;
-    TRY(os::mount("vial", state_root, "tmpfs", MountNoSuid | MountNoDev | MountNoExec, state_mount_options));
-    return os::open(state_root, O_RDONLY | O_DIRECTORY);
+    TRY(os::mount("vial", path, "tmpfs", MountNoSuid | MountNoDev | MountNoExec, state_mount_options));
+    return os::open(path, O_RDONLY | O_DIRECTORY);
+}
+
+/// Where an ordinary user's things are that do not outlast the machine's run.
+Text runtime_directory()
+{
+    const char* const given = ::getenv("XDG_RUNTIME_DIR");
+    return given != nullptr && *given == '/' ? Text(given) : concat("/run/user/", ::geteuid());
 }
 
 /// Field 22 of /proc/PID/stat, and field 3. The second field, the command's name, may hold anything but ends with
@@ -182,11 +192,34 @@ Result<void> forget(Text name)
 
 }  // namespace
 
+const char* state_root()
+{
+    static const char* known;
+    if (known == nullptr)
+        known = is_ordinary_user() ? concat(runtime_directory(), "/vial").c_str() : "/run/vial";
+    return known;
+}
+
+Result<void> check_state_root()
+{
+    if (!is_ordinary_user())
+        return {};
+    const Text path = runtime_directory();
+    const auto found = os::lstat(AT_FDCWD, path.c_str());
+    Error error(found.number(), "keep what is to be known of containers in"_p, path);
+    if (found.ok() && S_ISDIR(found.value().st_mode) && found.value().st_uid == ::geteuid() &&
+        (found.value().st_mode & 022) == 0)
+        return {};
+    if (found.ok())
+        error.because("it is not a directory that only you may write to"_p);
+    return error.advise("set XDG_RUNTIME_DIR to one of your own"_p);
+}
+
 Result<StateLock> StateLock::take()
 {
     const Fd root = TRY(open_state_root());
-    Fd lock = TRY(os::openat(root.get(), ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600).as("lock", state_root));
-    TRY(os::lock(lock.get(), LOCK_EX).as("lock", state_root));
+    Fd lock = TRY(os::openat(root.get(), ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600).as("lock", state_root()));
+    TRY(os::lock(lock.get(), LOCK_EX).as("lock", state_root()));
     return StateLock(std::move(lock));
 }
 
@@ -208,7 +241,7 @@ bool is_alive(const ProcessId& process)
 
 Text state_path(std::string_view name, std::string_view file)
 {
-    return compose("%/%%%", state_root, name, file.empty() ? "" : "/", file);
+    return compose("%/%%%", state_root(), name, file.empty() ? "" : "/", file);
 }
 
 Result<Record*> read_record(std::string_view name)
@@ -233,7 +266,7 @@ Result<Record*> read_record(std::string_view name)
 Result<List<Record*>> read_records()
 {
     List<Record*> records;
-    const auto names = list_directory(state_root);
+    const auto names = list_directory(state_root());
     if (names.number() == ENOENT)
         return records;
     if (!names.ok())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// What vial remembers of a container between two commands: the directory /run/vial/NAME.
+/// What vial remembers of a container between two commands: the directory /run/vial/NAME, or where an ordinary user has such things.
 ///
 /// There is no daemon. The launcher notes each thing in the container's journal *before* it makes it, so that
 /// whoever comes next can undo exactly that, whether the launcher failed, was killed, or left long ago:
@@ -27,11 +27,14 @@
 
 namespace vial {
 
-inline constexpr const char* state_root = "/run/vial";
+/// Of an ordinary user `vial` in $XDG_RUNTIME_DIR, where that is set to a path, or in /run/user/UID; of everybody else /run/vial.
+const char* state_root();
+/// Fails where an ordinary user has no such directory, or others may write to it.
+Result<void> check_state_root();
 /// The name of the host's supervisor (`vial boot`) among the containers, which none of them can have.
 inline constexpr const char* boot_name = "boot";
 
-/// Makes /run/vial if it is not there and holds its lock until it is destroyed.
+/// Makes the directory of all if it is not there and holds its lock until it is destroyed.
 class StateLock {
 public:
     static Result<StateLock> take();

@@ -212,6 +212,7 @@ struct LimitsSpec {
     Bytes memory_high = unlimited;
     Bytes swap = unlimited;                       ///< swap alone, not memory + swap
     std::int64_t tasks = 512;                     ///< `unlimited` for none
+    bool tasks_given = false;                     ///< it is no default
     std::int32_t cpu = 0;                         ///< per mille of one processor: 1500 is "150%"; 0: no limit
     std::uint32_t cpu_weight = 0, io_weight = 0;  ///< 0: the kernel's default, which is 100
     Text cpus;                                    ///< `0-2,5`, as the kernel writes it; empty: all

@@ -265,9 +265,12 @@ Taken take_number(const ReadContext& context, const SchemaKey& key, Index node, 
     case Type::Score:
         as<std::int32_t>(member) = static_cast<std::int32_t>(value.number);
         return good_if(is_number && value.number >= -1000 && value.number <= 1000);
-    default:  // Tasks
-        as<std::int64_t>(member) = is_max(value.text) ? unlimited : value.number;
+    default: {  // Tasks
+        auto& limits = as<LimitsSpec>(static_cast<char*>(member) - offsetof(LimitsSpec, tasks));
+        limits.tasks = is_max(value.text) ? unlimited : value.number;
+        limits.tasks_given = true;
         return good_if((is_number && value.number > 0) || is_max(value.text));
+    }
     }
 }
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "launch/ordinary_user.h"
+
+#include "base/text.h"
+#include "kernel/capabilities.h"
+
+#include <unistd.h>
+
+namespace vial {
+
+namespace {
+
+bool is_himself(const List<IdRange>& map, std::uint32_t id)
+{
+    return map.size() == 1 && map[0].outside == id && map[0].count == 1;
+}
+
+Result<void> check_map(const List<IdRange>& map, std::uint32_t id, const char* key)
+{
+    if (is_himself(map, id))
+        return {};
+    return Error("an ordinary user maps nobody but himself"_p, "write"_p, key).advise("leave out [user_namespace]"_p);
+}
+
+Result<void> refuse_limits(const LimitsSpec& limits)
+{
+    const char* const given = limits.memory != unlimited                        ? "limits.memory"
+                              : limits.swap != unlimited                        ? "limits.swap"
+                              : limits.cpu != 0                                 ? "limits.cpu"
+                              : limits.tasks_given && limits.tasks != unlimited ? "limits.tasks"
+                                                                                : nullptr;
+    if (given == nullptr)
+        return {};
+    return Error("an ordinary user has no control groups"_p, "set", given)
+        .advise("leave it out, or start it as root"_p);
+}
+
+Result<void> check_id(const List<IdRange>& map, const Identifier& id, bool named, Phrase step)
+{
+    if (!id.name.empty() && !named)
+        return {};
+    for (const IdRange& range : map)
+        if (id >= range.inside && id - range.inside < range.count)
+            return {};
+    return Error("the user namespace does not map it"_p, step, id.name.empty() ? decimal(id.number) : id.name)
+        .advise("see [user_namespace] in vial.conf(5)"_p);
+}
+
+}  // namespace
+
+bool is_ordinary_user()
+{
+    return ::geteuid() != 0 && !has_admin_capability();
+}
+
+Result<void> settle_for_user(Spec& spec)
+{
+    if (!is_ordinary_user())
+        return {};
+    if (!spec.namespaces.user) {
+        spec.namespaces.user = true;
+        spec.uid_map.push_back({0, ::geteuid(), 1});
+        spec.gid_map.push_back({0, ::getegid(), 1});
+    }
+    TRY(check_map(spec.uid_map, ::geteuid(), "user_namespace.uid_map"));
+    TRY(check_map(spec.gid_map, ::getegid(), "user_namespace.gid_map"));
+    TRY(refuse_limits(spec.limits));
+    spec.limits.tasks = unlimited;
+    if (spec.namespaces.time)
+        return Error("it takes root"_p, "make", "namespaces.time");
+    for (const NetworkSpec& network : spec.networks)
+        if (network.kind != NetworkKind::None)
+            return Error("the container of an ordinary user has a lo alone"_p, "make", concat("network.", network.name))
+                .advise("leave it out, or start it as root"_p);
+    return check_mapped(spec, false);
+}
+
+Result<void> check_mapped(const Spec& spec, bool named)
+{
+    if (!spec.namespaces.user)
+        return {};
+    for (const ServiceSpec& service : spec.services) {
+        TRY(check_id(spec.uid_map, service.user, named, "run a service as user"_p));
+        TRY(check_id(spec.gid_map, service.group, named, "run a service as group"_p));
+        for (const Identifier& group : service.groups)
+            TRY(check_id(spec.gid_map, group, named, "run a service in group"_p));
+    }
+    return {};
+}
+
+}  // namespace vial
