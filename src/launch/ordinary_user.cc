@@ -24,15 +24,27 @@ Result<void> check_map(const List<IdRange>& map, std::uint32_t id, const char* k
 
 Result<void> refuse_limits(const LimitsSpec& limits)
 {
-    const char* const given = limits.memory != unlimited                        ? "limits.memory"
-                              : limits.swap != unlimited                        ? "limits.swap"
-                              : limits.cpu != 0                                 ? "limits.cpu"
-                              : limits.tasks_given && limits.tasks != unlimited ? "limits.tasks"
-                                                                                : nullptr;
-    if (given == nullptr)
-        return {};
-    return Error("an ordinary user has no control groups"_p, "set", given)
-        .advise("leave it out, or start it as root"_p);
+    const struct {
+        bool given;
+        const char* name;
+    } limited[] = {
+        {limits.memory != unlimited, "memory"},
+        {limits.memory_high != unlimited, "memory_high"},
+        {limits.swap != unlimited, "swap"},
+        {limits.cpu != 0, "cpu"},
+        {limits.cpu_weight != 0, "cpu_weight"},
+        {!limits.cpus.empty(), "cpus"},
+        {limits.tasks_given && limits.tasks != unlimited, "tasks"},
+        {limits.io_weight != 0, "io_weight"},
+        {!limits.io.empty(), "io"},
+        {limits.oom_group, "oom_group"},
+        {!limits.cgroup.empty(), "cgroup"},
+    };
+    for (const auto& [given, name] : limited)
+        if (given)
+            return Error("an ordinary user has no control groups"_p, "set", concat("limits.", name))
+                .advise("leave it out, or start it as root"_p);
+    return {};
 }
 
 Result<void> check_id(const List<IdRange>& map, const Identifier& id, bool named, Phrase step)
