@@ -205,6 +205,8 @@ Result<void> reboot(unsigned command);
 void sync();
 /// finit_module(2).
 Result<void> load_module(int fd, const char* parameters, int flags);
+/// bpf(2) with `size` bytes of its union. What is answered may be a descriptor, the caller's to close.
+Result<std::size_t> bpf(unsigned command, const void* attributes, unsigned size);
 
 // Sockets.
 Result<Fd> socket(int domain, int type, int protocol);

@@ -307,4 +307,10 @@ Result<void> load_module(int fd, const char* parameters, int flags)
     return tell(call, fd, parameters, flags);
 }
 
+Result<std::size_t> bpf(unsigned command, const void* attributes, unsigned size)
+{
+    static constexpr Call call{"load a program into"_p, SYS_bpf};
+    return ask(call, command, attributes, size);
+}
+
 }  // namespace vial::os

@@ -19,7 +19,7 @@ namespace {
 
 /// By bit of Controller; version 1 has `blkio` in the place of `io`.
 constexpr const char* controller_names[] = {"memory", "pids",    "cpu",  "cpuacct", "io",
-                                            "cpuset", "hugetlb", "rdma", "misc",    "freezer"};
+                                            "cpuset", "hugetlb", "rdma", "misc",    "freezer", "devices"};
 /// Version 2 has them handed down where a spec asks for them.
 constexpr unsigned on_demand = CpusetController | HugetlbController | RdmaController | MiscController;
 constexpr const char* usual_place = "/sys/fs/cgroup";
@@ -68,6 +68,9 @@ Result<List<Hierarchy>> search_mounts(unsigned needed)
         if (one.controllers != 0)
             found.push_back(std::move(one));
     }
+    for (Hierarchy& one : found)
+        if (one.unified && (known & DeviceController) == 0)
+            one.controllers |= DeviceController;
     return found;
 }
 
@@ -76,7 +79,7 @@ Result<void> hand_down(int directory, const char* control, unsigned controllers,
 {
     Builder wanted;
     for (unsigned bit = 0; bit < std::size(controller_names); ++bit)
-        if ((controllers & ~static_cast<unsigned>(CpuAccounting) & 1U << bit) != 0)
+        if ((controllers & ~static_cast<unsigned>(CpuAccounting | DeviceController) & 1U << bit) != 0)
             wanted.compose("%+%", wanted.empty() ? "" : " ", controller_names[bit]);
     if (wanted.empty())
         return {};
@@ -96,7 +99,7 @@ void fill_cpuset(int root)
         (void)os::write_file(root, concat("vial/", file).c_str(), os::read_file(root, file).value_or({}));
 }
 
-Result<LimitedGroup> make_group(const Hierarchy& hierarchy, const Spec& spec)
+Result<LimitedGroup> make_group(const Hierarchy& hierarchy, const Spec& spec, const List<DeviceRule>& rules)
 {
     const Fd root = TRY(os::open(hierarchy.root.c_str(), O_PATH | O_DIRECTORY));
     const Text path = compose("vial/%", spec.name);
@@ -123,6 +126,8 @@ Result<LimitedGroup> make_group(const Hierarchy& hierarchy, const Spec& spec)
     LimitedGroup group{hierarchy, TRY(os::openat(root.get(), path.c_str(), O_PATH | O_DIRECTORY))};
     if (hierarchy.unified)
         TRY(hand_down(group.directory.get(), "cgroup.subtree_control", hierarchy.controllers, hierarchy.root));
+    if (!rules.empty() && (hierarchy.controllers & DeviceController) != 0)
+        TRY(limit_devices(group.directory, hierarchy.unified, rules, spec.name));
     return group;
 }
 
@@ -208,17 +213,25 @@ int remove_tree(Text directory)
 
 }  // namespace
 
-Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits)
+Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits, bool devices)
 {
     unsigned needed = only_limits ? 0U : MemoryController | PidsController | CpuAccounting;
-    return find_hierarchies(needed | limited_controllers(spec));
+    needed |= devices ? DeviceController : 0U;
+    List<Hierarchy> found = TRY(find_hierarchies(needed | limited_controllers(spec)));
+    bool there = !devices;
+    for (const Hierarchy& one : found)
+        there = there || (one.controllers & DeviceController) != 0;
+    if (!there)
+        return Error("this host has no control group for it"_p, "limit the devices of"_p, spec.name)
+            .advise("the kernel needs CONFIG_CGROUP_DEVICE; without it, give it neither 'devices' nor MKNOD"_p);
+    return found;
 }
 
 Result<List<Hierarchy>> find_hierarchies(unsigned needed)
 {
     List<Hierarchy> found;
     if (os::filesystem_magic(usual_place).value_or(0) == CGROUP2_SUPER_MAGIC) {
-        found.push_back({usual_place, true, unified_controllers(usual_place, needed)});
+        found.push_back({usual_place, true, unified_controllers(usual_place, needed) | DeviceController});
     } else {
         // The usual layout of version 1, one mount a controller; where one is missing or mounted with others, the mounts tell.
         for (unsigned bit = 0; bit < std::size(controller_names); ++bit) {
@@ -255,13 +268,13 @@ Result<void> remove_leftover(Text directory)
         .advise("end them, or choose another name"_p);
 }
 
-Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec)
+Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec, const List<DeviceRule>& rules)
 {
     ContainerCgroup made;
     List<LimitedGroup> groups;
     for (const Hierarchy& hierarchy : hierarchies) {
         made.directories.push_back(cgroup_directory(hierarchy, spec.name));
-        groups.push_back(TRY(make_group(hierarchy, spec)));
+        groups.push_back(TRY(make_group(hierarchy, spec, rules)));
     }
     // On version 1 the leaves of some take over what they are set to.
     TRY(set_limits(groups, spec));

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/result.h"
 #include "base/text.h"
+#include "kernel/device_rules.h"
 #include "spec/plan.h"
 #include "spec/spec.h"
 
@@ -33,7 +34,8 @@ enum Controller : unsigned {
     HugetlbController = 64,
     RdmaController = 128,
     MiscController = 256,
-    FreezerController = 512  ///< version 1 alone
+    FreezerController = 512,  ///< version 1 alone
+    DeviceController = 1024,  ///< version 2 has a program in its place, see kernel/device_rules.h
 };
 
 /// A tree of control groups and what of a container's it can limit or count.
@@ -47,8 +49,8 @@ struct Hierarchy {
 /// nothing else of vial lives between them.
 Result<List<Hierarchy>> find_hierarchies(unsigned needed);
 /// Those that `spec` needs. Accounting alone is worth a group where somebody can ask later, not for a `run` that is
-/// over in a moment: `only_limits`.
-Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits);
+/// over in a moment: `only_limits`. `devices`: they are to be limited, too.
+Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits, bool devices);
 
 /// One leaf's files, opened.
 struct CgroupLeaf {
@@ -72,9 +74,10 @@ Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
 /// Removes `directory` where nobody lives in it: what is there before a container is made is not its own. Not there is success.
 Result<void> remove_leftover(Text directory);
 
-/// Makes the container's groups in `hierarchies` and sets its limits. What was made before a failure stays: the
+/// Makes the container's groups in `hierarchies` and sets its limits, and where there are any the `rules` for devices. What was made before a failure stays: the
 /// caller's journal removes it.
-Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec);
+Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec,
+                                    const List<DeviceRule>& rules);
 
 /// Changes the limits of a container that runs, all or none: see `change_limits`.
 Result<void> change_cgroup(const Spec& before, const Spec& after);

@@ -75,6 +75,40 @@ Result<void> make_devices(const Fd& dev, std::span<const Tree> nodes)
     return os::mkdirat(dev.get(), "shm", 01777);
 }
 
+Result<HostDevice> open_host_device(Text path, bool by_mount)
+{
+    HostDevice device;
+    const Fd found = TRY(os::open(path.c_str(), O_PATH).as("use the device"_p, path));
+    const Text real = TRY(os::readlinkat(AT_FDCWD, FdPath(found)));
+    if (!real.starts_with("/dev/"))
+        return Error("it is a symlink out of /dev"_p, "use the device"_p, path);
+    device.node = TRY(os::fstat(found.get()));
+    if (!S_ISCHR(device.node.st_mode) && !S_ISBLK(device.node.st_mode))
+        return Error("it is no device"_p, "use the device"_p, path);
+    if (by_mount)
+        device.tree = TRY(open_source(real, MountNoSuid | MountNoExec, false));
+    return device;
+}
+
+Result<void> add_device(const Fd& dev, std::string_view path, HostDevice& device)
+{
+    const struct stat& node = device.node;
+    if (device.tree.kind != Tree::Kind::None) {
+        TRY(bring(device.tree));
+        const struct stat now = TRY(os::fstat(device.tree.fd.get()));
+        if (now.st_rdev != node.st_rdev || (now.st_mode & S_IFMT) != (node.st_mode & S_IFMT))
+            return Error("somebody exchanged it"_p, "use the device"_p, path);
+        return attach(device.tree, TRY(open_beneath(dev, path, Missing::CreateFile)), path);
+    }
+    const std::size_t slash = path.rfind('/');
+    const Fd parent = slash == std::string_view::npos
+                          ? TRY(os::duplicate(dev.get()))
+                          : TRY(open_beneath(dev, slice(path, 0, slash), Missing::CreateDirectory));
+    const Text name = slash == std::string_view::npos ? path : slice(path, slash + 1);
+    TRY(os::mknodat(parent.get(), name.c_str(), node.st_mode, node.st_rdev).as("make the device"_p, path));
+    return os::fchown(TRY(open_beneath(parent, name)).get(), node.st_uid, node.st_gid);
+}
+
 Result<Terminal> open_terminal(const Fd& pts, std::uint32_t owner)
 {
     Terminal terminal;

@@ -164,8 +164,12 @@ Result<Tree> open_detached(Text path, unsigned flags, bool recursive)
     Tree tree{Tree::Kind::Detached, Fd(), flags, recursive, path, nullptr};
     tree.fd = TRY(os::open_tree(AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | O_CLOEXEC | depth).as("open", path));
     mount_attr attributes{};
-    attributes.attr_set = flags;
-    attributes.propagation = MS_PRIVATE;
+    attributes.attr_set = flags & (MountReadOnly | MountNoSuid | MountNoDev | MountNoExec);
+    if ((flags & MountNoAtime) != 0) {
+        attributes.attr_set |= MOUNT_ATTR_NOATIME;
+        attributes.attr_clr = MOUNT_ATTR__ATIME;
+    }
+    attributes.propagation = (flags & MountFollow) != 0 ? MS_SLAVE : MS_PRIVATE;
     TRY(os::mount_setattr(tree.fd.get(), "", AT_EMPTY_PATH | depth, attributes).as("set the mount flags of"_p, path));
     return tree;
 }

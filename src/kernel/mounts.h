@@ -22,12 +22,14 @@
 
 namespace vial {
 
-/// Flags of a mount; the values are those of both MS_* and MOUNT_ATTR_*.
+/// Flags of a mount; the values are those of MS_*, the first four those of MOUNT_ATTR_* as well.
 enum MountFlag : unsigned {
     MountReadOnly = 1,
     MountNoSuid = 2,
     MountNoDev = 4,
     MountNoExec = 8,
+    MountNoAtime = 1024,
+    MountFollow = 1U << 19,  ///< stays a slave of its source's propagation (MS_SLAVE); from 5.12 on
 };
 
 /// `/proc/self/fd/N`: names an open descriptor where only a path will do. Needs /proc, see `require_proc`.

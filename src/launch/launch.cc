@@ -233,7 +233,8 @@ Result<pid_t> give_birth(Prepared& prepared, const ContainerCgroup& cgroup, Fd& 
     // A signal that comes before PID 1 listens must wait for it: an init ignores what it has no handler for.
     const sigset_t before = os::block_signals();
     Result<pid_t> born = Error(ENOSYS, "create a process"_p);
-    if (cgroup.init_directory) {
+    // Where the group has rules for devices it is joined late, as on version 1: they hold for the nodes of /dev, too.
+    if (cgroup.init_directory && prepared.rules.empty()) {
         os::CloneArguments into = arguments;
         into.flags |= CLONE_INTO_CGROUP | (wanted.cgroup ? static_cast<std::uint64_t>(CLONE_NEWCGROUP) : 0U);
         into.cgroup = cgroup.init_directory.get();
@@ -270,7 +271,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     Provision provision;
     const bool unified = hierarchies.size() == 1 && hierarchies.front().unified;
     if (unified)
-        provision.cgroup = TRY(make_cgroup(hierarchies, spec));
+        provision.cgroup = TRY(make_cgroup(hierarchies, spec, prepared.rules));
 
     launched.pid = TRY(give_birth(prepared, provision.cgroup, launched.process));
     if (launched.pid == 0) {
@@ -290,7 +291,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
         TRY(unless_gone(os::send_descriptors(channel.get(), &mapped, 1, {})));
     }
     if (!unified)
-        provision.cgroup = TRY(make_cgroup(hierarchies, spec));
+        provision.cgroup = TRY(make_cgroup(hierarchies, spec, prepared.rules));
     Handover handover;
     provision.filter = std::move(prepared.filter);
     const bool named = has_names(spec);
@@ -383,7 +384,7 @@ Result<Launched> launch(Spec& spec, const LaunchOptions& options)
     prepared.descriptors = descriptors;
     List<Hierarchy> hierarchies;
     if (!is_ordinary_user())
-        hierarchies = TRY(find_hierarchies(spec, options.foreground));
+        hierarchies = TRY(find_hierarchies(spec, options.foreground, !prepared.rules.empty()));
     launched.journal = TRY(open_journal(spec, options, hierarchies));
     const auto up = bring_up(prepared, options, hierarchies, network, launched);
     if (!up.ok()) {

@@ -14,8 +14,10 @@
 
 #include <cstring>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 
 namespace vial {
@@ -63,13 +65,33 @@ Result<Tree> open_mount(const MountSpec& mount)
     if (mount.kind == MountKind::Tmpfs)
         return Tree{};
     const unsigned flags = (mount.read_only ? MountReadOnly : 0U) | (mount.set_uid ? 0U : MountNoSuid) |
-                           (mount.devices ? 0U : MountNoDev) | (mount.no_exec ? MountNoExec : 0U);
+                           (mount.devices ? 0U : MountNoDev) | (mount.no_exec ? MountNoExec : 0U) |
+                           (mount.no_atime ? MountNoAtime : 0U) | (mount.follow ? MountFollow : 0U);
+    if (mount.follow && !has_detached_mounts())
+        return Error("rslave needs Linux 5.12"_p, "open the source of a mount,"_p, mount.source);
     auto tree = open_source(mount.source, flags, mount.recursive);
     if (tree.number() == ENOENT && mount.optional)
         return Tree{};
     if (!tree.ok())
         return tree.error().as("open the source of a mount,"_p, mount.source);
     return tree;
+}
+
+/// The spec's nodes, and the rules that hold the container to them. Who cannot make a node has only those in its /dev, and
+/// needs no rules but for the access to what the spec gives; in a user namespace nobody can.
+Result<void> open_devices(Prepared& prepared)
+{
+    const Spec& spec = prepared.spec;
+    const bool makes = (spec.security.capabilities >> CAP_MKNOD & 1U) != 0 && !spec.namespaces.user;
+    if (spec.devices.empty() && !makes)
+        return {};
+    prepared.rules = rules_of_everybody();
+    for (const DeviceSpec& device : spec.devices) {
+        const struct stat& node =
+            prepared.devices.push_back(TRY(open_host_device(device.source, spec.namespaces.user))).node;
+        allow_device(prepared.rules, {S_ISBLK(node.st_mode), major(node.st_rdev), minor(node.st_rdev), device.access});
+    }
+    return {};
 }
 
 /// The host's id of the container's root.
@@ -164,6 +186,7 @@ Result<Prepared> open_host_paths(Spec& spec)
         prepared.mounts.push_back(TRY(open_mount(mount)));
     if (spec.namespaces.user)
         prepared.device_nodes = TRY(open_device_nodes());
+    TRY(open_devices(prepared));
     TRY(make_overlay_directories(spec));
     return prepared;
 }

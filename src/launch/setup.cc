@@ -135,6 +135,8 @@ Result<void> mount_dev(Prepared& prepared, const Fd& root)
     TRY(mount_filesystem("tmpfs", target, MountNoSuid | MountNoExec, dev_options, "/dev"));
     const Fd dev = TRY(open_real_directory(root, "dev"));
     TRY(make_devices(dev, prepared.device_nodes));
+    for (std::size_t at = 0; at < prepared.devices.size(); ++at)
+        TRY(add_device(dev, slice(prepared.spec.devices[at].target, 5), prepared.devices[at]));
     // Group 5 is tty everywhere; in a user namespace that does not map it the mount would be refused.
     const char* options = prepared.spec.namespaces.user ? "newinstance,ptmxmode=0666,mode=0620"
                                                         : "newinstance,ptmxmode=0666,mode=0620,gid=5";
@@ -176,7 +178,8 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
     if (mount.size != unlimited)
         options.compose(",size=%", mount.size);
     const unsigned flags = (mount.set_uid ? 0U : MountNoSuid) | (mount.devices ? 0U : MountNoDev) |
-                           (mount.no_exec ? MountNoExec : 0U) | (mount.read_only ? MountReadOnly : 0U);
+                           (mount.no_exec ? MountNoExec : 0U) | (mount.read_only ? MountReadOnly : 0U) |
+                           (mount.no_atime ? MountNoAtime : 0U);
     return mount_filesystem("tmpfs", target, flags, Text(options).c_str(), mount.target);
 }
 

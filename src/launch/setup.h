@@ -24,6 +24,8 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/result.h"
+#include "kernel/device_rules.h"
+#include "kernel/devices.h"
 #include "kernel/image.h"
 #include "kernel/mounts.h"
 #include "spec/spec.h"
@@ -43,6 +45,8 @@ struct Prepared {
     Fd loop;                      ///< keeps an image's device attached until it is mounted
     List<Tree> mounts;            ///< by spec.mounts; Kind::None for a tmpfs or an optional one that is missing
     List<Tree> device_nodes;      ///< in a user namespace
+    List<HostDevice> devices;     ///< by spec.devices
+    List<DeviceRule> rules;       ///< empty: none are needed
     bool born_in_cgroup = false;  ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
     bool terminal = false;        ///< the first service gets one
     rlimit descriptors{};         ///< RLIMIT_NOFILE as the caller had it, for the container

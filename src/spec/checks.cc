@@ -365,6 +365,10 @@ void Checker::whole(SpecKind kind)
         say(at("security", "ambient"), "ambient: must be among the 'capabilities' that are kept"_p);
     if (!spec_.security.no_new_privileges && !spec_.security.landlock.empty())
         say(at("security", "landlock"), "landlock: wants no_new_privileges = true"_p);
+    for (const DeviceSpec& device : spec_.devices)
+        for (const DeviceSpec* other = spec_.devices.begin(); other != &device; ++other)
+            if (other->target == device.target)
+                say(at("devices"), compose("devices: two of them are to be %"_p, device.target));
     const Index networks = at("network");
     for (const NetworkSpec& interface : spec_.networks)
         if (built_with(Feature::Network))

@@ -123,12 +123,20 @@ std::string_view nth_word(std::string_view words, std::size_t index)
 std::span<const MountOption> mount_options()
 {
     static constexpr MountOption options[] = {
-        {"ro", offsetof(MountSpec, read_only), true, false},     {"rw", offsetof(MountSpec, read_only), false, false},
-        {"noexec", offsetof(MountSpec, no_exec), true, false},   {"exec", offsetof(MountSpec, no_exec), false, false},
-        {"nodev", offsetof(MountSpec, devices), false, false},   {"dev", offsetof(MountSpec, devices), true, false},
-        {"nosuid", offsetof(MountSpec, set_uid), false, false},  {"suid", offsetof(MountSpec, set_uid), true, false},
-        {"rbind", offsetof(MountSpec, recursive), true, true},   {"bind", offsetof(MountSpec, recursive), false, true},
+        {"ro", offsetof(MountSpec, read_only), true, false},
+        {"rw", offsetof(MountSpec, read_only), false, false},
+        {"noexec", offsetof(MountSpec, no_exec), true, false},
+        {"exec", offsetof(MountSpec, no_exec), false, false},
+        {"nodev", offsetof(MountSpec, devices), false, false},
+        {"dev", offsetof(MountSpec, devices), true, false},
+        {"nosuid", offsetof(MountSpec, set_uid), false, false},
+        {"suid", offsetof(MountSpec, set_uid), true, false},
+        {"rbind", offsetof(MountSpec, recursive), true, true},
+        {"bind", offsetof(MountSpec, recursive), false, true},
         {"optional", offsetof(MountSpec, optional), true, true},
+        {"noatime", offsetof(MountSpec, no_atime), true, false},
+        {"rslave", offsetof(MountSpec, follow), true, true},
+        {"rprivate", offsetof(MountSpec, follow), false, true},
     };
     return options;
 }
@@ -316,7 +324,52 @@ Phrase parse_mount_option(std::string_view text, MountSpec& mount)
             return nullptr;
         }
     }
-    return "the options are ro rw noexec exec nodev dev nosuid suid bind rbind optional, of a tmpfs also size= mode="_p;
+    if (text == "shared" || text == "rshared")
+        return "the container's mounts would appear on the host; rslave lets the host's appear in the container"_p;
+    return "the options are ro rw noexec exec nodev dev nosuid suid noatime bind rbind rprivate rslave optional, of a "
+           "tmpfs "
+           "also size= mode="_p;
+}
+
+namespace {
+
+/// A path below /dev that is written the one way it can be.
+bool is_device_path(std::string_view path)
+{
+    if (path.size() > path_limit || take_until(path, '/') != "" || take_until(path, '/') != "dev" || path.empty())
+        return false;
+    while (!path.empty()) {
+        const bool last = !contains(path, '/');
+        const std::string_view part = take_until(path, '/');
+        if (part.empty() || part == "." || part == ".." || (!last && path.empty()))
+            return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+Phrase parse_device(std::string_view text, DeviceSpec& device)
+{
+    constexpr std::string_view own = "null|zero|full|random|urandom|tty|fd|stdin|stdout|stderr|ptmx|pts|shm|console";
+    std::string_view rest = text;
+    const std::string_view source = take_until(rest, ':');
+    const std::string_view target = rest.starts_with('/') ? take_until(rest, ':') : source;
+    device.source = source;
+    device.target = target;
+    device.access = rest.empty() ? 6 : 0;
+    for (const char letter : rest) {
+        const std::size_t bit = device_access.find(letter);
+        if (bit == std::string_view::npos)
+            return "the access is some of the letters r, w and m"_p;
+        device.access |= static_cast<std::uint8_t>(1U << bit);
+    }
+    if (!is_device_path(source) || !is_device_path(target))
+        return "a device is a path below /dev, and so is its target, without '..'"_p;
+    std::string_view inside = target.substr(5);
+    if (word_index(own, take_until(inside, '/')) >= 0)
+        return "every container has that in its /dev already"_p;
+    return nullptr;
 }
 
 Phrase parse_mount(std::string_view text, MountSpec& mount)

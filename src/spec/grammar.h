@@ -70,5 +70,9 @@ std::span<const MountOption> mount_options();
 /// One option (`ro`, `size=4M`) or a whole `SOURCE:TARGET[:OPTIONS]` into `mount`. What is wrong with it; null: nothing.
 Phrase parse_mount_option(std::string_view text, MountSpec& mount);
 Phrase parse_mount(std::string_view text, MountSpec& mount);
+/// The letters of a device's access, in the order of the bits.
+inline constexpr std::string_view device_access = "mrw";
+/// `PATH[:TARGET][:ACCESS]` into `device`. What is wrong with it; null: nothing.
+Phrase parse_device(std::string_view text, DeviceSpec& device);
 
 }  // namespace vial

@@ -115,6 +115,8 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
     }
     case Type::Mounts:
         return good_unless(context, node, parse_mount(text, list<MountSpec>(member).emplace_back()));
+    case Type::Devices:
+        return good_unless(context, node, parse_device(text, list<DeviceSpec>(member).emplace_back()));
     case Type::MountOptions:
         return good_unless(context, node, parse_mount_option(text, *static_cast<MountSpec*>(member)));
     case Type::IdMap: {
@@ -178,6 +180,7 @@ bool is_list(Type type)
     case Type::Sysctls:
     case Type::Mounts:
     case Type::MountOptions:
+    case Type::Devices:
     case Type::IdMap:
     case Type::Networks:
     case Type::Addresses:

@@ -84,7 +84,7 @@ constexpr Row top_keys[] = {
     later("pod", Type::Name),
     later("optional", Type::Texts),
     now("mounts", Type::Mounts, IN(mounts)),
-    later("devices", Type::Texts),
+    now("devices", Type::Devices, IN(devices)),
     now("mask", Type::PathsInside, IN(mask)),
     now("read_only_paths", Type::PathsInside, IN(read_only_paths)),
     now("dns", Type::Addresses, IN(dns)),

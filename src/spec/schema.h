@@ -49,6 +49,7 @@ enum class Type : std::uint8_t {
     Overlay,       ///< OverlaySpec
     Mounts,        ///< List<MountSpec>, short form
     MountOptions,  ///< MountSpec
+    Devices,       ///< List<DeviceSpec>
     IdMap,         ///< List<IdRange>
     Interface,     ///< Text: a network interface's name
     Networks,      ///< List<IpAddress>, with prefix

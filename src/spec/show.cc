@@ -77,6 +77,15 @@ Text list_of_mount_options(const MountSpec& mount)
     return list.text();
 }
 
+Text text_of_access(std::uint8_t access)
+{
+    Builder text;
+    for (const unsigned bit : {1U, 2U, 0U})
+        if ((access >> bit & 1) != 0)
+            text += device_access[bit];
+    return text;
+}
+
 Text list_of_capabilities(std::uint64_t capabilities)
 {
     Array list;
@@ -207,6 +216,12 @@ Text value_text(const SchemaKey& key, const void* member)
         return toml_string(text_of_overlay(as<OverlaySpec>(member)));
     case Type::MountOptions:
         return list_of_mount_options(as<MountSpec>(member));
+    case Type::Devices: {
+        Array list;
+        for (const DeviceSpec& device : as<List<DeviceSpec>>(member))
+            list.add_string(compose("%:%:%", device.source, device.target, text_of_access(device.access)));
+        return list.text();
+    }
     case Type::IdMap: {
         Array list;
         for (const IdRange& range : as<List<IdRange>>(member))

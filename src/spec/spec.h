@@ -133,6 +133,14 @@ struct MountSpec {
     bool set_uid = false;   ///< default nosuid
     bool recursive = true;  ///< Bind: the mounts below it too
     bool optional = false;  ///< a source that is missing is passed over
+    bool no_atime = false;
+    bool follow = false;  ///< Bind: what the host mounts below the source later is seen, too
+};
+
+struct DeviceSpec {
+    Text source;              ///< the host's node, a path below /dev
+    Text target;              ///< the same inside
+    std::uint8_t access = 0;  ///< DeviceAccess (kernel/device_rules.h)
 };
 
 enum class OverlayKind : std::uint8_t { None, Tmpfs, Directory };
@@ -253,6 +261,7 @@ struct Spec {
     List<Text> after, required;  ///< names of other specs, for `vial boot`
     List<ServiceSpec> services;  ///< at least one in a checked spec
     List<MountSpec> mounts;
+    List<DeviceSpec> devices;
     List<Text> mask;             ///< paths inside, beside the built-in ones
     List<Text> read_only_paths;  ///< the same
     NamespacesSpec namespaces;

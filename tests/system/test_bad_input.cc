@@ -217,7 +217,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
     } keys[] = {
         {"pod", "pod = \"other\""},
         {"optional", "optional = [\"limits.cpu\"]"},
-        {"devices", "devices = [\"/dev/kvm\"]"},
         {"tty", "tty = true"},
         {"namespaces.mount", "[namespaces]\nmount = false"},
         {"namespaces.pid", "[namespaces]\npid = false"},

@@ -270,6 +270,24 @@ TEST_CASE("values" * with_network)
     }
 }
 
+TEST_CASE("devices")
+{
+    const Spec spec = good("devices = ['/dev/ttyUSB0', '/dev/kvm:r', '/dev/snd/x:/dev/y', '/dev/a:/dev/b/c:mw']\n");
+    REQUIRE(spec.devices.size() == 4);
+    CHECK(spec.devices[0].source == "/dev/ttyUSB0");
+    CHECK(spec.devices[0].target == "/dev/ttyUSB0");
+    CHECK(spec.devices[0].access == 6);
+    CHECK(spec.devices[1].target == "/dev/kvm");
+    CHECK(spec.devices[1].access == 2);
+    CHECK(spec.devices[2].target == "/dev/y");
+    CHECK(spec.devices[3].access == 5);
+    CHECK(std::string(show_spec(spec))
+              .find("devices = [\"/dev/ttyUSB0:/dev/ttyUSB0:rw\", \"/dev/kvm:/dev/kvm:r\", "
+                    "\"/dev/snd/x:/dev/y:rw\", \"/dev/a:/dev/b/c:wm\"]") != std::string::npos);
+    CHECK(with("devices = ['/dev/null']") ==
+          "web.conf:3:12: devices: \"/dev/null\": every container has that in its /dev already\n");
+}
+
 TEST_CASE("mounts")
 {
     const Spec spec = good("mounts = ['/srv/data:/data', '/etc/resolv.conf:/etc/resolv.conf:ro', "
@@ -292,6 +310,12 @@ TEST_CASE("mounts")
     CHECK(spec.mounts[4].source == "/c:d");
     CHECK(spec.mounts[4].read_only);
     CHECK(spec.mounts[5].kind == MountKind::Tmpfs);
+
+    const Spec options = good("mounts = ['/a:/a:noatime,rslave', '/a:/b:rslave,rprivate']\n");
+    CHECK(options.mounts[0].no_atime);
+    CHECK(options.mounts[0].follow);
+    CHECK_FALSE(options.mounts[1].follow);
+    CHECK(with("mounts = ['/a:/b:rshared']").find("rslave lets the host's") != std::string::npos);
 
     CHECK(with("mounts = ['data:/data']") ==
           "web.conf:3:11: mounts: \"data:/data\": the source is not an absolute path\n");

@@ -134,7 +134,7 @@ TEST_CASE("what was shown reads as the same spec" * with_network)
                              "oom_group = false",
                              "cgroup = [\"memory.low=3\"]",
                              "capabilities = [\"ALL\"]",
-                             "options = [\"ro\", \"exec\", \"nodev\", \"suid\", \"rbind\"]",
+                             "options = [\"ro\", \"exec\", \"nodev\", \"suid\", \"rbind\", \"rprivate\"]",
                              "options = [\"rw\", \"noexec\", \"nodev\", \"nosuid\", \"size=4M\", \"mode=0700\"]",
                              "source = \"/e:f\""})
         CHECK(has(text, line));

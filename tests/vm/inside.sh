@@ -278,6 +278,18 @@ init_is_spared()
         'echo $(cat /proc/1/oom_score_adj) $(cat /proc/self/oom_score_adj)')"
 }
 
+# Rules for devices, which version 2 has a program for.
+devices_are_limited()
+{
+    equal "read" "$(vial run --root "$tree" --set 'devices=["/dev/loop-control:/dev/control:r"]' -- /bin/sh -c \
+        'exec 2>/dev/null; (: </dev/control) && echo read; (: >/dev/control) && echo write; true')"
+    equal "" "$(vial run --root "$tree" --set 'security.capabilities=["MKNOD"]' -- /bin/sh -c \
+        'exec 2>/dev/null; mknod /dev/x c 10 237 && echo made; mknod /dev/z c 1 5 && echo made; true')"
+    equal "made" "$(vial run --root "$tree" --set 'security.capabilities=["MKNOD"]' \
+        --set 'devices=["/dev/loop-control:rwm"]' -- /bin/sh -c \
+        'exec 2>/dev/null; mknod /dev/x c 10 237 && (: </dev/x) && echo made; mknod /dev/z c 1 5 && echo made; true')"
+}
+
 # Devices and pressure are told where version 2 counts them. The image is a device: a loop.
 stats_tell_devices_and_pressure()
 {
@@ -507,6 +519,7 @@ check "limits: the cgroup layout" layout_is_a_promise
 check "limits: a memory hog is killed, and status says so" memory_hog_is_killed
 check "limits: a fork bomb is bounded" fork_bomb_is_bounded
 check "limits: init is spared where memory runs out, its command is not" init_is_spared
+check "limits: devices" devices_are_limited
 check "stats: devices and pressure" stats_tell_devices_and_pressure
 check "pause: all but PID 1 stand still" pause_freezes
 check "exec: enters, limits hold, codes come back" exec_enters

@@ -62,10 +62,22 @@ TEST_CASE("what a process may do to others, to the kernel and to the machine")
         {{"mount-below", "/tmp"}, no_walls, false},
         {{"chroot", work()}, {}, false},
         {{"outside", work()}, {}, false},
-        {{"disk", "7", "0"}, {"security.capabilities=[\"MKNOD\"]"}, false},
+        {{"disk", "7", "0"}, {"security.capabilities=[\"MKNOD\"]", "devices=[\"/dev/loop0:rwm\"]"}, false},
     };
     for (const Row& row : rows)
         check(where, row);
+}
+
+TEST_CASE("a root that may make nodes opens the devices of its spec alone")
+{
+    const NothingLeft nothing_left;
+    const std::string where = image("walls");
+    for (const Words& settings : {Words{"security.capabilities=[\"MKNOD\"]"}, no_walls,
+                                  Words{"security.capabilities=[\"MKNOD\"]", "devices=[\"/dev/loop1:rwm\"]"}}) {
+        const Finished tried = attack(where, {"disk", "7", "0"}, settings);
+        CAPTURE(tried.out);
+        CHECK(tried.code == Refused);
+    }
 }
 
 TEST_CASE("a root that may chroot cannot leave the container by it")

@@ -91,6 +91,7 @@ static const struct call {
     {"pkey_alloc", SYS_pkey_alloc, VERSION(4, 9)},
     {"pkey_free", SYS_pkey_free, VERSION(4, 9)},
     {"statx", SYS_statx, VERSION(4, 11)},
+    {"bpf", SYS_bpf, VERSION(4, 15)},  // older, but not for control groups
 #ifdef SYS_io_pgetevents
     {"io_pgetevents", SYS_io_pgetevents, VERSION(4, 18)},
 #endif
