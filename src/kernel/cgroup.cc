@@ -18,8 +18,8 @@ namespace vial {
 namespace {
 
 /// By bit of Controller; version 1 has `blkio` in the place of `io`.
-constexpr const char* controller_names[] = {"memory", "pids",    "cpu",  "cpuacct", "io",
-                                            "cpuset", "hugetlb", "rdma", "misc",    "freezer", "devices"};
+constexpr const char* controller_names[] = {"memory",  "pids", "cpu",  "cpuacct", "io",     "cpuset",
+                                            "hugetlb", "rdma", "misc", "freezer", "devices"};
 /// Version 2 has them handed down where a spec asks for them.
 constexpr unsigned on_demand = CpusetController | HugetlbController | RdmaController | MiscController;
 constexpr const char* usual_place = "/sys/fs/cgroup";

@@ -78,6 +78,8 @@ Result<void> settle_for_user(Spec& spec)
     TRY(check_map(spec.gid_map, ::getegid(), "user_namespace.gid_map"));
     TRY(refuse_limits(spec.limits));
     spec.limits.tasks = unlimited;
+    if (!spec.devices.empty())
+        return Error("it takes root"_p, "give", "devices");
     if (spec.namespaces.time)
         return Error("it takes root"_p, "make", "namespaces.time");
     for (const NetworkSpec& network : spec.networks)
