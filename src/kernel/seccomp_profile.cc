@@ -119,7 +119,7 @@ private:
                 complain(more, "one word is enough"_p);
             return;
         }
-        for (std::string_view name = first; !name.empty(); name = take_word(rest))
+        for (std::string_view name = first; !name.empty() && !problems_.full(); name = take_word(rest))
             call(verb, name);
     }
 
@@ -160,9 +160,11 @@ private:
         std::size_t at = 0;
         while (at < answers_.size() && answers_[at] != answer)
             ++at;
-        if (at == Compiler<4096>::most_answers)
+        if (at == Compiler<4096>::most_answers) {
             complain(word, "more different errors than there is room for"_p);
-        else if (at == answers_.size())
+            return Refuse;
+        }
+        if (at == answers_.size())
             answers_.push_back(answer);
         return static_cast<std::uint8_t>(FateCount + at);
     }

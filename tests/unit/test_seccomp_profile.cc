@@ -254,6 +254,19 @@ TEST_CASE("what is wrong is told where it stands, all of it")
           "p:2:5: that is no system call\np:2:8: that is no system call\n");
     CHECK(wrong("").find("p: what becomes") == 0);
 
+    // As the last of all, too, and with more wrong names than are told.
+    std::string last = "allow execve\n";
+    unsigned different = 1;
+    for (SyscallNames names; names.next() && different <= 64;)
+        if (names.name() != "execve")
+            last += "errno " + std::string(names.name()) + "=" + std::to_string(different++) + "\n";
+    CHECK(wrong(last + "default errno=99\n") == "p:66:9: more different errors than there is room for\n");
+    CHECK(wrong(last + "default log\n") == "p:66:9: more different errors than there is room for\n");
+    std::string nonsense = "include default\nallow";
+    for (int count = 0; count < 100000; ++count)
+        nonsense += " q" + std::to_string(count);
+    CHECK(wrong(nonsense).find("p: there are more problems than these\n") != std::string::npos);
+
     std::string many = "default allow\n";
     unsigned number = 1;
     for (SyscallNames names; names.next() && number < 80;)
