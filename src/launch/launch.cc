@@ -276,6 +276,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     launched.pid = TRY(give_birth(prepared, provision.cgroup, launched.process));
     if (launched.pid == 0) {
         launched.channel.reset();
+        provision.cgroup = {};  // what it needs of that comes with the rest, into the numbers that these would take
         set_up_container(prepared);
     }
     // From here on the container's ends are the container's alone; above all its binary, see kernel/self.h.

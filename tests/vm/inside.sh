@@ -341,6 +341,18 @@ pause_freezes()
     vial stop iced
 }
 
+# Each has its own descriptors on the way to PID 1, which on version 2 are open before the container is born.
+many_services()
+{
+    {
+        echo "root = \"$tree\""
+        for n in $(seq 30); do printf '[service.s%s]\ncommand = ["/bin/sleep", "1000"]\n' "$n"; done
+    } | spec many >/dev/null
+    vial start /tmp/many.conf
+    equal 30 "$(vial status many | grep -c ready)"
+    vial stop many
+}
+
 # ---- Living with one ------------------------------------------------------------------------------------------------
 
 exec_enters()
@@ -522,6 +534,7 @@ check "limits: init is spared where memory runs out, its command is not" init_is
 check "limits: devices" devices_are_limited
 check "stats: devices and pressure" stats_tell_devices_and_pressure
 check "pause: all but PID 1 stand still" pause_freezes
+check "services: thirty of them" many_services
 check "exec: enters, limits hold, codes come back" exec_enters
 check "crash: PID 1 killed from outside" killed_from_outside
 check "network: a web server over a bridge" web_server_over_a_bridge
