@@ -63,28 +63,34 @@ void put_one_queue(NetlinkMessage& message)
     message.put(IFLA_NUM_RX_QUEUES, std::uint32_t{1});
 }
 
-Result<void> add_default_route(NetlinkSocket& inside, std::uint32_t index, std::string_view name,
-                               const IpAddress& gateway)
+/// A destination of no bits is everything: the default route.
+Result<void> add_route(NetlinkSocket& inside, std::uint32_t index, std::string_view name, const RouteSpec& route)
 {
+    const IpAddress& gateway = route.gateway;
+    const bool is_default = route.destination.prefix == 0;
     rtmsg header{};
     header.rtm_family = gateway.family;
+    header.rtm_dst_len = route.destination.prefix;
     header.rtm_table = RT_TABLE_MAIN;
     header.rtm_protocol = RTPROT_STATIC;
     header.rtm_scope = RT_SCOPE_UNIVERSE;
     header.rtm_type = RTN_UNICAST;
     NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header);
+    if (!is_default)
+        message.put(RTA_DST, bytes_of(route.destination));
     message.put(RTA_GATEWAY, bytes_of(gateway));
     message.put(RTA_OIF, index);
 
-    auto added = inside.request(message, "set the default route through"_p,
-                                compose("% on %", address_text(gateway, false), name));
+    auto added = is_default ? inside.request(message, "set the default route through"_p,
+                                             compose("% on %", address_text(gateway, false), name))
+                            : inside.request(message, "set the route to"_p, compose("% on %", route_text(route), name));
     if (!added.ok()) {
         Error& error = added.error();
         name_missing_family(error, gateway.family);
         if (error->number == ENETUNREACH || error->number == EHOSTUNREACH)
             error.because("the gateway is in no network of the interface's addresses"_p);
         if (error->number == EEXIST)
-            error.because("there is a default route already"_p);
+            error.because(is_default ? "there is a default route already"_p : "there is such a route already"_p);
     }
     return added;
 }
@@ -259,7 +265,9 @@ Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& netwo
 
     // A route through an interface that is down is refused.
     for (const IpAddress& gateway : network.gateways)
-        TRY(unless_known(add_default_route(inside, index, network.name, gateway)));
+        TRY(unless_known(add_route(inside, index, network.name, {IpAddress(), gateway})));
+    for (const RouteSpec& route : network.routes)
+        TRY(unless_known(add_route(inside, index, network.name, route)));
     return {};
 }
 

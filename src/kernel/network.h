@@ -33,7 +33,7 @@ bool is_host_end_name(std::string_view interface);
 Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge,
                        const NetworkSpec& network, int container);
 
-/// Inside the container: the interface's addresses, up, and a default route through each gateway. IPv6 addresses
+/// Inside the container: the interface's addresses, up, a default route through each gateway, and further routes. IPv6 addresses
 /// are usable at once (no duplicate address detection: the spec says whose they are). `known`: what
 /// the interface has already, as a host's kernel may have set it (`ip=`), is no failure.
 Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& network, bool known = false);

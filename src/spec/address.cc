@@ -178,6 +178,26 @@ Text address_text(const IpAddress& address, bool with_prefix)
     return text;
 }
 
+bool parse_route(std::string_view text, RouteSpec& route)
+{
+    const auto destination = parse_network(take_word(text));
+    const bool leads = take_word(text) == "via";
+    const auto gateway = parse_address(take_word(text));
+    if (!destination || !leads || !gateway || !take_word(text).empty())
+        return false;
+    route = {*destination, *gateway};
+    // The bits behind the prefix are none of a network's.
+    for (unsigned bit = destination->prefix; bit < gateway->prefix; ++bit)
+        if ((destination->bytes[bit / 8] & 0x80U >> bit % 8) != 0)
+            return false;
+    return destination->family == gateway->family;
+}
+
+Text route_text(const RouteSpec& route)
+{
+    return compose("% via %", address_text(route.destination, true), address_text(route.gateway, false));
+}
+
 bool is_hosts_line(std::string_view text)
 {
     bool named = false;

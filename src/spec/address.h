@@ -22,6 +22,9 @@ bool inside(const IpAddress& address, const IpAddress& network);
 /// The canonical text (RFC 5952), with `/prefix` where asked for.
 Text address_text(const IpAddress& address, bool with_prefix);
 
+/// `10.1.0.0/16 via 10.0.3.1`, both of one family.
+bool parse_route(std::string_view text, RouteSpec& route);
+Text route_text(const RouteSpec& route);
 /// A line of hosts(5): an address, and one name or several.
 bool is_hosts_line(std::string_view text);
 /// `[ADDRESS:]HOST:CONTAINER[/tcp|/udp]`, an IPv6 address in brackets; tcp where nothing else is said.

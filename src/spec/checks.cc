@@ -101,6 +101,7 @@ private:
     void id_map(const List<IdRange>& map, const char* key);
     void mapped(const ServiceSpec& service, Index node);
     void network(const NetworkSpec& network, Index node);
+    void reachable(const IpAddress& gateway, const NetworkSpec& network, Index node, const char* key);
     void ports();
 
     const toml::Document& document_;
@@ -295,7 +296,7 @@ void Checker::network(const NetworkSpec& network, Index node)
     const Index gateway = document_.find(node, "gateway");
     if (network.kind == NetworkKind::None) {
         if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac ||
-            network.mtu != 0 || network.masquerade)
+            network.mtu != 0 || network.masquerade || !network.routes.empty())
             say(node, compose("[network.%] of type \"none\" has no interface to set anything on"_p, network.name));
         return;
     }
@@ -305,15 +306,23 @@ void Checker::network(const NetworkSpec& network, Index node)
     for (const IpAddress& address : network.gateways) {
         if (++families[address.family == AF_INET6] == 2)
             say(gateway, "gateway: only one for IPv4 and one for IPv6"_p);
-        // A link-local router is on every link (RFC 4861).
-        bool reachable = address.family == AF_INET6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
-        for (const IpAddress& own : network.addresses)
-            reachable = reachable || inside(address, own);
-        if (!reachable && document_.find(node, "address") == 0)
-            say(gateway, "gateway: wants an 'address' in the same network"_p);
-        else if (!reachable && !network.addresses.empty())
-            say(gateway, compose("gateway: % is in none of the networks of 'address'"_p, address_text(address, false)));
+        reachable(address, network, node, "gateway");
     }
+    for (const RouteSpec& route : network.routes)
+        reachable(route.gateway, network, node, "routes");
+}
+
+void Checker::reachable(const IpAddress& gateway, const NetworkSpec& network, Index node, const char* key)
+{
+    // A link-local router is on every link (RFC 4861).
+    bool reached = gateway.family == AF_INET6 && gateway.bytes[0] == 0xfe && (gateway.bytes[1] & 0xc0) == 0x80;
+    for (const IpAddress& own : network.addresses)
+        reached = reached || inside(gateway, own);
+    if (!reached && document_.find(node, "address") == 0)
+        say(document_.find(node, key), compose("%: wants an 'address' in the same network"_p, key));
+    else if (!reached && !network.addresses.empty())
+        say(document_.find(node, key),
+            compose("%: % is in none of the networks of 'address'"_p, key, address_text(gateway, false)));
 }
 
 /// Where a published port leads: to an address that the host reaches over a bridge on which it has one itself.

@@ -67,6 +67,17 @@ List<T>& list(void* member)
     return *static_cast<List<T>*>(member);
 }
 
+/// What cannot be read leaves nothing that further checks could find wrong as well.
+template <typename T>
+Taken taken_if(bool (*parse)(std::string_view, T&), std::string_view text, List<T>& to)
+{
+    T element;
+    if (!parse(text, element))
+        return Taken::Wrong;
+    to.push_back(element);
+    return Taken::Good;
+}
+
 /// Reads one element into the list `member`, whatever it is a list of.
 Taken read_element(const ReadContext& context, const SchemaKey& key, Index node, void* member)
 {
@@ -139,7 +150,9 @@ Taken read_element(const ReadContext& context, const SchemaKey& key, Index node,
         return good_if(address.has_value());
     }
     case Type::Ports:
-        return good_if(parse_port(text, list<PortSpec>(member).emplace_back()));
+        return taken_if(parse_port, text, list<PortSpec>(member));
+    case Type::Routes:
+        return taken_if(parse_route, text, list<RouteSpec>(member));
     case Type::Hosts:
         if (!is_hosts_line(text))
             return Taken::Wrong;
@@ -185,6 +198,7 @@ bool is_list(Type type)
     case Type::Networks:
     case Type::Addresses:
     case Type::Ports:
+    case Type::Routes:
     case Type::Hosts:
     case Type::Capabilities:
         return true;
@@ -200,9 +214,9 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
         return read_sysctls(context, node, {}, list<Text>(member));
     if (key.type == Type::Capabilities)
         *static_cast<std::uint64_t*>(member) = 0;  // the list stands instead of the default
-    const bool alone = value.kind == Kind::String &&
-                       (key.type == Type::Networks || key.type == Type::Addresses || key.type == Type::IdMap ||
-                        key.type == Type::Texts || key.type == Type::IoLimits || key.type == Type::Ports);
+    const bool of_one = key.type == Type::Texts || key.type == Type::IdMap || key.type == Type::Networks ||
+                        key.type == Type::Addresses || key.type == Type::IoLimits || (key.type >= Type::Ports && key.type <= Type::Hosts);
+    const bool alone = value.kind == Kind::String && of_one;
     if ((key.type == Type::Environment || key.type == Type::CgroupFiles) && value.kind == Kind::Table) {
         read_environment_table(context, key, node, list<Text>(member));
     } else if (alone) {

@@ -182,7 +182,7 @@ constexpr Row network_keys[] = {
     now("bridge", Type::Interface, IN(bridge)),
     now("address", Type::Networks, IN(addresses)),
     now("gateway", Type::Addresses, IN(gateways)),
-    later("routes", Type::Texts),
+    now("routes", Type::Routes, IN(routes)),
     now("mac", Type::Mac, 0),
     now("mtu", Type::Integer, IN(mtu), 68, 65535),
     now("masquerade", Type::Boolean, IN(masquerade)),

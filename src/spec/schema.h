@@ -56,6 +56,7 @@ enum class Type : std::uint8_t {
     Addresses,     ///< List<IpAddress>, without
     Mac,           ///< NetworkSpec
     Ports,         ///< List<PortSpec>
+    Routes,        ///< List<RouteSpec>
     Hosts,         ///< List<Text> of `ADDRESS NAME...`
     Cpu,           ///< std::int32_t, per mille
     Tasks,         ///< std::int64_t, or `max`

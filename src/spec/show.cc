@@ -237,6 +237,12 @@ Text value_text(const SchemaKey& key, const void* member)
             list.add_string(port_text(port));
         return list.text();
     }
+    case Type::Routes: {
+        Array list;
+        for (const RouteSpec& route : as<List<RouteSpec>>(member))
+            list.add_string(route_text(route));
+        return list.text();
+    }
     case Type::Mac:
         return as<NetworkSpec>(member).has_mac ? toml_string(text_of_mac(as<NetworkSpec>(member))) : "";
     case Type::Cpu: {

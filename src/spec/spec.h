@@ -176,12 +176,18 @@ struct IpAddress {
     std::uint8_t prefix = 0;
 };
 
+struct RouteSpec {
+    IpAddress destination;  ///< with its prefix
+    IpAddress gateway;      ///< of the same family
+};
+
 struct NetworkSpec {
     Text name;  ///< the interface's name inside, 1-15 bytes
     NetworkKind kind = NetworkKind::Veth;
     Text bridge;  ///< the host's bridge; empty: the host end stays alone
     List<IpAddress> addresses;
     List<IpAddress> gateways;  ///< at most one a family; prefix unused
+    List<RouteSpec> routes;
     std::uint8_t mac[6] = {};
     bool has_mac = false;
     std::uint32_t mtu = 0;    ///< 0: the kernel's default

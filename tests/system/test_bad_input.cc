@@ -223,7 +223,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"namespaces.join", "[namespaces.join]\nnet = \"/proc/1/ns/net\""},
         {"user_namespace.auto", "[user_namespace]\nauto = true"},
         {"network.eth0.type", "[network.eth0]\ntype = \"macvlan\""},
-        {"network.eth0.routes", "[network.eth0]\nroutes = [\"10.1.0.0/16 via 10.0.3.1\"]"},
         {"security.label", "[security]\nlabel = \"x\""},
         {"security.securebits", "[security]\nsecurebits = [\"noroot\"]"},
         {"log.path", "[log]\npath = \"/var/log/web\""},

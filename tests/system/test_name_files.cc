@@ -109,7 +109,7 @@ TEST_CASE("check: what is no name server and no line of hosts")
     CHECK(contains(why("dns = [\"ns.example\"]\n"), "dns: expected an address like"));
     for (const char* line :
          {"db 10.0.3.9", "10.0.3.9", "10.0.3.9/24 db", "10.0.3.9 db # the database", "10.0.3.9 a\\n10.0.3.1 b", ""})
-        CHECK(contains(why("hosts = [\"" + std::string(line) + "\"]\n"), "hosts: expected \"ADDRESS NAME...\""));
+        CHECK(contains(why("hosts = \"" + std::string(line) + "\"\n"), "hosts: expected \"ADDRESS NAME...\""));
     const std::string shown = done({"show", sleeper("good", both)});
     CHECK(contains(shown, "dns = [\"10.0.0.1\", \"fd00::1\"]\nhosts = [\"10.0.3.9 db.lan db\"]\n"));
 }

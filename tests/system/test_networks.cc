@@ -150,6 +150,42 @@ TEST_CASE("several interfaces, with MAC address, MTU and names of one's own; lo 
     (void)done({"stop", "multi"});
 }
 
+TEST_CASE("routes lead elsewhere than the default route, and are checked")
+{
+    const NothingLeft nothing_left;
+    const std::string network =
+        "[network.eth0]\nbridge = \"br-way\"\naddress = [\"10.9.13.2/24\", \"fd00:9:13::2/64\"]\n";
+    (void)done(
+        {"start", sleeper("ways", network + "gateway = \"10.9.13.1\"\nroutes = [\"10.77.0.0/16 via 10.9.13.7\", "
+                                            "\"fd77::/32 via fd00:9:13::7\", \"192.0.2.9/32 via 10.9.13.8\"]\n")});
+    const std::string routes = inside("ways", "ip route; ip -6 route");
+    for (const char* route : {"default via 10.9.13.1 dev eth0", "10.77.0.0/16 via 10.9.13.7 dev eth0",
+                              "fd77::/32 via fd00:9:13::7 dev eth0", "192.0.2.9 via 10.9.13.8 dev eth0"}) {
+        INFO(std::string(route));
+        CHECK(contains(routes, route));
+    }
+    CHECK(
+        contains(done({"show", "ways"}), "routes = [\"10.77.0.0/16 via 10.9.13.7\", \"fd77::/32 via fd00:9:13::7\", "));
+    (void)done({"stop", "ways"});
+    start_refused(
+        1, sleeper("ways", network + "routes = [\"10.77.0.0/16 via 10.9.13.7\", \"10.77.0.0/16 via 10.9.13.8\"]\n"),
+        {"cannot set the route to 10.77.0.0/16 via 10.9.13.8 on eth0", "there is such a route already"});
+    const auto why = [&](const std::string& route) {
+        return refused(2, {"check", sleeper("ways", network + "routes = \"" + route + "\"\n")});
+    };
+    CHECK(contains(why("10.77.0.0/16 via 10.9.14.1"), "routes: 10.9.14.1 is in none of the networks of 'address'"));
+    for (const char* wrong :
+         {"10.77.0.0/16", "10.77.0.0 via 10.9.13.1", "10.77.0.1/16 via 10.9.13.1", "fd77::/32 via 10.9.13.1",
+          "10.77.0.0/16 dev 10.9.13.1", "10.77.0.0/16 via 10.9.13.1 metric 5", "default via 10.9.13.1"})
+        CHECK(contains(why(wrong), "routes: expected \"NETWORK via GATEWAY\""));
+    CHECK(contains(refused(2, {"check", sleeper("ways", "[network.eth0]\nroutes = \"10.77.0.0/16 via 10.9.13.1\"\n")}),
+                   "routes: wants an 'address'"));
+    CHECK(contains(
+        refused(2, {"check",
+                    sleeper("ways", "[network.eth0]\ntype = \"none\"\nroutes = \"10.77.0.0/16 via 10.9.13.1\"\n")}),
+        "no interface to set anything on"));
+}
+
 TEST_CASE("a network of its own without an interface, the host's network, and none for the asking")
 {
     const NothingLeft nothing_left;

@@ -246,7 +246,7 @@ TEST_CASE("a container leaves its bridge as the host, if it may")
 TEST_CASE("a port is one container's, and no program's of the host")
 {
     const NothingLeft nothing_left;
-    (void)done({"start", web("one", "ports = [\"18080:8080\"]", on_bridge("br-one", "26", "2"))});
+    (void)done({"start", web("one", "ports = \"18080:8080\"", on_bridge("br-one", "26", "2"))});
     const std::string why = refused(
         1, {"start", web("two", "ports = [\"18081:8080\", \"127.0.0.1:18080:8080\"]", on_bridge("br-two", "27", "2"))});
     CHECK(contains(why, "two: cannot publish the port 127.0.0.1:18080:8080/tcp (one): another container has it"));
@@ -263,7 +263,7 @@ TEST_CASE("a port is one container's, and no program's of the host")
     CHECK(eventually([] {
         return contains(run({"busybox", "wget", "-O", "-", "http://127.0.0.1:18080/"}).err, "404");
     }));
-    start_refused(1, web("one", "ports = [\"18080:8080\"]", on_bridge("br-one", "26", "2")),
+    start_refused(1, web("one", "ports = \"18080:8080\"", on_bridge("br-one", "26", "2")),
                   {"cannot publish the port 18080:8080/tcp", "a program on the host has it"});
     server.kill(SIGTERM);
     (void)server.wait();
@@ -397,6 +397,7 @@ TEST_CASE("check: ports want somewhere to lead to")
         CHECK(contains(why("ports = [\"" + std::string(wrong) + "\"]", on_bridge("br-x", "33", "2")),
                        "expected \"[ADDRESS:]HOST:CONTAINER"));
     }
+    CHECK(contains(why("ports = \"80\"", ""), "expected \"[ADDRESS:]HOST:CONTAINER"));
     CHECK(contains(why("", "address = \"10.9.33.2/24\"\nmasquerade = true\n"), "masquerade: wants a 'bridge'"));
     CHECK(done({"check", web("good", "ports = [\"80:80\", \"80:80/udp\", \"[fd00::1]:81:80\"]",
                              on_bridge("br-x", "33", "2"))}) != "x");
