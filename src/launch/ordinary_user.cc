@@ -80,6 +80,9 @@ Result<void> settle_for_user(Spec& spec)
     spec.limits.tasks = unlimited;
     if (!spec.devices.empty())
         return Error("it takes root"_p, "give", "devices");
+    for (const Text& join : spec.namespaces.join)
+        if (!join.empty())
+            return Error("it belongs to a user namespace that his container is not in"_p, "join", join);
     if (spec.namespaces.time)
         return Error("it takes root"_p, "make", "namespaces.time");
     for (const NetworkSpec& network : spec.networks)

@@ -187,6 +187,7 @@ Result<Prepared> open_host_paths(Spec& spec)
     if (spec.namespaces.user)
         prepared.device_nodes = TRY(open_device_nodes());
     TRY(open_devices(prepared));
+    prepared.joined = TRY(open_joined(spec.namespaces));
     TRY(make_overlay_directories(spec));
     return prepared;
 }

@@ -249,6 +249,7 @@ Result<int> set_up(Prepared& prepared)
         TRY(wait_for_maps(prepared.channel));
         TRY(become_root_inside());
     }
+    TRY(join(prepared.joined));
     TRY(make_private());
     const HostRoot host = TRY(host_root());
     if (!prepared.self)
@@ -271,6 +272,7 @@ Result<int> set_up(Prepared& prepared)
     TRY(close_standard());
     const ReceivedHandover received = TRY(receive_handover(prepared.channel));
     TRY(join_cgroup(prepared, received.join));
+    TRY(join_cgroup_namespace(prepared.joined));
     for (Text sysctl : spec.security.sysctls)
         TRY(set_sysctl(sysctls, sysctl));
     sysctls.reset();

@@ -6,7 +6,7 @@
 /// The launcher has opened everything that lies on the host; from here on no path of the host is used that the
 /// image or the container could have a say in. The order is the point:
 ///
-///  1. ids, where there is a user namespace
+///  1. ids, where there is a user namespace; namespaces of others
 ///  2. no mount travels out any more
 ///  3. the root goes on top of `/`, with its overlay
 ///  4. proc and sysfs while the host's are still visible (a user namespace gets none without), our own /dev, /run
@@ -28,6 +28,7 @@
 #include "kernel/devices.h"
 #include "kernel/image.h"
 #include "kernel/mounts.h"
+#include "launch/join.h"
 #include "spec/spec.h"
 
 #include <linux/filter.h>
@@ -47,6 +48,7 @@ struct Prepared {
     List<Tree> device_nodes;      ///< in a user namespace
     List<HostDevice> devices;     ///< by spec.devices
     List<DeviceRule> rules;       ///< empty: none are needed
+    List<Joined> joined;          ///< namespaces of others
     bool born_in_cgroup = false;  ///< CLONE_INTO_CGROUP did it, and made the cgroup namespace
     bool terminal = false;        ///< the first service gets one
     rlimit descriptors{};         ///< RLIMIT_NOFILE as the caller had it, for the container

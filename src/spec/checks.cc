@@ -6,6 +6,7 @@
 #include "spec/address.h"
 #include "spec/grammar.h"
 
+#include <algorithm>
 #include <sys/socket.h>
 
 namespace vial {
@@ -282,11 +283,15 @@ void Checker::namespaces()
     } else if (!spec_.uid_map.empty() || !spec_.gid_map.empty()) {
         say(at("namespaces", "user"), "namespaces.user = false contradicts the maps in [user_namespace]"_p);
     }
+    const bool joins = std::any_of(std::begin(spec_.namespaces.join), std::end(spec_.namespaces.join),
+                                   [](Text join) { return !join.empty(); });
+    if (spec_.namespaces.user && joins)
+        say(at("namespaces", "join"), "join: who has a user namespace of its own has no say in other namespaces"_p);
     if (!spec_.namespaces.network && !spec_.networks.empty())
-        say(at("namespaces", "net"), "namespaces.net = false shares the host's network: there is no place for "
+        say(at("namespaces", "net"), "without a network namespace of its own there is no place for "
                                      "[network.NAME]"_p);
     if (!spec_.namespaces.uts && spec_.hostname != spec_.name)
-        say(at("hostname"), "'hostname' needs a UTS namespace, but namespaces.uts = false"_p);
+        say(at("hostname"), "'hostname' needs a UTS namespace of its own"_p);
     if (!spec_.namespaces.time && (spec_.monotonic_offset != 0 || spec_.boottime_offset != 0))
         say(at("namespaces"), "clock offsets need namespaces.time = true"_p);
 }

@@ -40,6 +40,15 @@ bool is_path(std::string_view path)
     return !path.empty() && path[0] == '/' && path.size() <= path_limit;
 }
 
+bool is_joinable(std::string_view text)
+{
+    if (is_path(text))
+        return true;
+    const std::string_view word = take_until(text, ':');
+    const std::int64_t pid = parse_number(text).value_or(0);
+    return word == "pid" ? pid > 0 && pid <= INT32_MAX : word == "container" && !name_fault(text);
+}
+
 bool is_hash(std::string_view text)
 {
     return take_until(text, ':') == "sha256" && text.size() == 64 &&

@@ -24,6 +24,8 @@ bool is_interface_name(std::string_view name);
 bool is_user_name(std::string_view name);
 /// An absolute path that the kernel would take.
 bool is_path(std::string_view path);
+/// A namespace to join: an absolute path, `pid:NUMBER` or `container:NAME`.
+bool is_joinable(std::string_view text);
 /// `sha256:` and 64 hexadecimal digits in lower case.
 bool is_hash(std::string_view text);
 /// A path below /proc/sys, without `.` and `..`.

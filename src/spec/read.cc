@@ -221,6 +221,12 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
     const Index namespaces = document.find(0, "namespaces");
     if (namespaces == 0 || document.find(namespaces, "user") == 0)
         spec.namespaces.user = !spec.uid_map.empty() || !spec.gid_map.empty();
+    static constexpr bool NamespacesSpec::*own[] = {&NamespacesSpec::network, &NamespacesSpec::ipc,
+                                                    &NamespacesSpec::uts,     &NamespacesSpec::cgroup,
+                                                    &NamespacesSpec::user,    &NamespacesSpec::time};
+    for (std::size_t at = 0; at < std::size(own); ++at)
+        if (!spec.namespaces.join[at + namespace_count - std::size(own)].empty())
+            spec.namespaces.*own[at] = false;
     if (document.find(0, "read_only") == 0 && spec.overlay.kind != OverlayKind::None)
         spec.read_only = false;
     // Where a part could not be read, what seems to be missing may well be in it.

@@ -40,6 +40,7 @@ constexpr std::size_t discarded(Type type)
     case Type::Text:
     case Type::Path:
     case Type::Name:
+    case Type::Join:
         return offsetof(Discarded, text);
     case Type::Texts:
     case Type::Command:
@@ -111,7 +112,7 @@ constexpr Row namespaces_keys[] = {
     now("time", Type::Boolean, IN(namespaces) + offsetof(NamespacesSpec, time)),
     now("monotonic_offset", Type::ClockOffset, IN(monotonic_offset)),
     now("boottime_offset", Type::ClockOffset, IN(boottime_offset)),
-    later_table("join", Type::Table, Group::Join),
+    table("join", Type::Table, Group::Join, IN(namespaces) + offsetof(NamespacesSpec, join)),
 };
 
 constexpr Row user_namespace_keys[] = {
@@ -121,10 +122,17 @@ constexpr Row user_namespace_keys[] = {
 };
 #undef IN
 
+constexpr Row join_of(const char* name, std::size_t index)
+{
+    return now(name, Type::Join, index * sizeof(Text));
+}
+
+/// In the order of `namespace_kinds` (kernel/namespaces.h).
 constexpr Row join_keys[] = {
-    later("mount", Type::Path), later("pid", Type::Path),    later("net", Type::Path),  later("ipc", Type::Path),
-    later("uts", Type::Path),   later("cgroup", Type::Path), later("user", Type::Path), later("time", Type::Path),
+    later("mount", Type::Join), later("pid", Type::Join), join_of("net", 2),         join_of("ipc", 3),
+    join_of("uts", 4),          join_of("cgroup", 5),     later("user", Type::Join), join_of("time", 7),
 };
+static_assert(std::size(join_keys) == namespace_count);
 
 #define IN(member) offsetof(ServiceSpec, member)
 constexpr Row service_keys[] = {

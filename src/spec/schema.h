@@ -70,6 +70,7 @@ enum class Type : std::uint8_t {
     Capabilities,  ///< std::uint64_t
     Landlock,      ///< List<Text>: `read|write|exec:PATH`
     Seccomp,       ///< SecuritySpec: a SeccompChoice, or a path
+    Join,          ///< Text: an absolute path, `pid:NUMBER` or `container:NAME`
 };
 
 enum class Group : std::uint8_t {

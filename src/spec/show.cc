@@ -146,6 +146,7 @@ Text value_text(const SchemaKey& key, const void* member)
     case Type::Hash:
     case Type::Name:
     case Type::Cpus:
+    case Type::Join:
     case Type::Interface: {
         const auto& text = as<Text>(member);
         return text.empty() ? text : toml_string(text);

@@ -151,6 +151,8 @@ struct OverlaySpec {
     Text directory;          ///< Directory: holds the changes (`upper`) and the kernel's `work`
 };
 
+inline constexpr std::size_t namespace_count = 8;
+
 /// Which namespaces the container gets of its own. PID and mount are not a choice yet.
 struct NamespacesSpec {
     bool network = true;
@@ -159,6 +161,9 @@ struct NamespacesSpec {
     bool cgroup = true;
     bool user = false;
     bool time = false;
+    /// Whose it joins instead: a path, `pid:NUMBER` or `container:NAME`; empty: nobody's. In the order of [namespaces.join]'s keys;
+    /// one that is joined is not one of its own.
+    Text join[namespace_count];
 };
 
 /// One line of /proc/PID/uid_map: `inside outside count`, see user_namespaces(7).

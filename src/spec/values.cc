@@ -66,9 +66,10 @@ constexpr Phrase looks = "a table|"
                          "a whole number from -1000 to 1000|"
                          "a capability like \"NET_ADMIN\"|"
                          "\"read:PATH\", \"write:PATH\" or \"exec:PATH\"|"
-                         "\"default\", \"off\" or an absolute path"_p;
+                         "\"default\", \"off\" or an absolute path|"
+                         "an absolute path, \"pid:NUMBER\" or \"container:NAME\""_p;
 static_assert(std::count(looks.kept(), looks.kept() + std::char_traits<char>::length(looks.kept()), '|') ==
-              static_cast<int>(Type::Seccomp));
+              static_cast<int>(Type::Join));
 
 Maybe<std::int64_t> parse_seconds(const toml::Node& node, bool may_be_negative)
 {
@@ -348,6 +349,8 @@ Taken take_text(const ReadContext& context, const SchemaKey& key, Index node, vo
     as<Text>(member) = text;
     if (key.type == Type::Path)
         return good_if(is_path(text));
+    if (key.type == Type::Join)
+        return good_if(is_joinable(text));
     if (key.type == Type::Hash)
         return good_if(is_hash(text));
     if (key.type == Type::Interface)

@@ -220,7 +220,7 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"tty", "tty = true"},
         {"namespaces.mount", "[namespaces]\nmount = false"},
         {"namespaces.pid", "[namespaces]\npid = false"},
-        {"namespaces.join", "[namespaces.join]\nnet = \"/proc/1/ns/net\""},
+        {"namespaces.join.user", "[namespaces.join]\nuser = \"/proc/1/ns/user\""},
         {"user_namespace.auto", "[user_namespace]\nauto = true"},
         {"network.eth0.type", "[network.eth0]\ntype = \"macvlan\""},
         {"security.label", "[security]\nlabel = \"x\""},

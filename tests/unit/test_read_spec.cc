@@ -358,7 +358,7 @@ TEST_CASE("networks" * with_network)
     CHECK(with("[network.eth0]\nmtu = 67") == "web.conf:4:1: mtu: expected a number from 68 to 65535\n");
     CHECK(with("[network.eth0]\ntype = 'none'\nbridge = 'br0'").find("no interface to set anything on") !=
           std::string::npos);
-    CHECK(with("[namespaces]\nnet = false\n[network.eth0]\n").find("web.conf:4:1: namespaces.net = false") == 0);
+    CHECK(with("[namespaces]\nnet = false\n[network.eth0]\n").find("web.conf:4:1: without a network namespace") == 0);
 }
 
 TEST_CASE("namespaces and maps")
@@ -466,7 +466,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
     CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
     CHECK(not_yet("[network.eth0]\ntype = 'macvlan'") == "network.eth0.type\n");
     CHECK(not_yet("[security]\nlabel = 'x'\nsecurebits = ['noroot']") == "security.label\nsecurity.securebits\n");
-    CHECK(not_yet("[namespaces]\npid = false\njoin = { net = '/run/x' }") == "namespaces.pid\nnamespaces.join\n");
+    CHECK(not_yet("[namespaces]\npid = false\njoin = { user = '/run/x' }") == "namespaces.pid\nnamespaces.join.user\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "log.path\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");
     CHECK(several.problems.empty());

@@ -31,10 +31,10 @@ constexpr Part parts[] = {
     {"Security", "security.", Group::Security},
     {"Limits of processes", "security.rlimits.", Group::Rlimits},
     {"Namespaces", "namespaces.", Group::Namespaces},
+    {"Namespaces of others", "namespaces.join.", Group::Join},
     {"User namespace", "user_namespace.", Group::UserNamespace},
     {"Log", "log.", Group::Log},
     {"", "health.", Group::Health},
-    {"", "namespaces.join.", Group::Join},
 };
 
 struct Names {
