@@ -130,7 +130,7 @@ Phrase sysctl_fault(std::string_view sysctl, const NamespacesSpec& own)
     }
     if (!known)
         return "belongs to no namespace: it would change the host"_p;
-    return has ? Phrase(nullptr) : "its namespace is the host's here, see [namespaces]"_p;
+    return has ? Phrase(nullptr) : "it has no such namespace of its own, see [namespaces]"_p;
 }
 
 void Checker::say(Index node, std::string_view message)

@@ -215,7 +215,8 @@ void read_list(const ReadContext& context, const SchemaKey& key, Index node, voi
     if (key.type == Type::Capabilities)
         *static_cast<std::uint64_t*>(member) = 0;  // the list stands instead of the default
     const bool of_one = key.type == Type::Texts || key.type == Type::IdMap || key.type == Type::Networks ||
-                        key.type == Type::Addresses || key.type == Type::IoLimits || (key.type >= Type::Ports && key.type <= Type::Hosts);
+                        key.type == Type::Addresses || key.type == Type::IoLimits ||
+                        (key.type >= Type::Ports && key.type <= Type::Hosts);
     const bool alone = value.kind == Kind::String && of_one;
     if ((key.type == Type::Environment || key.type == Type::CgroupFiles) && value.kind == Kind::Table) {
         read_environment_table(context, key, node, list<Text>(member));

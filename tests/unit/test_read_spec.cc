@@ -456,7 +456,7 @@ TEST_CASE("sysctls are named with dots or slashes, and are a namespace's own")
         says("[security.sysctl]\n" + std::string(name) + " = 1", "this is no name of a sysctl");
     says("[security.sysctl]\nnet.a = true", "expected a string or a whole number");
     says("[security]\nsysctl = 3", "expected a");
-    says("[namespaces]\nipc = false\n[security.sysctl]\nkernel.sem = 1", "its namespace is the host's here");
+    says("[namespaces]\nipc = false\n[security.sysctl]\nkernel.sem = 1", "it has no such namespace of its own");
 }
 
 TEST_CASE("keys whose facility is to come are read, checked and remembered" * with_network)
