@@ -31,6 +31,7 @@ std::string image(const std::string& name)
     CHECK(run({"rm", "-rf", path}).code == 0);
     CHECK(run({"cp", "-a", root(), path}).code == 0);
     CHECK(run({"cp", attacker(), path + "/attacker"}).code == 0);
+    CHECK(run({"cp", payload("intruder"), path + "/intruder"}).code == 0);
     return path;
 }
 

@@ -18,7 +18,7 @@ enum Answer { Succeeded = 0, Refused = 1, NotTried = 2 };
 /// From the first call on, VIAL is a copy: an attack that succeeds shall not destroy what is being developed.
 const std::string& vial_copy();
 
-/// A root filesystem of one's own, made anew, with /attacker in it.
+/// A root filesystem of one's own, made anew, with /attacker and /intruder in it.
 std::string image(const std::string& name);
 
 /// The attacker on the host.
@@ -29,6 +29,9 @@ Finished attack(const std::string& image, const Words& words, const Words& setti
 
 /// No filter, all capabilities.
 inline const Words no_walls = {"security.seccomp=\"off\"", "security.capabilities=[\"all\"]"};
+/// In a user namespace.
+inline const Words mapped = {"namespaces.user=true", "user_namespace.uid_map=[\"0 100000 65536\"]",
+                             "user_namespace.gid_map=[\"0 100000 65536\"]"};
 /// No filter alone.
 inline const Words no_filter = {"security.seccomp=\"off\""};
 

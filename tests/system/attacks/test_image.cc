@@ -85,7 +85,7 @@ TEST_CASE("the directories we mount on are links into the host")
             replace(where + "/" + name, way);
             CAPTURE(name);
             CAPTURE(way);
-            for (const Words& settings : {Words{}, Words{"read_only=false"}, Words{"overlay=\"tmpfs\""}})
+            for (const Words& settings : {Words{}, Words{"read_only=false"}, Words{"overlay=\"tmpfs\""}, mapped})
                 try_image(where, settings, "/" + std::string(name) + "/../secret");
             CHECK(sentinel.untouched());
         }
@@ -100,13 +100,16 @@ TEST_CASE("they are loops, files, or not there")
         const std::string where = image("hostile");
         CAPTURE(name);
         replace(where + "/" + name, name);
-        try_image(where, {}, sentinel.path + "/secret");
+        for (const Words& settings : {Words{}, mapped})
+            try_image(where, settings, sentinel.path + "/secret");
         REQUIRE(run({"rm", "-rf", where + "/" + name}).code == 0);
         write_text(where + "/" + name, "a file\n");
-        try_image(where, {}, sentinel.path + "/secret");
+        for (const Words& settings : {Words{}, mapped})
+            try_image(where, settings, sentinel.path + "/secret");
         CHECK(read_text(where + "/" + name) == "a file\n");
         REQUIRE(run({"rm", "-rf", where + "/" + name}).code == 0);
-        try_image(where, {}, sentinel.path + "/secret");
+        for (const Words& settings : {Words{}, mapped})
+            try_image(where, settings, sentinel.path + "/secret");
     }
 }
 
@@ -118,7 +121,8 @@ TEST_CASE("a /dev full of links (the /dev-symlink family): ours is a new one")
     for (const char* name : {"null", "zero", "pts", "shm", "console", "ptmx", "tty", "fd", "stdout"})
         replace(where + "/dev/" + name, sentinel.path + "/secret");
     const std::string listing = run({"find", where + "/dev", "-printf", "%P %y %l\n"}).out;
-    for (const Words& settings : {Words{}, Words{"read_only=false"}}) {
+    for (const Words& settings :
+         {Words{}, Words{"read_only=false"}, Words{"devices=[\"/dev/loop0:/dev/data/disk\"]"}, mapped}) {
         CHECK(attack(where, {"read", "/dev/console"}, settings).code != Succeeded);
         CHECK(attack(where, {"read", "/dev/shm"}, settings).code != Succeeded);
         CHECK(attack(where, {"write", "/proc/keys"}, settings).code == Refused);

@@ -266,8 +266,6 @@ TEST_CASE("in a user namespace, where root inside is nobody outside")
 {
     const NothingLeft nothing_left;
     const std::string where = image("walls");
-    const Words mapped = {"namespaces.user=true", "user_namespace.uid_map=[\"0 100000 65536\"]",
-                          "user_namespace.gid_map=[\"0 100000 65536\"]"};
     Words mapped_without_walls = mapped;
     mapped_without_walls.insert(mapped_without_walls.end(), no_walls.begin(), no_walls.end());
     const std::string before = fingerprint(vial_copy());
