@@ -35,6 +35,10 @@ constexpr Phrase option_lines =
     "    --metrics\tprint OpenMetrics text, of all containers if none is named\n"
     "-i, --interactive\tpass standard input on (else the command reads nothing)\n"
     "-t, --tty\tgive the command a terminal\n"
+    "-u, --user=USER[:GROUP]\tas somebody else, by number or name\n"
+    "-e, --env=NAME=VALUE\tset a variable of its environment\n"
+    "    --directory=DIR\twhere it starts\n"
+    "    --privileged\twith all capabilities and no filter: dangerous\n"
     "-g, --group\tpass signals on to the command's whole process group\n"
     "-r, --rewrite=SIGNAL:SIGNAL\tpass the second on in place of the first; 0: drop it\n"
     "-e, --remap=CODE[-CODE]:CODE\texit with the last in place of the command's own\n"
@@ -142,9 +146,11 @@ constexpr Command commands[] = {
      options(Option::Signal, Option::Service), false, 1, any, which_container},
     {"pause NAME...\tfreeze containers"_p, of(Feature::Launch, pause), options(), false, 1, any, which_container},
     {"resume NAME...\tthaw them again"_p, of(Feature::Launch, pause), options(), false, 1, any, which_container},
-    {"exec [-i] [-t] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container"_p,
-     of(Feature::Foreground, exec), options(Option::Interactive, Option::Tty), true, 2, any,
-     "in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`"_p},
+    {"exec [OPTIONS] NAME [--] COMMAND [ARGUMENTS]\trun a command in a running container"_p,
+     of(Feature::Foreground, exec),
+     options(Option::Interactive, Option::Tty, Option::User, Option::Environment, Option::Directory, Option::Service,
+             Option::Privileged),
+     true, 2, any, "in which container, and what? `vial exec [-i] [-t] NAME -- COMMAND`"_p},
     {"list [--json]\tlist all containers, also those that have ended"_p, of(Feature::Launch, list),
      options(Option::Json), false, 0, 0, "takes no names; `vial status NAME` shows one"_p},
     {"status [--json] NAME\tshow a container and its services"_p, of(Feature::Launch, status), options(Option::Json),
@@ -254,7 +260,7 @@ Text read_option(const Command& command, Arguments& arguments, std::string_view 
             next = next.subspan(1);
         }
         arguments.values[static_cast<std::size_t>(option)] = rest;
-        if (option == Option::Set || option == Option::Remap)
+        if (option == Option::Set || option == Option::Remap || option == Option::Environment)
             arguments.settings.push_back(rest);
         if (option == Option::Rewrite)
             arguments.rewrites.push_back(rest);

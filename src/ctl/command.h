@@ -37,6 +37,10 @@ enum class Option : std::uint8_t {
     Metrics,
     Interactive,
     Tty,
+    User,
+    Environment,
+    Directory,
+    Privileged,
     Group,
     Rewrite,
     Remap,
@@ -68,7 +72,7 @@ struct Arguments {
     std::string_view command;  ///< its name
     std::uint64_t given = 0;   ///< a bit for each Option
     std::string_view values[static_cast<std::size_t>(Option::Count)];
-    List<std::string_view> settings;  ///< the values of all `--set`, or `--remap`
+    List<std::string_view> settings;  ///< the values of all `--set`, `--remap` or `--env`
     List<std::string_view> rewrites;  ///< the same of `--rewrite`
     List<const char*> words;          ///< NUL-terminated, as they came from the kernel
     std::size_t before_dashes = 0;    ///< how many of the words stood before `--`; all, where there was none

@@ -23,6 +23,8 @@
 #include "launch/identity.h"
 #include "launch/pause.h"
 #include "launch/stop.h"
+#include "spec/capability_names.h"
+#include "spec/grammar.h"
 
 #include <cstring>
 #include <fcntl.h>
@@ -77,19 +79,75 @@ Result<List<Namespace>> open_namespaces(pid_t pid)
     return found;
 }
 
-Result<Visit> prepare(const Record& record, bool terminal)
+/// A user or group as --user has it.
+Result<void> read_id(std::string_view text, Identifier& id)
+{
+    id = Identifier();
+    const auto number = parse_number(text);
+    const bool fits = number && *number >= 0 && *number < 0xffffffff;
+    if (!fits && (number || !is_user_name(text)))
+        return Error("wants USER or USER:GROUP, each a number or a name"_p, "", "--user").exits(ExitCode::Usage);
+    if (fits)
+        id = static_cast<std::uint32_t>(*number);
+    else
+        id.name = text;
+    id.given = true;
+    return {};
+}
+
+/// Leaves in `spec` the one service whose part the command plays, as the options want it.
+Result<void> choose_part(Spec& spec, const Arguments& arguments)
+{
+    std::uint32_t which = 0;
+    if (arguments.has(Option::Service))
+        which = number_services(spec).find(arguments.value(Option::Service));
+    if (which == NameTable::none)
+        return Error("it has no such service"_p, "", concat("--service ", arguments.value(Option::Service)));
+    ServiceSpec service = std::move(spec.services[which]);
+    if (arguments.has(Option::User)) {
+        std::string_view group = arguments.value(Option::User);
+        TRY(read_id(take_until(group, ':'), service.user));
+        service.group = Identifier();
+        service.groups.clear();
+        service.home = {};
+        if (contains(arguments.value(Option::User), ':'))
+            TRY(read_id(group, service.group));
+    }
+    if (arguments.has(Option::Directory))
+        service.directory = arguments.value(Option::Directory);
+    if (!is_path(service.directory))
+        return Error("wants an absolute path"_p, "", "--directory").exits(ExitCode::Usage);
+    List<Text> variables;
+    TRY(add_environment(variables, service));
+    for (const std::string_view variable : arguments.settings) {
+        if (position(variable, '=') == std::string_view::npos || variable.front() == '=')
+            return Error("wants NAME=VALUE"_p, "", "--env").exits(ExitCode::Usage);
+        set_variable(variables, variable);
+    }
+    service.environment = std::move(variables);
+    service.environment_file = {};  // it is a file of the host's
+    spec.services.clear();
+    spec.services.push_back(std::move(service));
+    if (arguments.has(Option::Privileged)) {
+        spec.security.capabilities = all_capabilities;
+        spec.security.no_new_privileges = false;
+        spec.security.seccomp = SeccompChoice::Off;
+        spec.security.landlock.clear();
+        print_error(spec.name,
+                    Error("with all capabilities and no filter it can take over the host"_p, "", "--privileged"));
+    }
+    return {};
+}
+
+Result<Visit> prepare(const Record& record, const Arguments& arguments)
 {
     Visit visit;
     visit.spec = std::move(*TRY(load_started_spec(record.name)));
     TRY(allow_limits(visit.spec));
+    TRY(choose_part(visit.spec, arguments));
     visit.namespaces = TRY(open_namespaces(record.init.pid));
     visit.join = TRY(open_exec_leaf(record.cgroups));
-    ServiceSpec& service = visit.spec.services.front();
-    List<Text> variables;
-    TRY(add_environment(variables, service));
-    service.environment = std::move(variables);
-    service.environment_file = {};  // it is a file of the host's
-    visit.terminal = terminal;
+    visit.terminal = arguments.has(Option::Tty);
     TRY(set_oom_score(visit.spec, "self"));
     if (visit.spec.security.seccomp == SeccompChoice::Profile) {
         const Text bytes = TRY(os::read_file(AT_FDCWD, state_path(record.name, "seccomp").c_str()));
@@ -212,7 +270,7 @@ Result<os::Exited> execute(const Arguments& arguments, const Record& record)
 {
     const bool terminal = arguments.has(Option::Tty);
     const SignalWatch signals = TRY(SignalWatch::open());
-    Visit visit = TRY(prepare(record, terminal));
+    Visit visit = TRY(prepare(record, arguments));
     Standard standard;
     Fd nothing;
     if (!terminal) {
@@ -254,6 +312,18 @@ Error execute_sealed(const Arguments& arguments)
         words.push_back("--interactive");
     if (arguments.has(Option::Tty))
         words.push_back("--tty");
+    if (arguments.has(Option::Privileged))
+        words.push_back("--privileged");
+    // A value is the end of a word, so a NUL stands behind it.
+    constexpr std::pair<Option, const char*> with_value[] = {
+        {Option::User, "--user"}, {Option::Directory, "--directory"}, {Option::Service, "--service"}};
+    for (const auto& [option, name] : with_value)
+        if (arguments.has(option))
+            for (const char* word : {name, arguments.value(option).data()})
+                words.push_back(word);
+    for (const std::string_view variable : arguments.settings)
+        for (const char* word : {"--env", variable.data()})
+            words.push_back(word);
     words.push_back("--");
     words.append(arguments.words.data(), arguments.words.size());
     words.push_back(nullptr);
