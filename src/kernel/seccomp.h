@@ -35,6 +35,6 @@ FilterFates default_fates();
 /// The program itself, as it is without any capability; for tests.
 std::span<const sock_filter> default_filter();
 /// Allows in a program that ends as the default one does what belongs to these capabilities.
-void allow_capable(std::span<sock_filter> program, std::uint64_t capabilities);
+void allow_capable(std::span<sock_filter> filter, std::uint64_t capabilities);
 
 }  // namespace vial

@@ -95,7 +95,7 @@ consteval Calls sorted_calls()
 {
     Calls made;
     Fate fate = Missing;
-    for (std::uint16_t at_row = 0; at_row < std::size(rows); ++at_row) {
+    for (std::size_t at_row = 0; at_row < std::size(rows); ++at_row) {
         const Row& row = rows[at_row];
         if (row.name == nullptr)
             fate = row.fate;
@@ -108,7 +108,7 @@ consteval Calls sorted_calls()
             continue;
         for (std::size_t at = made.count++; at > place; --at)
             made.call[at] = made.call[at - 1];
-        made.call[place] = {row.name, row.number, fate, row.often, at_row};
+        made.call[place] = {row.name, row.number, fate, row.often, static_cast<std::uint16_t>(at_row)};
     }
     return made;
 }

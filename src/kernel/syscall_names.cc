@@ -48,6 +48,12 @@ consteval Pieces split_pieces()
 constexpr Pieces known = split_pieces();
 constexpr Calls calls = sorted_calls();
 
+#ifdef __clang__
+constexpr bool packs = false;  // clang 14 gives up before it is through
+#else
+constexpr bool packs = true;
+#endif
+
 constexpr std::size_t longest_name = 31;
 
 struct Packed {
@@ -67,7 +73,7 @@ struct Packed {
     {
         std::size_t length[longest_name + 1] = {};   // of what begins here
         std::uint8_t choice[longest_name + 1] = {};  // the piece to begin with, from 1; 0: the letter itself
-        for (std::size_t at = name.size(); at-- > 0;) {
+        for (std::size_t at = packs ? name.size() : 0; at-- > 0;) {
             length[at] = length[at + 1] + 1;
             for (std::size_t number = known.first[static_cast<unsigned char>(name[at])]; number < known.count;
                  ++number) {
