@@ -44,8 +44,9 @@ bool show_event(std::string_view line)
     const std::string_view event = word(line, "event"), service = word(line, "service"), signal = word(line, "signal"),
                            reason = word(line, "reason");
     text.compose("%%%", service, service.empty() ? "" : "  ", event);
-    if (event == "lost")
-        put_number(text, " ", line, "count");
+    if (const std::string_view limit = word(line, "limit"); !limit.empty())
+        text.compose(": %,", limit);
+    put_number(text, " ", line, "count");
     if (event == "started" || event == "restarted")
         put_number(text, ", PID ", line, "pid");
     if (event == "restarted")

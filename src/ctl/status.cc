@@ -126,16 +126,20 @@ void show_status(const Record& record, std::string_view answer)
 void show_stats(const Record& record, std::string_view answer)
 {
     const json::Raw container = take_until(answer, '\n');
-    constexpr Phrase rows = "uptime|{d uptime_ms}|"
-                            "memory|{b memory.current} of {B memory.limit}, peak {b memory.peak}, OOM kills "
-                            "{n memory.oom_kills}|"
-                            "cpu|{u cpu.usage_usec}, throttled {u cpu.throttled_usec}|"
-                            "tasks|{n tasks.current} of {N tasks.limit}|"
-                            "io|{b io.read_bytes} read, {b io.written_bytes} written|"
-                            "pressure|memory {s pressure.memory.some_avg10}, cpu "
-                            "{s pressure.cpu.some_avg10}, io {s pressure.io.some_avg10}|"
-                            "orphans reaped|{n reaped}|"
-                            "signals passed on|{n forwarded}"_p;
+    constexpr Phrase rows =
+        "uptime|{d uptime_ms}|"
+        "memory|{b memory.current} of {B memory.limit}, peak {b memory.peak}, OOM kills "
+        "{n memory.oom_kills}|"
+        "swap|{b memory.swap} of {B memory.swap_limit}|"
+        "cpu|{u cpu.usage_usec}, throttled {u cpu.throttled_usec}|"
+        "tasks|{n tasks.current} of {N tasks.limit}|"
+        "limits hit|memory {n memory.limit_hits}, memory_high {n memory.high_hits}, tasks {n tasks.limit_hits}, "
+        "cpu {n cpu.throttled_periods}|"
+        "io|{b io.read_bytes} read, {b io.written_bytes} written|"
+        "pressure|memory {s pressure.memory.some_avg10}, cpu "
+        "{s pressure.cpu.some_avg10}, io {s pressure.io.some_avg10}|"
+        "orphans reaped|{n reaped}|"
+        "signals passed on|{n forwarded}"_p;
     show_table(concat("CONTAINER|", record.name), rows, container);
     Table interfaces("INTERFACE|RECEIVED|SENT");
     json::Raw network = json::member(container, "network"), name;

@@ -50,7 +50,8 @@ SmallPlan small_plan(const Entry& entry)
     service.name = plan.container;
     service.policy = offsetof(SmallPlan, policy);
     std::memset(service.join, 0xff, sizeof service.join);
-    service.kill_file = service.leaf_memory = service.leaf_cpu = service.leaf_events = service.terminal = -1;
+    service.kill_file = service.leaf_memory = service.leaf_cpu = service.leaf_events = service.leaf_tasks =
+        service.terminal = -1;
     std::memcpy(small.name, "main", sizeof small.name);
     return small;
 }

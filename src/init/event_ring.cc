@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "init/object.h"
+#include "init/stats.h"
 
 namespace vial {
 
@@ -31,11 +32,13 @@ void EventRing::ended(ServiceIndex index, const Service& service, const Ending& 
     add(EventKind::Exited, index, service, ending);
 }
 
-void EventRing::add(EventKind kind)
+void EventRing::add(EventKind kind, std::uint32_t count, std::uint8_t limit)
 {
     Event& event = events_[next_++ % size] = Event{};
     event.at = os::realtime_ms();
     event.kind = kind;
+    event.restarts = count;
+    event.code = limit;
 }
 
 void EventRing::add(EventKind kind, ServiceIndex index, const Service& service, const Ending& ending)
@@ -54,9 +57,14 @@ void EventRing::add(EventKind kind, ServiceIndex index, const Service& service, 
 void put_event(ObjectWriter& out, const Event& event)
 {
     constexpr std::string_view names[] = {"started", "ready",   "exited", "restarted", "oom",
-                                          "failed",  "stopped", "paused", "resumed"};
+                                          "failed",  "stopped", "paused", "resumed",   "limit"};
     out.text("event", names[static_cast<unsigned>(event.kind)]);
     out.number("at", event.at);
+    if (event.kind == EventKind::Limit) {
+        constexpr std::string_view limits[limit_kinds] = {"oom_kills", "memory", "memory_high", "tasks"};
+        out.text("limit", limits[event.code]);
+        out.number("count", event.restarts);
+    }
     if (event.kind >= EventKind::Paused)
         return;
     out.number("pid", event.pid > 0 ? event.pid : no_number);

@@ -23,16 +23,17 @@ enum class EventKind : std::uint8_t {
     Stopped,    ///< it does not run, as wanted
     Paused,     ///< the container is being frozen; this and the next are no service's
     Resumed,
+    Limit,  ///< a limit was hit, as LimitKind says
 };
 
 struct Event {
     std::int64_t at;  ///< milliseconds since 1970
     ServiceIndex service;
-    pid_t pid;  ///< 0: there is none
-    std::uint32_t restarts;
+    pid_t pid;               ///< 0: there is none
+    std::uint32_t restarts;  ///< Limit: how often so far
     EventKind kind;
     Reason reason;      ///< Failed
-    std::uint8_t code;  ///< of the last process, as Ending has it
+    std::uint8_t code;  ///< of the last process, as Ending has it; Limit: which one
     std::uint8_t signal;
 };
 
@@ -46,7 +47,7 @@ public:
     /// To be called when a service has entered another state.
     void changed(ServiceIndex index, const Service& service, ServiceState before);
     /// What is no service's.
-    void add(EventKind kind);
+    void add(EventKind kind, std::uint32_t count = 0, std::uint8_t limit = 0);
     /// To be called when its main process has ended, before the engine hears of it.
     void ended(ServiceIndex index, const Service& service, const Ending& ending);
 

@@ -161,6 +161,7 @@ Result<void> Pid1::open(char* pages)
     if (Opened file = os::open("/proc/self/net/dev", O_RDONLY); file.ok())
         interfaces = file.value().release();
 
+    watch_limits();
     TRY(open_outputs());
     // Who has all of a process's ids may set its limits, see prlimit(2): root in here could leave us no descriptor, or a
     // second to live. Nobody has this one; where it is not mapped, there is no other root than ours.
@@ -255,6 +256,8 @@ VIAL_AT_REST int Pid1::run()
                 report();
             more |= waiting;
         }
+        if (limits_again_ <= now)
+            hear_limits();
         control.attend(*this);
         if (next_look_ <= now)
             look_at_strangers();
@@ -288,7 +291,7 @@ VIAL_AT_REST int Pid1::run()
 VIAL_AT_REST void Pid1::listen(bool more)
 {
     const std::int64_t deadline = std::min({is_paused() ? os::never : supervisor.deadline(), control.deadline(),
-                                            end_deadline_, next_look_, next_feed_, power_deadline_});
+                                            end_deadline_, next_look_, limits_again_, next_feed_, power_deadline_});
     if (deadline != armed_) {
         (void)os::arm(timer_, deadline);
         armed_ = deadline;
@@ -349,6 +352,9 @@ void Pid1::dispatch(std::uint64_t token)
         break;
     case Source::Process:
         hear_stranger(index);
+        break;
+    case Source::Limits:
+        hear_limits();
         break;
     case Source::Output:
         (void)hear_output(index);

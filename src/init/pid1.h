@@ -20,6 +20,7 @@
 #include "init/control.h"
 #include "init/event_ring.h"
 #include "init/log.h"
+#include "init/stats.h"
 #include "spec/plan.h"
 #include "supervise/supervisor.h"
 
@@ -66,7 +67,18 @@ struct ServiceRuntime {
 };
 
 /// Who an event is from: the upper half of its token; the lower is a service or a client.
-enum class Source : std::uint32_t { Signals, Timer, Channel, Listener, Client, ExecReport, Output, Readiness, Process };
+enum class Source : std::uint32_t {
+    Signals,
+    Timer,
+    Channel,
+    Listener,
+    Client,
+    ExecReport,
+    Output,
+    Readiness,
+    Process,
+    Limits
+};
 
 constexpr std::uint64_t event_token(Source source, std::uint32_t index = 0)
 {
@@ -111,6 +123,13 @@ public:
     // reap.cc. True: there may be more to reap.
     bool reap();
     void hear_end(const os::Exited& exited);
+
+    // limit_events.cc
+    void watch_limits();
+    void watch_limits_again();
+    void hear_limits();
+    /// Tells of those that were hit since the last look. True: there were such.
+    bool look_at_limits();
 
     // pause.cc
     /// All but us is being frozen: nothing is started, and nobody's time passes, until `resume`.
@@ -262,11 +281,14 @@ private:
     bool unreported_ = true;          ///< a service's state has changed since `report`
     bool may_share_ = false;          ///< a child of ours can get descriptors of its own
     bool told_ = false;               ///< the launcher knows that the services run
-    std::int64_t paused_ = 0;         ///< since when; 0: it is not
-    std::uint64_t held_ = 0;          ///< signals that came before the main process's exec
-    pid_t main_group_ = 0;            ///< whose leader the main process was; 0: it has not been started yet
-    int quit_ = -1;                   ///< the exit code, where PID 1 shall end at once and everything with it
-    unsigned in_a_row_ = 0;           ///< looks that found nothing but orphans
+    std::int64_t seen_hits_[limit_kinds] = {}, quiet_until_[limit_kinds] = {};  ///< of each limit
+    std::int64_t limits_again_ = os::never;                                     ///< when they are watched again
+    std::int64_t limits_seen_ = 0;                                              ///< when they were looked at last
+    std::int64_t paused_ = 0;                                                   ///< since when; 0: it is not
+    std::uint64_t held_ = 0;  ///< signals that came before the main process's exec
+    pid_t main_group_ = 0;    ///< whose leader the main process was; 0: it has not been started yet
+    int quit_ = -1;           ///< the exit code, where PID 1 shall end at once and everything with it
+    unsigned in_a_row_ = 0;   ///< looks that found nothing but orphans
     bool reap_again_ = true;
     bool watches_signals_alone_ = false;
     bool many_pages_ = false;  ///< of code that is not needed now have come in

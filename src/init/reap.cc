@@ -23,6 +23,7 @@ namespace {
 constexpr unsigned reap_batch = 256;
 constexpr unsigned flood = 8;          ///< looks in a row that found nothing but orphans
 constexpr long gather_time = 150'000;  ///< nanoseconds
+constexpr Milliseconds look_pause = 1000;
 
 }  // namespace
 
@@ -111,6 +112,9 @@ Ending Pid1::ending_of(ServiceIndex index, int code, int signal)
     const auto kills = oom_kills(plan, index);
     ending.oom = code == 128 + SIGKILL && kills > runtimes[index].oom_kills;
     runtimes[index].oom_kills = static_cast<std::uint32_t>(kills);
+    // Version 1 wakes nobody for them, or not on every kernel. Many may end at once.
+    if (code != 0 && (plan.flags & PlanUnifiedCgroup) == 0 && (ending.oom || limits_seen_ + look_pause <= now))
+        (void)look_at_limits();
     return ending;
 }
 

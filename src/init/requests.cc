@@ -134,6 +134,8 @@ void Control::put_next_line(Pid1& init, Client& client, Writer& reply)
 {
     const bool status = !built_with(Feature::Stats) || client.answer == Answer::Status;
     const auto index = static_cast<ServiceIndex>(client.next++) - 1;
+    if (index == none && !status)
+        (void)init.look_at_limits();  // what is read for this does not wake us any more
     if (index == none)
         (status ? put_container_status : put_container_stats)(init, reply);
     else

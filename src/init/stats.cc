@@ -53,6 +53,13 @@ std::int64_t read_cpu(const Plan& plan, int fd)
     return read_time(plan, fd, "usage_usec", {});
 }
 
+/// Version 1 has memory and swap in one number.
+std::int64_t read_swap(const Plan& plan, PlanStat stat, std::int64_t memory)
+{
+    const std::int64_t both = read_number(plan.stat[stat]);
+    return unified(plan) || both == no_number || memory == no_number ? both : std::max<std::int64_t>(both - memory, 0);
+}
+
 void put_service(ObjectWriter& out, const Pid1& init, ServiceIndex index)
 {
     const Service& service = init.supervisor.service(index);
@@ -79,23 +86,26 @@ void put_service(ObjectWriter& out, const Pid1& init, ServiceIndex index)
     out.close();
 }
 
-/// The sum over all devices: a line of theirs is `8:0 rbytes=512 wbytes=0 ...`.
+/// The sum over all devices: a line of theirs is `8:0 rbytes=512 wbytes=0 ...`, or on version 1 `8:0 Read 512`.
 void put_io(ObjectWriter& out, const Pid1& init)
 {
     constexpr const char* keys[] = {"rbytes", "wbytes", "rios", "wios"};
+    constexpr const char* old_keys[] = {"Read", "Write", "", ""};
     constexpr const char* names[] = {"read_bytes", "written_bytes", "reads", "writes"};
     std::int64_t sums[std::size(keys)] = {};
     const int fd = init.plan.stat[StatIo];
     const auto got = fd < 0 ? Result<std::size_t>(0U) : os::pread(fd, init.scratch, Log::page, 0);
     std::string_view text(init.scratch, got.ok() ? got.value() : 0);
+    const bool old = !unified(init.plan) && !contains(text, '=');
     while (!text.empty()) {
         std::string_view value = take_word(text);
         const std::string_view key = take_until(value, '=');
         for (std::size_t i = 0; i < std::size(keys); i++)
-            sums[i] += key == keys[i] ? parse_number(value).value_or(0) : 0;
+            if (key == (old ? old_keys[i] : keys[i]))
+                sums[i] += parse_number(old ? take_word(text) : value).value_or(0);
     }
     for (std::size_t i = 0; i < std::size(keys); i++)
-        out.number(names[i], fd >= 0 && got.ok() ? sums[i] : no_number);
+        out.number(names[i], fd >= 0 && got.ok() && (i < 2 || !old) ? sums[i] : no_number);
 }
 
 /// From lines like `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`: the share of the last ten seconds in which
@@ -167,6 +177,28 @@ std::int64_t oom_kills(const Plan& plan, ServiceIndex service)
     return std::max<std::int64_t>(read_number(leaf >= 0 ? leaf : plan.stat[StatMemoryEvents], "oom_kill"), 0);
 }
 
+std::int64_t limit_hits(const Plan& plan, LimitKind kind)
+{
+    const int memory = plan.stat[StatMemoryEvents];
+    std::int64_t sum = 0;
+    switch (kind) {
+    case LimitKind::Kills:
+        return oom_kills(plan);
+    case LimitKind::Memory:
+        return unified(plan) ? read_number(memory, "max") : read_number(memory);
+    case LimitKind::MemoryHigh:
+        return unified(plan) ? read_number(memory, "high") : no_number;
+    case LimitKind::Tasks:
+        // The kernel counts where the limit is (6.11), or where who was refused is.
+        sum = read_number(plan.stat[StatTasksEvents], "max");
+        if (sum == no_number)
+            break;
+        for (const PlanService& service : plan.all_services())
+            sum += std::max<std::int64_t>(read_number(service.leaf_tasks, "max"), 0);
+    }
+    return sum;
+}
+
 void put_reason(const Pid1& init, ServiceIndex index, Writer& out)
 {
     const Service& service = init.supervisor.service(index);
@@ -208,16 +240,24 @@ void put_container_stats(const Pid1& init, Writer& out)
     object.open("memory");
     object.number("current", read_number(plan.stat[StatMemoryCurrent]));
     object.number("peak", read_number(plan.stat[StatMemoryPeak]));
-    object.number("limit", read_number(plan.stat[StatMemoryLimit]));
+    const std::int64_t limit = read_number(plan.stat[StatMemoryLimit]);
+    object.number("limit", limit);
+    object.number("limit_hits", limit_hits(plan, LimitKind::Memory));
+    object.number("high_hits", limit_hits(plan, LimitKind::MemoryHigh));
+    object.number("swap", read_swap(plan, StatSwap, read_number(plan.stat[StatMemoryCurrent])));
+    object.number("swap_limit", read_swap(plan, StatSwapLimit, limit));
     object.number("oom_kills", oom_kills(plan));
     object.close();
     object.open("cpu");
     object.number("usage_usec", read_cpu(plan, plan.stat[StatCpu]));
+    object.number("periods", read_number(plan.stat[StatCpuThrottle], "nr_periods"));
+    object.number("throttled_periods", read_number(plan.stat[StatCpuThrottle], "nr_throttled"));
     object.number("throttled_usec", read_time(plan, plan.stat[StatCpuThrottle], "throttled_usec", "throttled_time"));
     object.close();
     object.open("tasks");
     object.number("current", read_number(plan.stat[StatTasks]));
     object.number("limit", read_number(plan.stat[StatTasksLimit]));
+    object.number("limit_hits", limit_hits(plan, LimitKind::Tasks));
     object.close();
     object.open("io");
     put_io(object, init);

@@ -13,6 +13,12 @@ namespace vial {
 class ObjectWriter;
 class Pid1;
 
+/// What has a limit that can be hit; the first counts whom the OOM killer ended.
+enum class LimitKind : std::uint8_t { Kills, Memory, MemoryHigh, Tasks };
+inline constexpr std::size_t limit_kinds = 4;
+/// How often, so far; `no_number` where that is not counted.
+std::int64_t limit_hits(const Plan& plan, LimitKind kind);
+
 /// How many processes the OOM killer took so far: in the whole container, or in one service's leaf.
 std::int64_t oom_kills(const Plan& plan);
 std::int64_t oom_kills(const Plan& plan, ServiceIndex service);

@@ -170,16 +170,19 @@ constexpr StatFile stat_files[] = {
     {StatMemoryCurrent, MemoryController, "memory.usage_in_bytes", "memory.current"},
     {StatMemoryPeak, MemoryController, "memory.max_usage_in_bytes", "memory.peak"},
     {StatMemoryLimit, MemoryController, "memory.limit_in_bytes", "memory.max"},
-    {StatMemoryEvents, MemoryController, nullptr, "memory.events"},  // version 1 counts in the leaves alone
+    {StatMemoryEvents, MemoryController, "memory.failcnt", "memory.events"},
     {StatCpu, CpuAccounting, "cpuacct.usage", "cpu.stat"},
     {StatCpuThrottle, CpuController, "cpu.stat", "cpu.stat"},
     {StatTasks, PidsController, "pids.current", "pids.current"},
     {StatTasksLimit, PidsController, "pids.max", "pids.max"},
-    // Version 1 would need a hierarchy of its own for what devices do, and knows no pressure.
-    {StatIo, IoController, nullptr, "io.stat"},
+    // Of version 1 the hierarchy of devices is used only where they are limited; it knows no pressure.
+    {StatIo, IoController, "blkio.throttle.io_service_bytes_recursive", "io.stat"},
     {StatMemoryPressure, CpuAccounting, nullptr, "memory.pressure"},
     {StatCpuPressure, CpuAccounting, nullptr, "cpu.pressure"},
     {StatIoPressure, CpuAccounting, nullptr, "io.pressure"},
+    {StatTasksEvents, PidsController, "pids.events", "pids.events"},  // these are for those in the background
+    {StatSwap, MemoryController, "memory.memsw.usage_in_bytes", "memory.swap.current"},
+    {StatSwapLimit, MemoryController, "memory.memsw.limit_in_bytes", "memory.swap.max"},
 };
 
 /// Ends every process in one group: what a crash left, or what came in through `exec`.
@@ -268,7 +271,8 @@ Result<void> remove_leftover(Text directory)
         .advise("end them, or choose another name"_p);
 }
 
-Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec, const List<DeviceRule>& rules)
+Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec, bool only_limits,
+                                    const List<DeviceRule>& rules)
 {
     ContainerCgroup made;
     List<LimitedGroup> groups;
@@ -282,8 +286,11 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
         TRY(make_leaves(group, spec));
     TRY(set_leaf_limits(groups, spec));
 
-    for (const StatFile& file : stat_files)
+    for (const StatFile& file : stat_files) {
+        if (file.stat == StatTasksEvents && only_limits)
+            break;
         made.stat[file.stat] = open_for_reading(group_for(groups, file.controller), {}, file.v1, file.v2);
+    }
     made.join_init = TRY(open_join_files(groups, "init"));
     const LimitedGroup* memory = group_for(groups, MemoryController);
     made.unified = memory != nullptr ? memory->hierarchy.unified : !groups.empty() && groups.front().hierarchy.unified;
@@ -295,6 +302,9 @@ Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Sp
         leaf.memory = open_for_reading(memory, service.name, "memory.usage_in_bytes", "memory.current");
         leaf.events = open_for_reading(memory, service.name, "memory.oom_control", "memory.events");
         leaf.cpu = open_for_reading(group_for(groups, CpuAccounting), service.name, "cpuacct.usage", "cpu.stat");
+        if (!only_limits)
+            leaf.tasks =
+                open_for_reading(group_for(groups, PidsController), service.name, "pids.events", "pids.events");
         if (made.unified)
             leaf.kill =
                 os::openat(groups.front().directory.get(), compose("%/cgroup.kill", service.name).c_str(), O_WRONLY)

@@ -56,7 +56,7 @@ Result<List<Hierarchy>> find_hierarchies(const Spec& spec, bool only_limits, boo
 struct CgroupLeaf {
     List<Fd> join;  ///< write "0" to each: `tasks` (v1), `cgroup.procs` (v2)
     Fd kill;        ///< cgroup.kill, where there is one (v2, 5.14)
-    Fd memory, events, cpu;
+    Fd memory, events, cpu, tasks;
 };
 
 struct ContainerCgroup {
@@ -74,9 +74,9 @@ Text cgroup_directory(const Hierarchy& hierarchy, std::string_view name);
 /// Removes `directory` where nobody lives in it: what is there before a container is made is not its own. Not there is success.
 Result<void> remove_leftover(Text directory);
 
-/// Makes the container's groups in `hierarchies` and sets its limits, and where there are any the `rules` for devices. What was made before a failure stays: the
-/// caller's journal removes it.
-Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec,
+/// Makes the container's groups in `hierarchies` and sets its limits, and where there are any the `rules` for devices. What was made
+/// before a failure stays: the caller's journal removes it. `only_limits`: as above.
+Result<ContainerCgroup> make_cgroup(const List<Hierarchy>& hierarchies, const Spec& spec, bool only_limits,
                                     const List<DeviceRule>& rules);
 
 /// Changes the limits of a container that runs, all or none: see `change_limits`.

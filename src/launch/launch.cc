@@ -271,7 +271,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     Provision provision;
     const bool unified = hierarchies.size() == 1 && hierarchies.front().unified;
     if (unified)
-        provision.cgroup = TRY(make_cgroup(hierarchies, spec, prepared.rules));
+        provision.cgroup = TRY(make_cgroup(hierarchies, spec, options.foreground, prepared.rules));
 
     launched.pid = TRY(give_birth(prepared, provision.cgroup, launched.process));
     if (launched.pid == 0) {
@@ -292,7 +292,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
         TRY(unless_gone(os::send_descriptors(channel.get(), &mapped, 1, {})));
     }
     if (!unified)
-        provision.cgroup = TRY(make_cgroup(hierarchies, spec, prepared.rules));
+        provision.cgroup = TRY(make_cgroup(hierarchies, spec, options.foreground, prepared.rules));
     Handover handover;
     provision.filter = std::move(prepared.filter);
     const bool named = has_names(spec);

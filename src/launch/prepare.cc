@@ -173,6 +173,7 @@ Result<ServiceDescriptors> pass_leaf(const CgroupLeaf& leaf, Handover& handover)
     passed.leaf_memory = handover.pass(leaf.memory);
     passed.leaf_cpu = handover.pass(leaf.cpu);
     passed.leaf_events = handover.pass(leaf.events);
+    passed.leaf_tasks = handover.pass(leaf.tasks);
     return passed;
 }
 

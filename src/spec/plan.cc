@@ -325,6 +325,7 @@ Result<Fd> make_plan(const Spec& spec, std::uint32_t flags, const PlanDescriptor
         to.leaf_memory = opened.leaf_memory;
         to.leaf_cpu = opened.leaf_cpu;
         to.leaf_events = opened.leaf_events;
+        to.leaf_tasks = opened.leaf_tasks;
         to.terminal = opened.terminal;
         writer.put(plan.services + index * sizeof to, &to, sizeof to);
         last = to;

@@ -46,6 +46,7 @@ struct PlanService {
     std::int32_t leaf_cpu;                ///< cpu.stat / cpuacct.usage of the leaf, or -1
     std::int32_t
         leaf_events;  ///< memory.events / memory.oom_control of the leaf, or -1: v1 counts OOM kills in leaves only
+    std::int32_t leaf_tasks;  ///< pids.events of the leaf, or -1: before 6.11, and on v1, refusals are counted there
     bool is_container, on_demand, renewed;  ///< these and the next as in ServiceSpec
     std::int32_t running;
     std::int64_t started;
@@ -94,8 +95,11 @@ enum PlanStat : std::uint32_t {
     StatCpuThrottle,
     StatTasks,
     StatTasksLimit,
-    StatIo,  ///< version 2 alone, as what follows
-    StatMemoryPressure,
+    StatTasksEvents,
+    StatSwap,  ///< version 1: with the memory
+    StatSwapLimit,
+    StatIo,
+    StatMemoryPressure,  ///< version 2 alone, as what follows
     StatCpuPressure,
     StatIoPressure,
     StatCount
@@ -168,7 +172,7 @@ Result<const Plan*> map_plan(int fd);
 /// the exec keeps.
 struct ServiceDescriptors {
     std::int32_t join[hierarchies_most] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
-    std::int32_t kill_file = -1, leaf_memory = -1, leaf_cpu = -1, leaf_events = -1, terminal = -1;
+    std::int32_t kill_file = -1, leaf_memory = -1, leaf_cpu = -1, leaf_events = -1, leaf_tasks = -1, terminal = -1;
 };
 struct PlanDescriptors {
     std::int32_t channel = -1, control = -1, requests = -1, answers = -1, exit_file = -1;

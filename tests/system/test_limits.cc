@@ -309,6 +309,52 @@ TEST_CASE("the OOM score is that of all in the container, and of who enters it")
     CHECK(kept.out == "200\n");
 }
 
+TEST_CASE("limits that are hit are events, and counted in stats")
+{
+    const NothingLeft nothing_left;
+    const auto stat = [](const std::vector<std::string>& path) {
+        std::vector<std::string> all{"container"};
+        all.insert(all.end(), path.begin(), path.end());
+        return json::number(field(ctl({"stats", "--json", "full"}).out, all)).value_or(-1);
+    };
+    (void)done({"start", sleeper("full", "[limits]\nmemory = \"32M\"\nswap = \"8M\"\ncpu = \"50%\"\n")});
+    Process events(ctl_words({"events", "full"}));
+    CHECK(events.expect("ready"));
+    CHECK(stat({"tasks", "limit_hits"}) == 0);
+    CHECK(stat({"memory", "limit_hits"}) == 0);
+    CHECK(stat({"memory", "swap"}) == 0);
+    CHECK(stat({"memory", "swap_limit"}) == 8 << 20);
+    CHECK(stat({"cpu", "periods"}) >= 0);
+    CHECK(stat({"cpu", "throttled_periods"}) >= 0);
+    // A process that is none of a service's is ended.
+    CHECK(ctl({"exec", "full", "--", "/bin/hog"}).code == 128 + SIGKILL);
+    CHECK(eventually([&] { return stat({"memory", "limit_hits"}) > 0; }));
+    CHECK(contains(done({"stats", "full"}), "limits hit"));
+    CHECK(contains(done({"stats", "--metrics", "full"}), "vial_memory_limit_hits_total{container=\"full\"} "));
+    CHECK(events.expect("limit: memory, "));
+    (void)done({"stop", "full"});
+    CHECK(events.wait() == 0);
+}
+
+TEST_CASE("a limit that a service hits is told without anybody asking")
+{
+    const NothingLeft nothing_left;
+    (void)done(
+        {"start", spec("full", "root = \"ROOT\"\n[service.main]\nrestart = \"always\"\nrestart_delay = \"20ms\"\n"
+                               "command = [\"/bin/sh\", \"-c\", \"sleep 1000 & sleep 1000 & wait\"]\n"
+                               "[limits]\ntasks = 3\n")});
+    Process events(ctl_words({"events", "full"}));
+    Process json(ctl_words({"events", "--json", "full"}));
+    CHECK(events.expect("  limit: tasks, "));
+    CHECK(json.expect("{\"event\":\"limit\",\"at\":"));
+    CHECK(json.expect("\"limit\":\"tasks\",\"count\":"));
+    const std::string hits = field(done({"stats", "--json", "full"}), {"container", "tasks", "limit_hits"});
+    CHECK(json::number(hits).value_or(0) > 0);
+    (void)done({"stop", "full"});
+    CHECK(events.wait() == 0);
+    CHECK(json.wait() == 0);
+}
+
 TEST_CASE("control groups of that name that no container of vial's is known of")
 {
     const NothingLeft nothing_left;

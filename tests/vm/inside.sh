@@ -240,6 +240,40 @@ update_changes_limits()
     vial stop live
 }
 
+# What is hit is told by itself; and where nothing is, PID 1 sleeps.
+limits_that_are_hit()
+{
+    # It does nothing until a file says so.
+    rm -rf /srv/data && mkdir -p /srv/data
+    printf '%s\n' "root = \"$tree\"" 'mounts = ["/srv/data:/srv"]' '[service.idle]' 'command = ["/bin/sleep", "1000"]' \
+        '[service.forker]' 'command = ["/bin/sh", "-c", "read x </srv/go; for i in 1 2 3 4 5 6; do sleep 1 & done; wait"]' \
+        'restart = "no"' '[limits]' 'tasks = 6' 'memory = "40M"' | spec full >/dev/null
+    mkfifo /srv/data/go
+    vial start /tmp/full.conf
+    vial events full >/tmp/events &
+    pid=$(cat "$(group pids)/full/init/cgroup.procs")
+    eventually grep -q ready /tmp/events
+    sleep 1
+    before=$(grep voluntary_ctxt /proc/$pid/status)
+    sleep 12
+    equal "$before" "$(grep voluntary_ctxt /proc/$pid/status)" "wake-ups of PID 1"
+    echo go >/srv/data/go
+    eventually grep -q "limit: tasks, " /tmp/events
+    if [ "$cgroup" = v2 ]; then
+        exits 137 vial exec full -- /bin/hog
+        eventually grep -q "limit: oom_kills, 1" /tmp/events
+        eventually grep -q "limit: memory, " /tmp/events
+        contains "$(vial stats --json full)" '"oom_kills":1'
+        contains "$(vial stats --json full)" '"swap":0'
+        vial update full limits.memory_high=20M
+        vial exec full -- /bin/sh -c 'head -c 25000000 /dev/zero >/tmp/x'
+        eventually grep -q "limit: memory_high, " /tmp/events
+    fi
+    vial stop full
+    wait
+    rm -r /tmp/events /srv/data
+}
+
 layout_is_a_promise()
 {
     sleeper layout '[limits]' 'memory = "64M"'
@@ -525,6 +559,7 @@ check "run: a world of its own" world_of_its_own
 check "start: failures leave nothing" failed_starts_leave_nothing
 check "limits: memory, tasks, cpu read back" limits_are_in_the_kernel
 check "limits: of version 2" limits_of_version_2
+check "limits: those that are hit are told" limits_that_are_hit
 check "limits: changed while it runs" update_changes_limits
 check "limits: the OOM killer ends a service as a whole" oom_group_ends_a_service
 check "limits: the cgroup layout" layout_is_a_promise
