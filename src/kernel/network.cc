@@ -63,6 +63,27 @@ void put_one_queue(NetlinkMessage& message)
     message.put(IFLA_NUM_RX_QUEUES, std::uint32_t{1});
 }
 
+constexpr Phrase step_make = "make the network interface"_p;
+
+/// What the spec says of the container's end.
+void put_choices(NetlinkMessage& message, const NetworkSpec& network)
+{
+    message.put(IFLA_IFNAME, network.name);
+    if (network.has_mac)
+        message.put(IFLA_ADDRESS, network.mac);
+    if (network.mtu != 0)
+        message.put(IFLA_MTU, network.mtu);
+}
+
+Result<void> made_or_why(Result<void> made, Phrase no_such_kind)
+{
+    if (made.number() == EOPNOTSUPP)
+        made.error().because(no_such_kind);
+    if (made.number() == EEXIST)
+        made.error().because("an interface of that name exists already"_p);
+    return made;
+}
+
 /// A destination of no bits is everything: the default route.
 Result<void> add_route(NetlinkSocket& inside, std::uint32_t index, std::string_view name, const RouteSpec& route)
 {
@@ -203,9 +224,8 @@ bool is_host_end_name(std::string_view interface)
 Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge,
                        const NetworkSpec& network, int container)
 {
-    constexpr Phrase step = "make the network interface"_p;
-    TRY(check_interface_name(host_name, step));
-    TRY(check_interface_name(network.name, step));
+    TRY(check_interface_name(host_name, step_make));
+    TRY(check_interface_name(network.name, step_make));
 
     ifinfomsg up{};
     up.ifi_flags = IFF_UP;
@@ -223,24 +243,40 @@ Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uin
     const std::size_t data = message.begin(IFLA_INFO_DATA);
     // The container's end stays down: the kernel can bring it up only once its partner exists.
     const std::size_t peer = message.begin(VETH_INFO_PEER, sizeof(ifinfomsg));
-    message.put(IFLA_IFNAME, network.name);
     message.put(IFLA_NET_NS_FD, static_cast<std::uint32_t>(container));
     put_one_queue(message);
-    if (network.has_mac)
-        message.put(IFLA_ADDRESS, network.mac);
-    if (network.mtu != 0)
-        message.put(IFLA_MTU, network.mtu);
+    put_choices(message, network);
     message.end(peer);
     message.end(data);
     message.end(info);
 
-    auto made = host.request(message, step, network.name);
-    if (!made.ok()) {
-        if (made.number() == EOPNOTSUPP)
-            made.error().because("this kernel has no veth (CONFIG_VETH)"_p);
-        if (made.number() == EEXIST)
-            made.error().because("an interface of that name exists already"_p);
-    }
+    return made_or_why(host.request(message, step_make, network.name), "this kernel has no veth (CONFIG_VETH)"_p);
+}
+
+Result<void> make_shared(NetlinkSocket& host, const NetworkSpec& network, int container)
+{
+    const bool is_macvlan = network.kind == NetworkKind::Macvlan;
+    const std::uint32_t parent = TRY(interface_index(host, network.parent));
+    // The parent is looked up here, whatever namespace the new one is for.
+    NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
+    message.put(IFLA_LINK, parent);
+    message.put(IFLA_NET_NS_FD, static_cast<std::uint32_t>(container));
+    put_choices(message, network);
+    const std::size_t info = message.begin(IFLA_LINKINFO);
+    message.put(IFLA_INFO_KIND, std::string_view(is_macvlan ? "macvlan" : "ipvlan"));
+    const std::size_t data = message.begin(IFLA_INFO_DATA);
+    constexpr std::uint8_t layer_2[2] = {};  // IPVLAN_MODE_L2
+    if (is_macvlan)
+        message.put(IFLA_MACVLAN_MODE, std::uint32_t{MACVLAN_MODE_BRIDGE});
+    else
+        message.put(IFLA_IPVLAN_MODE, layer_2);
+    message.end(data);
+    message.end(info);
+    auto made = made_or_why(host.request(message, step_make, network.name),
+                            is_macvlan ? "this kernel has no macvlan (CONFIG_MACVLAN)"_p
+                                       : "this kernel has no ipvlan (CONFIG_IPVLAN)"_p);
+    if (made.number() == EBUSY || made.number() == EINVAL)
+        made.error().because("the parent cannot be shared so, or is in another use"_p);
     return made;
 }
 

@@ -33,6 +33,10 @@ bool is_host_end_name(std::string_view interface);
 Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uint32_t bridge,
                        const NetworkSpec& network, int container);
 
+/// Makes a macvlan (bridge mode) or ipvlan (layer 2) of `network.parent`, called `network.name`, in the network namespace of
+/// `container`. It goes with that namespace, or with its parent.
+Result<void> make_shared(NetlinkSocket& host, const NetworkSpec& network, int container);
+
 /// Inside the container: the interface's addresses, up, a default route through each gateway, and further routes. IPv6 addresses
 /// are usable at once (no duplicate address detection: the spec says whose they are). `known`: what
 /// the interface has already, as a host's kernel may have set it (`ip=`), is no failure.

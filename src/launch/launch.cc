@@ -102,11 +102,11 @@ Error failure_heard(std::string_view text)
     return error;
 }
 
-/// Whether a pair of interfaces leads into the container.
+/// Whether it gets an interface of the launcher's.
 bool is_connected(const Spec& spec)
 {
     for (const NetworkSpec& network : spec.networks)
-        if (network.kind == NetworkKind::Veth)
+        if (network.kind != NetworkKind::None && network.kind != NetworkKind::Host)
             return true;
     return false;
 }
@@ -132,6 +132,19 @@ Result<Fd> await_network(const Fd& channel)
     return network;
 }
 
+/// One that has just ended keeps its addresses on the parent for some tens of milliseconds, and a restart wants the same.
+Result<void> configure_shared(NetlinkSocket& there, const NetworkSpec& network)
+{
+    constexpr int most_attempts = 200;
+    constexpr long nap = 10'000'000;
+    for (int attempt = 1;; ++attempt) {
+        auto configured = configure_interface(there, network, attempt > 1);
+        if (configured.number() != EADDRINUSE || attempt == most_attempts)
+            return configured;
+        os::sleep(nap);
+    }
+}
+
 /// Veth pairs and bridges, and the container's end of each, while the container is busy mounting. The lock keeps a bridge
 /// from being removed as its last user leaves while we join it.
 Result<void> connect_networks(const Spec& spec, const Launched& launched, Journal& journal)
@@ -152,6 +165,10 @@ Result<void> connect_networks(const Spec& spec, const Launched& launched, Journa
     const StateLock lock = TRY(StateLock::take());
     TRY(claim_ports(spec, journal, lock));
     for (const NetworkSpec& network : spec.networks) {
+        if (network.kind == NetworkKind::Macvlan || network.kind == NetworkKind::Ipvlan) {
+            TRY(make_shared(netlink, network, inside.get()));
+            TRY(configure_shared(there, network));
+        }
         if (network.kind != NetworkKind::Veth)
             continue;
         BridgeUse bridge;

@@ -287,7 +287,13 @@ void Checker::namespaces()
                                    [](Text join) { return !join.empty(); });
     if (spec_.namespaces.user && joins)
         say(at("namespaces", "join"), "join: who has a user namespace of its own has no say in other namespaces"_p);
-    if (!spec_.namespaces.network && !spec_.networks.empty())
+    bool of_host = false;
+    for (const NetworkSpec& network : spec_.networks)
+        of_host = of_host || network.kind == NetworkKind::Host;
+    if (of_host && (spec_.namespaces.network || spec_.networks.size() != 1))
+        say(at("network"), "a network of type \"host\" is the host's as it is: no other [network.NAME] has a place "
+                           "beside it, nor namespaces.net = true"_p);
+    else if (!of_host && !spec_.namespaces.network && !spec_.networks.empty())
         say(at("namespaces", "net"), "without a network namespace of its own there is no place for "
                                      "[network.NAME]"_p);
     if (!spec_.namespaces.uts && spec_.hostname != spec_.name)
@@ -299,12 +305,22 @@ void Checker::namespaces()
 void Checker::network(const NetworkSpec& network, Index node)
 {
     const Index gateway = document_.find(node, "gateway");
-    if (network.kind == NetworkKind::None) {
-        if (!network.bridge.empty() || !network.addresses.empty() || !network.gateways.empty() || network.has_mac ||
-            network.mtu != 0 || network.masquerade || !network.routes.empty())
-            say(node, compose("[network.%] of type \"none\" has no interface to set anything on"_p, network.name));
+    const bool shares = network.kind == NetworkKind::Macvlan || network.kind == NetworkKind::Ipvlan;
+    if (network.kind == NetworkKind::None || network.kind == NetworkKind::Host) {
+        if (!network.bridge.empty() || !network.parent.empty() || !network.addresses.empty() ||
+            !network.gateways.empty() || !network.routes.empty() || network.has_mac || network.mtu != 0 ||
+            network.masquerade)
+            say(node, compose("[network.%] of type \"%\" has no interface to set anything on"_p, network.name,
+                              network.kind == NetworkKind::None ? "none" : "host"));
         return;
     }
+    if (shares == network.parent.empty())
+        say(node, shares ? "'parent' is missing: the host's interface that macvlan and ipvlan share"_p
+                         : "'parent' is for macvlan and ipvlan"_p);
+    if (shares && !network.bridge.empty())
+        say(document_.find(node, "bridge"), "bridge: only a veth is plugged into one"_p);
+    if (network.kind == NetworkKind::Ipvlan && network.has_mac)
+        say(document_.find(node, "mac"), "mac: an ipvlan has its parent's"_p);
     if (network.masquerade && (network.bridge.empty() || network.gateways.empty() || network.addresses.empty()))
         say(document_.find(node, "masquerade"), "masquerade: wants a 'bridge', an 'address' and a 'gateway'"_p);
     int families[2] = {};

@@ -219,6 +219,9 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
     if (document.find(0, "hostname") == 0)
         spec.hostname = spec.name;
     const Index namespaces = document.find(0, "namespaces");
+    for (const NetworkSpec& network : spec.networks)
+        if (network.kind == NetworkKind::Host && (namespaces == 0 || document.find(namespaces, "net") == 0))
+            spec.namespaces.network = false;
     if (namespaces == 0 || document.find(namespaces, "user") == 0)
         spec.namespaces.user = !spec.uid_map.empty() || !spec.gid_map.empty();
     static constexpr bool NamespacesSpec::*own[] = {&NamespacesSpec::network, &NamespacesSpec::ipc,

@@ -186,8 +186,9 @@ constexpr Row mount_keys[] = {
 
 #define IN(member) offsetof(NetworkSpec, member)
 constexpr Row network_keys[] = {
-    now("type", Type::Choice, IN(kind), 0, 2, "veth|none|macvlan|ipvlan|physical|host"),
+    now("type", Type::Choice, IN(kind), 0, 5, "veth|none|macvlan|ipvlan|host|physical"),
     now("bridge", Type::Interface, IN(bridge)),
+    now("parent", Type::Interface, IN(parent)),
     now("address", Type::Networks, IN(addresses)),
     now("gateway", Type::Addresses, IN(gateways)),
     now("routes", Type::Routes, IN(routes)),

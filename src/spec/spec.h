@@ -173,7 +173,7 @@ struct IdRange {
     std::uint32_t count = 0;
 };
 
-enum class NetworkKind : std::uint8_t { Veth, None };
+enum class NetworkKind : std::uint8_t { Veth, None, Macvlan, Ipvlan, Host, Physical };
 
 struct IpAddress {
     std::uint8_t family = 0;      ///< AF_INET or AF_INET6
@@ -189,7 +189,8 @@ struct RouteSpec {
 struct NetworkSpec {
     Text name;  ///< the interface's name inside, 1-15 bytes
     NetworkKind kind = NetworkKind::Veth;
-    Text bridge;  ///< the host's bridge; empty: the host end stays alone
+    Text bridge;  ///< Veth: the host's bridge; empty: the host end stays alone
+    Text parent;  ///< Macvlan, Ipvlan: the host's interface that it shares
     List<IpAddress> addresses;
     List<IpAddress> gateways;  ///< at most one a family; prefix unused
     List<RouteSpec> routes;

@@ -232,7 +232,7 @@ TEST_CASE("what takes root is refused to an ordinary user, each in one line")
         {"[limits]\ncpus = \"0\"\n", "cannot set limits.cpus"},
         {"[limits]\noom_group = true\n", "cannot set limits.oom_group"},
         {"[limits.cgroup]\n\"pids.max\" = 5\n", "cannot set limits.cgroup"},
-        {"devices = [\"/dev/null\"]\n", "cannot give devices"},
+        {"devices = [\"/dev/kmsg\"]\n", "cannot give devices"},
         {"[limits]\ntasks = 512\n", "cannot set limits.tasks"},
         {"[limits]\nmemory = \"16M\"\nswap = \"16M\"\n", "cannot set limits.memory"},
         {"[namespaces]\ntime = true\n", "cannot make namespaces.time"},

@@ -489,6 +489,23 @@ published_ports()
     vial stop pub6
 }
 
+# Two containers on one interface of the host.
+shared_parent() # TYPE
+{
+    ip link add par0 type dummy
+    ip link set par0 up
+    for n in 2 3; do
+        printf '%s\n' "root = \"$tree\"" 'command = ["/bin/httpd", "-f", "-p", "80", "-h", "/var/www"]' \
+            '[network.eth0]' "type = \"$1\"" 'parent = "par0"' "address = [\"10.0.7.$n/24\"]" | spec "shared$n" >/dev/null
+        vial start "/tmp/shared$n.conf"
+    done
+    eventually vial exec shared2 -- /bin/wget -q -O - http://10.0.7.3/
+    vial restart shared2
+    vial stop shared2
+    vial stop shared3
+    ip link delete par0
+}
+
 # ---- The matrix: kernels x init x user namespace --------------------------------------------------------------------
 
 user_namespace='[namespaces]
@@ -575,6 +592,8 @@ check "crash: PID 1 killed from outside" killed_from_outside
 check "network: a web server over a bridge" web_server_over_a_bridge
 check "network: two share a bridge" two_share_a_bridge
 check "network: published ports" published_ports
+check "network: macvlan" shared_parent macvlan
+check "network: ipvlan" shared_parent ipvlan
 for kernel in 6.1 5.10 4.19; do
     for init in true false; do
         for user in off on; do
