@@ -27,7 +27,7 @@ packages() {
         toolchain) echo g++-12 gcc-12-source musl-tools linux-libc-dev make xz-utils ;;
         cross-*)   compiler_for "${1#cross-}" && echo gcc-12-source make xz-utils ;;
         check-cross) echo doctest-dev qemu-user-static python3 ;;
-        check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3
+        check)     echo doctest-dev musl-tools busybox-static squashfs-tools erofs-utils e2fsprogs iproute2 python3 uidmap
                    echo crun systemd shellcheck ;; # systemd does not become this machine's init
         peers)     echo bash python3-pytest python3-py python3-psutil python3-prctl ;;
         demo)      echo musl-tools busybox-static squashfs-tools iproute2 ;;

@@ -15,6 +15,7 @@
 #include "kernel/self.h"
 #include "launch/environment.h"
 #include "launch/handover.h"
+#include "launch/id_maps.h"
 #include "launch/identity.h"
 #include "launch/network_beside.h"
 #include "launch/ordinary_user.h"
@@ -54,28 +55,6 @@ Result<void> make_time_namespace(const Spec& spec)
         return explain_namespaces(made.error(), CLONE_NEWTIME, spec.name);
     const Text offsets = compose("monotonic % 0\nboottime % 0\n", spec.monotonic_offset, spec.boottime_offset);
     return os::write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets).as("set the clocks' offsets of"_p, spec.name);
-}
-
-Result<void> write_id_map(pid_t pid, const char* file, const List<IdRange>& ranges)
-{
-    Builder text;
-    for (const IdRange& range : ranges)
-        text.compose("% % %\n", range.inside, range.outside, range.count);
-    const Text path = compose("/proc/%/%", pid, file);
-    auto written = os::write_file(AT_FDCWD, path.c_str(), text).as("write", file);
-    if (written.number() == EINVAL)
-        written.error().because("the kernel refuses the ranges"_p);
-    return written;
-}
-
-/// The kernel lets an ordinary user map a group only where setgroups(2) is given up, which may be there to keep people out.
-Result<void> deny_groups(pid_t pid)
-{
-    if (!is_ordinary_user())
-        return {};
-    const Text path = compose("/proc/%/setgroups", pid);
-    const auto denied = os::write_file(AT_FDCWD, path.c_str(), "deny");
-    return denied.number() == ENOENT ? Result<void>() : denied;  // before 3.19
 }
 
 List<IpAddress> bridge_addresses(const NetworkSpec& network)
@@ -279,6 +258,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     Journal& journal = launched.journal;
     const Fd& channel = launched.channel;
     prepared.terminal = options.terminal;
+    TRY(make_overlay_directories(spec));
     if (has_detached_mounts() && has_admin_capability())
         prepared.self = TRY(open_self_read_only(MountNamespace::Shared));
     if (spec.namespaces.time)
@@ -302,9 +282,7 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
     prepared.self.reset();
     TRY(set_oom_score(spec, decimal(launched.pid)));
     if (spec.namespaces.user) {
-        TRY(deny_groups(launched.pid));
-        TRY(write_id_map(launched.pid, "uid_map", spec.uid_map));
-        TRY(write_id_map(launched.pid, "gid_map", spec.gid_map));
+        TRY(write_id_maps(launched.pid, spec));
         const char mapped = static_cast<char>(ChannelLetter::Mapped);
         TRY(unless_gone(os::send_descriptors(channel.get(), &mapped, 1, {})));
     }
@@ -329,9 +307,10 @@ Result<void> bring_up(Prepared& prepared, const LaunchOptions& options, const Li
 }
 
 /// Claims the name and notes what is about to be made.
-Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, const List<Hierarchy>& hierarchies)
+Result<Journal> open_journal(Spec& spec, const LaunchOptions& options, const List<Hierarchy>& hierarchies)
 {
     const StateLock lock = TRY(StateLock::take());
+    TRY(settle_ids(spec, lock));
     Journal journal = TRY(Journal::claim(spec.name, lock));
     Builder lines;
     lines.compose("started %\nstarted-boot %\n", os::realtime_ms(), os::boottime_ms(),
@@ -346,6 +325,7 @@ Result<Journal> open_journal(const Spec& spec, const LaunchOptions& options, con
             noted = remove_leftover(directory);
         lines.compose("cgroup %\n", directory);
     }
+    note_ids(spec, lines);
     if (noted.ok())
         noted = journal.note(lines);
     if (!noted.ok()) {

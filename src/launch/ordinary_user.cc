@@ -3,24 +3,13 @@
 
 #include "base/text.h"
 #include "kernel/capabilities.h"
+#include "launch/id_maps.h"
 
 #include <unistd.h>
 
 namespace vial {
 
 namespace {
-
-bool is_himself(const List<IdRange>& map, std::uint32_t id)
-{
-    return map.size() == 1 && map[0].outside == id && map[0].count == 1;
-}
-
-Result<void> check_map(const List<IdRange>& map, std::uint32_t id, const char* key)
-{
-    if (is_himself(map, id))
-        return {};
-    return Error("an ordinary user maps nobody but himself"_p, "write"_p, key).advise("leave out [user_namespace]"_p);
-}
 
 Result<void> refuse_limits(const LimitsSpec& limits)
 {
@@ -69,13 +58,13 @@ Result<void> settle_for_user(Spec& spec)
 {
     if (!is_ordinary_user())
         return {};
+    if (spec.auto_ids)
+        TRY(settle_own_ids(spec));
     if (!spec.namespaces.user) {
         spec.namespaces.user = true;
         spec.uid_map.push_back({0, ::geteuid(), 1});
         spec.gid_map.push_back({0, ::getegid(), 1});
     }
-    TRY(check_map(spec.uid_map, ::geteuid(), "user_namespace.uid_map"));
-    TRY(check_map(spec.gid_map, ::getegid(), "user_namespace.gid_map"));
     TRY(refuse_limits(spec.limits));
     spec.limits.tasks = unlimited;
     if (!spec.devices.empty())

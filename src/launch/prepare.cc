@@ -103,7 +103,8 @@ std::uint32_t outside_of_root(const List<IdRange>& map)
     return 0;  // the spec's checks see to it that there is one
 }
 
-/// They belong to the container's root, whose writes they hold.
+}  // namespace
+
 Result<void> make_overlay_directories(const Spec& spec)
 {
     const OverlaySpec& overlay = spec.overlay;
@@ -121,8 +122,6 @@ Result<void> make_overlay_directories(const Spec& spec)
     }
     return {};
 }
-
-}  // namespace
 
 Result<List<sock_filter>> read_filter(const SecuritySpec& security)
 {
@@ -189,7 +188,6 @@ Result<Prepared> open_host_paths(Spec& spec)
         prepared.device_nodes = TRY(open_device_nodes());
     TRY(open_devices(prepared));
     prepared.joined = TRY(open_joined(spec.namespaces));
-    TRY(make_overlay_directories(spec));
     return prepared;
 }
 

@@ -18,6 +18,8 @@ Result<Prepared> open_host_paths(Spec& spec);
 
 /// The profile that `seccomp` names, made into a filter; empty: there is none. The first thing that is wrong with it is told.
 Result<List<sock_filter>> read_filter(const SecuritySpec& security);
+/// Where the spec's overlay keeps its changes. They belong to the container's root, whose writes they hold.
+Result<void> make_overlay_directories(const Spec& spec);
 
 /// Bound and listening; for root alone, or whoever made it.
 Result<Fd> make_control_socket(Text path);

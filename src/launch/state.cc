@@ -114,7 +114,11 @@ void read_line(Record& record, std::string_view line)
         record.nat.push_back(line);
     else if (word == "localnet")
         record.localnets.push_back(line);
-    else if (word == "started")
+    else if (word == "ids") {
+        const auto start = parse_number(take_word(line)), count = parse_number(take_word(line));
+        record.ids.push_back(
+            {0, static_cast<std::uint32_t>(start.value_or(0)), static_cast<std::uint32_t>(count.value_or(0))});
+    } else if (word == "started")
         record.started_at = parse_number(line).value_or(0);
     else if (word == "started-boot")
         record.started_boot = parse_number(line).value_or(0);

@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/result.h"
 #include "base/text.h"
+#include "spec/spec.h"
 
 #include <cstdint>
 #include <sys/types.h>
@@ -77,6 +78,7 @@ struct Record {
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
     List<Text> cgroups, host_ends, bridges;
     List<Text> ports, nat, localnets;  ///< see launch/publish.h
+    List<IdRange> ids;  ///< users and groups of the host that those of its user namespace are
 };
 
 Text state_path(std::string_view name, std::string_view file = {});

@@ -277,10 +277,14 @@ void Checker::mapped(const ServiceSpec& service, Index node)
 
 void Checker::namespaces()
 {
-    if (spec_.namespaces.user) {
+    const bool mapped = !spec_.uid_map.empty() || !spec_.gid_map.empty();
+    if (spec_.auto_ids && (mapped || !spec_.namespaces.user)) {
+        say(at("user_namespace", "auto"),
+            "auto = true chooses the maps of a user namespace: it contradicts others, and none"_p);
+    } else if (spec_.namespaces.user && !spec_.auto_ids) {
         id_map(spec_.uid_map, "uid_map");
         id_map(spec_.gid_map, "gid_map");
-    } else if (!spec_.uid_map.empty() || !spec_.gid_map.empty()) {
+    } else if (!spec_.namespaces.user && mapped) {
         say(at("namespaces", "user"), "namespaces.user = false contradicts the maps in [user_namespace]"_p);
     }
     const bool joins = std::any_of(std::begin(spec_.namespaces.join), std::end(spec_.namespaces.join),

@@ -223,7 +223,7 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
         if (network.kind == NetworkKind::Host && (namespaces == 0 || document.find(namespaces, "net") == 0))
             spec.namespaces.network = false;
     if (namespaces == 0 || document.find(namespaces, "user") == 0)
-        spec.namespaces.user = !spec.uid_map.empty() || !spec.gid_map.empty();
+        spec.namespaces.user = spec.auto_ids || !spec.uid_map.empty() || !spec.gid_map.empty();
     static constexpr bool NamespacesSpec::*own[] = {&NamespacesSpec::network, &NamespacesSpec::ipc,
                                                     &NamespacesSpec::uts,     &NamespacesSpec::cgroup,
                                                     &NamespacesSpec::user,    &NamespacesSpec::time};

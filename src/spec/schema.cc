@@ -118,7 +118,7 @@ constexpr Row namespaces_keys[] = {
 constexpr Row user_namespace_keys[] = {
     now("uid_map", Type::IdMap, IN(uid_map)),
     now("gid_map", Type::IdMap, IN(gid_map)),
-    later("auto", Type::Boolean, false),
+    now("auto", Type::Boolean, IN(auto_ids)),
 };
 #undef IN
 

@@ -327,6 +327,9 @@ void Printer::keys(Group group, const void* base, bool at_top)
         // At the top `after` and `requires` are the spec's own; a lone service has nobody to wait for.
         if (key.later || key.type <= Type::FreeTable || (at_top && key.type == Type::Names))
             continue;
+        // What was chosen for one start is not what the spec says.
+        if (key.type == Type::IdMap && static_cast<const Spec*>(base)->auto_ids)
+            continue;
         const Text value = value_text(key, static_cast<const char*>(base) + key.offset);
         if (value.empty())
             continue;

@@ -277,7 +277,8 @@ struct Spec {
     List<Text> mask;             ///< paths inside, beside the built-in ones
     List<Text> read_only_paths;  ///< the same
     NamespacesSpec namespaces;
-    List<IdRange> uid_map, gid_map;                          ///< not empty where namespaces.user
+    List<IdRange> uid_map, gid_map;                          ///< not empty where namespaces.user, unless `auto_ids`
+    bool auto_ids = false;                                   ///< vial chooses the maps, at each start
     std::int64_t monotonic_offset = 0, boottime_offset = 0;  ///< seconds, time namespace
     List<NetworkSpec> networks;
     List<PortSpec> ports;
