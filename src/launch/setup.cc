@@ -134,14 +134,25 @@ Result<void> mount_dev(Prepared& prepared, const Fd& root)
     const Fd target = TRY(own_directory(prepared.spec, root, "dev"));
     TRY(mount_filesystem("tmpfs", target, MountNoSuid | MountNoExec, dev_options, "/dev"));
     const Fd dev = TRY(open_real_directory(root, "dev"));
-    TRY(make_devices(dev, prepared.device_nodes));
+    auto made = make_devices(dev, prepared.device_nodes);
+    if (made.number() == EPERM && prepared.device_nodes.empty()) {
+        // vial runs in a user namespace itself, where nobody makes device nodes.
+        prepared.device_nodes = TRY(open_device_nodes());
+        made = make_devices(dev, prepared.device_nodes);
+    }
+    TRY(std::move(made));
     for (std::size_t at = 0; at < prepared.devices.size(); ++at)
         TRY(add_device(dev, slice(prepared.spec.devices[at].target, 5), prepared.devices[at]));
-    // Group 5 is tty everywhere; in a user namespace that does not map it the mount would be refused.
-    const char* options = prepared.spec.namespaces.user ? "newinstance,ptmxmode=0666,mode=0620"
-                                                        : "newinstance,ptmxmode=0666,mode=0620,gid=5";
-    TRY(mount_filesystem("devpts", TRY(open_real_directory(dev, "pts")), MountNoSuid | MountNoExec, options,
-                         "/dev/pts"));
+    // Group 5 is tty everywhere; in a user namespace that does not map it the mount is refused.
+    constexpr const char* options = "newinstance,ptmxmode=0666,mode=0620,gid=5";
+    const Fd pts = TRY(open_real_directory(dev, "pts"));
+    const auto mount_pts = [&](std::string_view chosen) {
+        return mount_filesystem("devpts", pts, MountNoSuid | MountNoExec, chosen.data(), "/dev/pts");
+    };
+    auto mounted = mount_pts(options);
+    if (mounted.number() == EINVAL)
+        mounted = mount_pts("newinstance,ptmxmode=0666,mode=0620");
+    TRY(std::move(mounted));
     return mount_filesystem("tmpfs", TRY(open_real_directory(dev, "shm")), plain, shm_options, "/dev/shm");
 }
 
@@ -187,7 +198,10 @@ Result<void> mount_from_spec(const MountSpec& mount, Tree& tree, const Fd& root)
 Result<void> mount_everything(Prepared& prepared, const Fd& root, Fd& sysctls)
 {
     const Spec& spec = prepared.spec;
-    TRY(mount_filesystem("proc", TRY(own_directory(spec, root, "proc")), plain, nullptr, "/proc"));
+    auto proc = mount_filesystem("proc", TRY(own_directory(spec, root, "proc")), plain, nullptr, "/proc");
+    if (proc.number() == EPERM)
+        proc.error().because("parts of the /proc that is here are covered: the kernel gives no other one"_p);
+    TRY(std::move(proc));
     TRY(mount_dev(prepared, root));
     TRY(mount_scratch(spec, root, "/run", MountNoSuid | MountNoDev, run_options));
     TRY(mount_scratch(spec, root, "/tmp", MountNoSuid | MountNoDev, tmp_options));
