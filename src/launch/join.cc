@@ -16,6 +16,8 @@ namespace vial {
 
 namespace {
 
+constexpr Phrase other_kind = "it is no namespace of that kind"_p;
+
 Result<Fd> open_of_process(pid_t pid, const char* file)
 {
     return os::open(compose("/proc/%/ns/%", pid, file).c_str(), O_RDONLY);
@@ -44,7 +46,7 @@ Result<Fd> open_named(std::string_view value, const NamespaceKind& kind)
         fd = TRY(open_of_process(static_cast<pid_t>(parse_number(rest).value_or(0)), kind.file));
     else
         fd = TRY(open_of_container(rest, kind.file));
-    const Error other("it is no namespace of that kind"_p, "");
+    const Error other(other_kind, "");
     if (TRY(os::filesystem_magic(fd.get())) != NSFS_MAGIC)
         return other;
     // Before 4.11 the kernel does not tell, but refuses what is of another kind when it is joined.
@@ -64,9 +66,10 @@ Result<List<Joined>> open_joined(const NamespacesSpec& spec)
         if (value.empty())
             continue;
         Opened opened = open_named(value, kind);
+        const Text name = compose("% (namespaces.join.%)", value, kind.key);
         if (!opened.ok())
-            return opened.error().as("join", compose("% (namespaces.join.%)", value, kind.key)).exits(ExitCode::Failed);
-        joined.push_back({static_cast<int>(kind.flag), opened.take()});
+            return opened.error().as("join", name).exits(ExitCode::Failed);
+        joined.push_back({static_cast<int>(kind.flag), name, opened.take()});
     }
     return joined;
 }
@@ -75,9 +78,14 @@ namespace {
 
 Result<void> join_those(const List<Joined>& namespaces, bool cgroup)
 {
-    for (const Joined& one : namespaces)
-        if ((one.flag == CLONE_NEWCGROUP) == cgroup)
-            TRY(os::setns(one.fd.get(), one.flag));
+    for (const Joined& one : namespaces) {
+        if ((one.flag == CLONE_NEWCGROUP) != cgroup)
+            continue;
+        auto joined = os::setns(one.fd.get(), one.flag).as("join", one.name);
+        if (joined.number() == EINVAL)
+            joined.error().because(other_kind);
+        TRY(std::move(joined));
+    }
     return {};
 }
 

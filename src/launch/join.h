@@ -9,12 +9,14 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "spec/spec.h"
 
 namespace vial {
 
 struct Joined {
-    int flag;  ///< CLONE_NEW*
+    int flag;   ///< CLONE_NEW*
+    Text name;  ///< for messages
     Fd fd;
 };
 

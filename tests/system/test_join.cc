@@ -129,7 +129,8 @@ TEST_CASE("what cannot be joined stops the start, in one line, and leaves nothin
     }
     // An old kernel does not tell of what kind a namespace is, but refuses the wrong one.
     const OnOldKernel kernel({"--kernel", "4.9"});
-    CHECK(contains(refused(1, {"start", sleeper("web", joining("net = \"/proc/1/ns/uts\"\n"))}), "namespace"));
+    CHECK(contains(refused(1, {"start", sleeper("web", joining("net = \"/proc/self/ns/uts\"\n"))}),
+                   "cannot join /proc/self/ns/uts (namespaces.join.net): it is no namespace of that kind"));
     (void)done({"stop", "ended"});
 }
 

@@ -223,14 +223,16 @@ stop_timeout = "1s"
 user = true
 time = true
 [user_namespace]
-uid_map = ["0 100000 65536"]
-gid_map = ["0 100000 65536"]
+auto = true
 """,
     "bare": """
 root = "/run/faults/image"
 command = ["/bin/sleep", "1000"]
 init = false
 stop_signal = "KILL"
+[namespaces.join]
+ipc = "/proc/self/ns/ipc"
+cgroup = "/proc/self/ns/cgroup"
 """,
 }
 

@@ -184,6 +184,12 @@ static const struct request {
 #else
     {"ioctl:TIOCGPTPEER", SYS_ioctl, 1, 0x5441, 0, ENOTTY, VERSION(4, 13)},
 #endif
+// _IO(0xb7, 3), with the bit that MIPS sets for a request without data.
+#ifdef __mips__
+    {"ioctl:NS_GET_NSTYPE", SYS_ioctl, 1, 0x2000b703, 0, ENOTTY, VERSION(4, 11)},
+#else
+    {"ioctl:NS_GET_NSTYPE", SYS_ioctl, 1, 0xb703, 0, ENOTTY, VERSION(4, 11)},
+#endif
     {"ioctl:LOOP_CONFIGURE", SYS_ioctl, 1, 0x4c0a, 0, EINVAL, VERSION(5, 8)},
     {"seccomp:SECCOMP_GET_ACTION_AVAIL", SYS_seccomp, 0, 2, 0, EINVAL, VERSION(4, 14)},
     {"waitid:P_PIDFD", SYS_waitid, 0, 3, 0, EINVAL, VERSION(5, 4)},
