@@ -78,7 +78,7 @@ struct Record {
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
     List<Text> cgroups, host_ends, bridges;
     List<Text> ports, nat, localnets;  ///< see launch/publish.h
-    List<IdRange> ids;  ///< users and groups of the host that those of its user namespace are
+    List<IdRange> ids;                 ///< users and groups of the host that those of its user namespace are
 };
 
 Text state_path(std::string_view name, std::string_view file = {});
