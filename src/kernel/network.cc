@@ -280,6 +280,19 @@ Result<void> make_shared(NetlinkSocket& host, const NetworkSpec& network, int co
     return made;
 }
 
+Result<void> move_link(NetlinkSocket& from, std::uint32_t index, int to, std::string_view name)
+{
+    ifinfomsg header{};
+    header.ifi_index = static_cast<int>(index);
+    NetlinkMessage message(RTM_NEWLINK, 0, header);
+    message.put(IFLA_NET_NS_FD, static_cast<std::uint32_t>(to));
+    message.put(IFLA_IFNAME, name);
+    auto moved = from.request(message, "move the network interface"_p, name);
+    if (moved.number() == EINVAL)
+        moved.error().because("the kernel keeps an interface of this kind in its namespace"_p);
+    return moved;
+}
+
 Result<void> configure_interface(NetlinkSocket& inside, const NetworkSpec& network, bool known)
 {
     const std::uint32_t index = TRY(interface_index(inside, network.name));

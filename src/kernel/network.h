@@ -37,6 +37,9 @@ Result<void> make_veth(NetlinkSocket& host, std::string_view host_name, std::uin
 /// `container`. It goes with that namespace, or with its parent.
 Result<void> make_shared(NetlinkSocket& host, const NetworkSpec& network, int container);
 
+/// Moves the interface with that index into another namespace, where it gets that name. It loses its addresses and goes down.
+Result<void> move_link(NetlinkSocket& from, std::uint32_t index, int to, std::string_view name);
+
 /// Inside the container: the interface's addresses, up, a default route through each gateway, and further routes. IPv6 addresses
 /// are usable at once (no duplicate address detection: the spec says whose they are). `known`: what
 /// the interface has already, as a host's kernel may have set it (`ip=`), is no failure.

@@ -17,6 +17,7 @@
 #include "launch/handover.h"
 #include "launch/id_maps.h"
 #include "launch/identity.h"
+#include "launch/lend.h"
 #include "launch/network_beside.h"
 #include "launch/ordinary_user.h"
 #include "launch/prepare.h"
@@ -147,6 +148,10 @@ Result<void> connect_networks(const Spec& spec, const Launched& launched, Journa
         if (network.kind == NetworkKind::Macvlan || network.kind == NetworkKind::Ipvlan) {
             TRY(make_shared(netlink, network, inside.get()));
             TRY(configure_shared(there, network));
+        }
+        if (network.kind == NetworkKind::Physical) {
+            TRY(lend(netlink, there, network, inside, journal));
+            TRY(configure_interface(there, network));
         }
         if (network.kind != NetworkKind::Veth)
             continue;

@@ -9,6 +9,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/mounts.h"
 #include "kernel/netlink.h"
+#include "launch/lend.h"
 #include "launch/ordinary_user.h"
 #include "launch/publish.h"
 
@@ -112,6 +113,10 @@ void read_line(Record& record, std::string_view line)
         record.ports.push_back(line);
     else if (word == "nat")
         record.nat.push_back(line);
+    else if (word == "lent")
+        record.lent.push_back(line);
+    else if (word == "lent-at")
+        record.lent_at.push_back(line);
     else if (word == "localnet")
         record.localnets.push_back(line);
     else if (word == "ids") {
@@ -173,6 +178,8 @@ Result<void> undo(const Record& record)
 {
     for (Text cgroup : record.cgroups)
         TRY(remove_cgroup(cgroup));
+    if (built_with(Feature::Network))
+        TRY(take_back(record));
     return !built_with(Feature::Network) || record.bridges.empty() ? Result<void>() : release_bridges(record);
 }
 

@@ -79,6 +79,7 @@ struct Record {
     List<Text> cgroups, host_ends, bridges;
     List<Text> ports, nat, localnets;  ///< see launch/publish.h
     List<IdRange> ids;                 ///< users and groups of the host that those of its user namespace are
+    List<Text> lent, lent_at;          ///< see launch/lend.h
 };
 
 Text state_path(std::string_view name, std::string_view file = {});
@@ -114,7 +115,7 @@ void note_stopping(Text name);
 /// Notes that it is being frozen, for which `group` is made unless that is empty, or has been thawed.
 Result<void> note_paused(Text name, bool paused, Text group = {});
 
-/// Undoes what the journal of an ended container names: control groups, bridges, address translation. The record stays.
+/// Undoes what the journal of an ended container names: control groups, bridges, address translation, interfaces that were lent. The record stays.
 /// Interfaces go with their network namespace, mounts with their mount namespace, loop devices with their mount.
 Result<void> clear(Record& record, const StateLock&);
 

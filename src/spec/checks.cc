@@ -309,7 +309,7 @@ void Checker::namespaces()
 void Checker::network(const NetworkSpec& network, Index node)
 {
     const Index gateway = document_.find(node, "gateway");
-    const bool shares = network.kind == NetworkKind::Macvlan || network.kind == NetworkKind::Ipvlan;
+    const bool shares = network.kind != NetworkKind::Veth;
     if (network.kind == NetworkKind::None || network.kind == NetworkKind::Host) {
         if (!network.bridge.empty() || !network.parent.empty() || !network.addresses.empty() ||
             !network.gateways.empty() || !network.routes.empty() || network.has_mac || network.mtu != 0 ||
@@ -319,12 +319,15 @@ void Checker::network(const NetworkSpec& network, Index node)
         return;
     }
     if (shares == network.parent.empty())
-        say(node, shares ? "'parent' is missing: the host's interface that macvlan and ipvlan share"_p
-                         : "'parent' is for macvlan and ipvlan"_p);
+        say(node, shares ? "'parent' is missing: the host's interface that is shared or lent"_p
+                         : "'parent' is for macvlan, ipvlan and physical"_p);
     if (shares && !network.bridge.empty())
         say(document_.find(node, "bridge"), "bridge: only a veth is plugged into one"_p);
     if (network.kind == NetworkKind::Ipvlan && network.has_mac)
         say(document_.find(node, "mac"), "mac: an ipvlan has its parent's"_p);
+    if (network.kind == NetworkKind::Physical && (network.has_mac || network.mtu != 0))
+        say(document_.find(node, network.has_mac ? "mac" : "mtu"),
+            "mac and mtu: an interface that is lent comes back as it was"_p);
     if (network.masquerade && (network.bridge.empty() || network.gateways.empty() || network.addresses.empty()))
         say(document_.find(node, "masquerade"), "masquerade: wants a 'bridge', an 'address' and a 'gateway'"_p);
     int families[2] = {};

@@ -186,7 +186,7 @@ constexpr Row mount_keys[] = {
 
 #define IN(member) offsetof(NetworkSpec, member)
 constexpr Row network_keys[] = {
-    now("type", Type::Choice, IN(kind), 0, 5, "veth|none|macvlan|ipvlan|host|physical"),
+    now("type", Type::Choice, IN(kind), 0, any, "veth|none|macvlan|ipvlan|host|physical"),
     now("bridge", Type::Interface, IN(bridge)),
     now("parent", Type::Interface, IN(parent)),
     now("address", Type::Networks, IN(addresses)),

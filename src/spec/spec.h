@@ -190,7 +190,7 @@ struct NetworkSpec {
     Text name;  ///< the interface's name inside, 1-15 bytes
     NetworkKind kind = NetworkKind::Veth;
     Text bridge;  ///< Veth: the host's bridge; empty: the host end stays alone
-    Text parent;  ///< Macvlan, Ipvlan: the host's interface that it shares
+    Text parent;  ///< Macvlan, Ipvlan: the host's interface that it shares; Physical: that is lent to it
     List<IpAddress> addresses;
     List<IpAddress> gateways;  ///< at most one a family; prefix unused
     List<RouteSpec> routes;

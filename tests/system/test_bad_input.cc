@@ -220,8 +220,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
         {"tty", "tty = true"},
         {"namespaces.mount", "[namespaces]\nmount = false"},
         {"namespaces.pid", "[namespaces]\npid = false"},
-        {"namespaces.join.user", "[namespaces.join]\nuser = \"/proc/1/ns/user\""},
-        {"network.eth0.type", "[network.eth0]\ntype = \"physical\""},
         {"security.label", "[security]\nlabel = \"x\""},
         {"security.securebits", "[security]\nsecurebits = [\"noroot\"]"},
         {"log.path", "[log]\npath = \"/var/log/web\""},

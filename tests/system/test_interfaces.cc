@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #include <doctest/doctest.h>
+#include <signal.h>
 
 using namespace vial;
 using namespace vial::test;
@@ -107,15 +108,87 @@ TEST_CASE("host: the host's network as it is")
                    "[network.any] of type \"none\" has no interface"));
 }
 
+TEST_CASE("physical: an interface of the host's is lent, and comes back with its name")
+{
+    const NothingLeft nothing_left;
+    const Cable cable;
+    CHECK(run({"ip", "addr", "add", "10.9.44.1/24", "dev", "end9"}).code == 0);
+    const auto is_here = [](const char* name) { return run({"ip", "link", "show", name}).code == 0; };
+    const std::string network =
+        "type = \"physical\"\nparent = \"par9\"\naddress = \"10.9.44.2/24\"\ngateway = \"10.9.44.1\"\n";
+    for (const char* users : {"", "[user_namespace]\nuid_map = \"0 100000 65536\"\ngid_map = \"0 100000 65536\"\n"}) {
+        const std::string file = server("lent", network + std::string(users));
+        (void)done({"start", file});
+        CHECK_FALSE(is_here("par9"));
+        CHECK(inside("lent", "ls /sys/class/net") == "lan0\nlo\n");
+        CHECK(contains(inside("lent", "ip route"), "default via 10.9.44.1 dev lan0"));
+        CHECK(eventually([] {
+            return contains(run({"busybox", "wget", "-q", "-O", "-", "http://10.9.44.2:8080/"}).out,
+                            "Hello from inside");
+        }));
+        CHECK(contains(refused(1, {"start", server("other", network)}), "cannot find the network interface par9"));
+        (void)done({"restart", "lent"});
+        CHECK_FALSE(is_here("par9"));
+        (void)done({"stop", "lent"});
+        CHECK(is_here("par9"));
+
+        // Killed from outside, it has given it back with the next command.
+        (void)done({"start", file});
+        const pid_t init = init_pid("lent");
+        REQUIRE(init > 1);
+        CHECK(::kill(init, SIGKILL) == 0);
+        CHECK(eventually([] { return state("lent") != "\"running\""; }));
+        CHECK(is_here("par9"));
+        (void)done({"stop", "lent"});
+    }
+    // A start that fails behind it.
+    CHECK(refused(1, {"start", spec("lent", "root = \"ROOT\"\ncommand = [\"/bin/not-there\"]\n[network.lan0]\n" +
+                                                network)}) != "");
+    CHECK(is_here("par9"));
+}
+
+TEST_CASE("physical: whoever may rename it inside keeps nothing; a name that is taken is told, and tried again")
+{
+    const NothingLeft nothing_left;
+    const Cable cable;
+    const auto is_here = [](const char* name) { return run({"ip", "link", "show", name}).code == 0; };
+    const std::string file = spec(
+        "lent", "root = \"ROOT\"\ncommand = [\"/bin/sleep\", \"1000\"]\n[security]\ncapabilities = [\"NET_ADMIN\"]\n"
+                "[network.lan0]\ntype = \"physical\"\nparent = \"par9\"\n");
+    (void)done({"start", file});
+    CHECK(inside("lent", "ip link set lan0 down && ip link set lan0 name mine && ls /sys/class/net") == "lo\nmine\n");
+    (void)done({"stop", "lent"});
+    CHECK(is_here("par9"));
+    CHECK_FALSE(is_here("mine"));
+
+    (void)done({"start", file});
+    CHECK(run({"ip", "link", "add", "par9", "type", "bridge"}).code == 0);
+    const std::string why = refused(1, {"stop", "lent"});
+    CHECK(contains(why, "cannot bring back the network interface par9"));
+    CHECK(contains(why, "the host has another of that name by now"));
+    CHECK(run({"ip", "link", "delete", "par9"}).code == 0);
+    (void)done({"stop", "lent"});
+    CHECK(is_here("par9"));
+    start_refused(
+        1,
+        spec("lent",
+             "root = \"ROOT\"\ncommand = [\"/bin/true\"]\n[network.lan0]\ntype = \"physical\"\nparent = \"lo\"\n"),
+        {"cannot move the network interface lan0", "the kernel keeps an interface of this kind"});
+}
+
 TEST_CASE("check: what belongs to which type")
 {
     const NothingLeft nothing_left;
     CHECK(contains(why_not("[network.lan0]\ntype = \"macvlan\"\n"), "'parent' is missing"));
-    CHECK(contains(why_not("[network.lan0]\nparent = \"eth0\"\n"), "'parent' is for macvlan and ipvlan"));
+    CHECK(contains(why_not("[network.lan0]\nparent = \"eth0\"\n"), "'parent' is for macvlan, ipvlan and physical"));
     CHECK(contains(why_not("[network.lan0]\ntype = \"macvlan\"\nparent = \"eth0\"\nbridge = \"br0\"\n"),
                    "bridge: only a veth"));
     CHECK(contains(why_not("[network.lan0]\ntype = \"ipvlan\"\nparent = \"eth0\"\nmac = \"02:00:00:00:00:01\"\n"),
                    "mac: an ipvlan has its parent's"));
+    CHECK(contains(why_not("[network.lan0]\ntype = \"physical\"\nparent = \"eth0\"\nmtu = 1400\n"),
+                   "comes back as it was"));
+    CHECK(contains(why_not("[network.lan0]\ntype = \"physical\"\nparent = \"eth0\"\nbridge = \"br0\"\n"),
+                   "bridge: only a veth"));
     CHECK(contains(why_not("ports = [\"80:80\"]\n[network.lan0]\ntype = \"macvlan\"\nparent = \"eth0\"\naddress = "
                            "\"10.9.43.2/24\"\ngateway = \"10.9.43.1\"\n"),
                    "ports: 80:80/tcp: wants"));

@@ -464,7 +464,6 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
     CHECK(not_yet("tty = true") == "tty\n");
     CHECK(not_yet("tty = false\ndevices = []\n[namespaces]\npid = true") == "");
     CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
-    CHECK(not_yet("[network.eth0]\ntype = 'physical'") == "network.eth0.type\n");
     CHECK(not_yet("[security]\nlabel = 'x'\nsecurebits = ['noroot']") == "security.label\nsecurity.securebits\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "log.path\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");

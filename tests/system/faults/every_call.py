@@ -192,6 +192,15 @@ def make_image():
                        check=True, stdout=subprocess.DEVNULL)
 
 
+LENT = """
+root = "/run/faults/image"
+command = ["/bin/sleep", "1000"]
+stop_signal = "KILL"
+[network.wan0]
+type = "physical"
+parent = "vialfault1"
+address = "10.99.1.2/24"
+"""
 CASES = {
     "plain": """
 root = "/run/faults/image"
@@ -225,6 +234,7 @@ time = true
 [user_namespace]
 auto = true
 """,
+    "lent": LENT,
     "bare": """
 root = "/run/faults/image"
 command = ["/bin/sleep", "1000"]
@@ -331,6 +341,7 @@ COMMANDS = {
     "list": (("start", GROUND + "/f-list.conf"), ("list",), 1),
     "status": (("start", GROUND + "/f-status.conf"), ("status", "f-status"), 1),
     "stop": (("start", GROUND + "/f-stop.conf"), ("stop", "f-stop"), 1),
+    "return": (("start", GROUND + "/f-return.conf"), ("stop", "f-return"), 1),
 }
 HARMLESS = ("exec", "list", "status")  # the container goes on as if nothing had been
 SIMPLE = """
@@ -343,7 +354,7 @@ stop_signal = "KILL"
 def every_call(case, before):
     name = "f-" + case
     with open(f"{GROUND}/{name}.conf", "w") as file:
-        file.write(CASES.get(case) or SIMPLE % ("true" if case == "run" else "sleep"))
+        file.write(LENT if case == "return" else CASES.get(case) or SIMPLE % ("true" if case == "run" else "sleep"))
     code, _, errors = vial("run" if case == "run" else "start", f"{GROUND}/{name}.conf")
     if code != 0:
         complain(case, f"it does not start at all: {errors!r}")
@@ -414,6 +425,7 @@ def main():
         GROUP_POINTS = [line.split()[4] for line in file if re.search(r" - cgroup2? ", line)]
     os.makedirs(GROUND)
     make_image()
+    subprocess.run("ip link add vialfault1 type veth peer name vialfault2".split(), check=True)
     before = look()
     for case in [*CASES, *COMMANDS]:
         if ONLY and case not in ONLY:
@@ -422,7 +434,7 @@ def main():
             print("image: skipped: there is no mksquashfs")
             continue
         every_call(case, before)
-    for case, times in (("plain", 60), ("image", 40)):
+    for case, times in (("plain", 60), ("image", 40), ("lent", 40)):
         if not ONLY or "killed" in ONLY:
             killed_launchers(case, times, before)
     shutil.rmtree(GROUND)
