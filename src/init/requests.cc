@@ -222,6 +222,13 @@ bool Control::may_follow() const
     return static_cast<std::size_t>(count) < followers_most;
 }
 
+/// Whether it asks for something of the services themselves.
+static bool asks_services(Verb verb, bool named)
+{
+    return verb == Verb::Start || verb == Verb::Restart || verb == Verb::Reload || verb == Verb::Signal ||
+           (verb == Verb::Stop && named);
+}
+
 void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
 {
     const std::string_view word = take_word(line);
@@ -249,11 +256,7 @@ void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view l
     if (!name.empty() && index == none)
         return put_refusal(reply, "no such service: "_p, name);
 
-    // What asks for something of the services themselves.
-    const bool works = request->verb == Verb::Start || request->verb == Verb::Restart ||
-                       request->verb == Verb::Reload || request->verb == Verb::Signal ||
-                       (request->verb == Verb::Stop && index != none);
-    if (works && init.is_paused())
+    if (init.is_paused() && asks_services(request->verb, index != none))
         return put_refusal(reply, "it is paused (try: `vial resume`)"_p);
 
     bool possible = true;

@@ -153,7 +153,7 @@ Result<bool> is_connected(NetlinkSocket& host, std::string_view host_name, Netli
 }  // namespace
 
 /// The route that says so is what the kernel adds last.
-Result<bool> is_delivered(NetlinkSocket& inside, const IpAddress& address)
+Result<bool> is_delivered(NetlinkSocket& socket, const IpAddress& address)
 {
     rtmsg header{};
     header.rtm_family = address.family;
@@ -161,7 +161,7 @@ Result<bool> is_delivered(NetlinkSocket& inside, const IpAddress& address)
     NetlinkMessage message(RTM_GETROUTE, 0, header);
     message.put(RTA_DST, bytes_of(address));
     std::uint8_t type = RTN_UNSPEC;
-    TRY(inside.request(
+    TRY(socket.request(
         message,
         [](const NetlinkReply& reply, void* found) {
             if (reply.type == RTM_NEWROUTE && reply.payload.size() >= sizeof(rtmsg))

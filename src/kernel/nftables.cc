@@ -99,7 +99,7 @@ void Transaction::put(std::uint16_t attribute, std::uint32_t number)
 
 void Transaction::put_name(std::uint16_t attribute, std::string_view name)
 {
-    put(attribute, concat(name, std::string_view("", 1)));  // with a NUL
+    put(attribute, concat(name, std::string_view("\0", 1)));  // with a NUL
 }
 
 void Transaction::data(std::uint16_t attribute, std::span<const std::uint8_t> value)

@@ -345,7 +345,7 @@ namespace {
 /// A path below /dev that is written the one way it can be.
 bool is_device_path(std::string_view path)
 {
-    if (path.size() > path_limit || take_until(path, '/') != "" || take_until(path, '/') != "dev" || path.empty())
+    if (path.size() > path_limit || !take_until(path, '/').empty() || take_until(path, '/') != "dev" || path.empty())
         return false;
     while (!path.empty()) {
         const bool last = !contains(path, '/');

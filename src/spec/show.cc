@@ -135,6 +135,61 @@ Text list_of_addresses(const List<IpAddress>& addresses, bool with_prefix)
     return list.text();
 }
 
+/// Each element in the words of `write`, without quotes.
+template <typename T, typename Write>
+Text list_of(const void* member, const Write& write)
+{
+    Array list;
+    for (const T& element : as<List<T>>(member))
+        list.add_string(write(element));
+    return list.text();
+}
+
+/// The value behind a row of the schema that is a list.
+Text list_text(const SchemaKey& key, const void* member)
+{
+    switch (key.type) {
+    case Type::Command:
+        if (as<List<Text>>(member).empty())
+            return {};
+        [[fallthrough]];
+    case Type::Texts:
+    case Type::PathsInside:
+    case Type::Landlock:
+    case Type::Names:
+    case Type::IoLimits:
+    case Type::CgroupFiles:
+    case Type::Sysctls:
+    case Type::Environment:
+    case Type::Hosts:
+        return list_of_texts(as<List<Text>>(member));
+    case Type::Ids: {
+        Array list;
+        for (const Identifier& id : as<List<Identifier>>(member))
+            list.add(text_of_id(id));
+        return list.text();
+    }
+    case Type::Devices:
+        return list_of<DeviceSpec>(member, [](const DeviceSpec& device) {
+            return compose("%:%:%", device.source, device.target, text_of_access(device.access));
+        });
+    case Type::IdMap:
+        if (as<List<IdRange>>(member).empty())
+            return {};
+        return list_of<IdRange>(
+            member, [](const IdRange& range) { return compose("% % %", range.inside, range.outside, range.count); });
+    case Type::Networks:
+    case Type::Addresses:
+        return list_of_addresses(as<List<IpAddress>>(member), key.type == Type::Networks);
+    case Type::Ports:
+        return list_of<PortSpec>(member, port_text);
+    case Type::Routes:
+        return list_of<RouteSpec>(member, route_text);
+    default:
+        return {};
+    }
+}
+
 /// The value behind a row of the schema; empty: not set, and there is no way to write that.
 Text value_text(const SchemaKey& key, const void* member)
 {
@@ -151,20 +206,6 @@ Text value_text(const SchemaKey& key, const void* member)
         const auto& text = as<Text>(member);
         return text.empty() ? text : toml_string(text);
     }
-    case Type::Command:
-        if (as<List<Text>>(member).empty())
-            return {};
-        [[fallthrough]];
-    case Type::Texts:
-    case Type::PathsInside:
-    case Type::Landlock:
-    case Type::Names:
-    case Type::IoLimits:
-    case Type::CgroupFiles:
-    case Type::Sysctls:
-    case Type::Environment:
-    case Type::Hosts:
-        return list_of_texts(as<List<Text>>(member));
     case Type::Resource: {
         const auto& limit = as<ResourceLimit>(member);
         if (limit.soft == as_it_is)
@@ -201,12 +242,6 @@ Text value_text(const SchemaKey& key, const void* member)
     }
     case Type::Id:
         return text_of_id(as<Identifier>(member));
-    case Type::Ids: {
-        Array list;
-        for (const Identifier& id : as<List<Identifier>>(member))
-            list.add(text_of_id(id));
-        return list.text();
-    }
     case Type::Choice:
         return toml_string(nth_word(key.words(), as<std::uint8_t>(member)));
     case Type::Signal: {
@@ -217,33 +252,6 @@ Text value_text(const SchemaKey& key, const void* member)
         return toml_string(text_of_overlay(as<OverlaySpec>(member)));
     case Type::MountOptions:
         return list_of_mount_options(as<MountSpec>(member));
-    case Type::Devices: {
-        Array list;
-        for (const DeviceSpec& device : as<List<DeviceSpec>>(member))
-            list.add_string(compose("%:%:%", device.source, device.target, text_of_access(device.access)));
-        return list.text();
-    }
-    case Type::IdMap: {
-        Array list;
-        for (const IdRange& range : as<List<IdRange>>(member))
-            list.add_string(compose("% % %", range.inside, range.outside, range.count));
-        return list.empty() ? "" : list.text();
-    }
-    case Type::Networks:
-    case Type::Addresses:
-        return list_of_addresses(as<List<IpAddress>>(member), key.type == Type::Networks);
-    case Type::Ports: {
-        Array list;
-        for (const PortSpec& port : as<List<PortSpec>>(member))
-            list.add_string(port_text(port));
-        return list.text();
-    }
-    case Type::Routes: {
-        Array list;
-        for (const RouteSpec& route : as<List<RouteSpec>>(member))
-            list.add_string(route_text(route));
-        return list.text();
-    }
     case Type::Mac:
         return as<NetworkSpec>(member).has_mac ? toml_string(text_of_mac(as<NetworkSpec>(member))) : "";
     case Type::Cpu: {
@@ -264,7 +272,7 @@ Text value_text(const SchemaKey& key, const void* member)
         else
             return security.seccomp == SeccompChoice::Off ? "\"off\"" : "\"default\"";
     default:
-        return {};
+        return list_text(key, member);
     }
 }
 
