@@ -51,8 +51,9 @@ Result<void> switch_forwarding_on(std::uint8_t family)
     // A router does not listen to routers unless it is told to (2): the host would lose the routes that it has from them.
     for (Text name : TRY(list_directory("/proc/sys/net/ipv6/conf"))) {
         const Text listens = compose("/proc/sys/net/ipv6/conf/%/accept_ra", name);
-        if (is_on(listens))
-            TRY(write_switch(listens, "2"));
+        auto written = is_on(listens) ? write_switch(listens, "2") : Result<void>();
+        if (!written.ok() && written.number() != ENOENT)  // interfaces come and go
+            return written;
     }
     return write_switch(path, "1");
 }
