@@ -97,6 +97,9 @@ private:
     // requests.cc
     static constexpr std::string_view agreed = "{\"ok\":true}\n";
     /// The last line of an answer that says no. `what` may be anything a client wrote.
+    struct Wanted;
+    /// False: the line makes no sense, and is answered.
+    static bool understand(const Pid1& init, Writer& reply, std::string_view line, Wanted& wanted);
     static void put_refusal(Writer& reply, Phrase why, std::string_view what = {});
     void obey(Pid1& init, Client& client, Writer& reply, std::string_view line);
     bool may_follow() const;

@@ -229,33 +229,54 @@ static bool asks_services(Verb verb, bool named)
            (verb == Verb::Stop && named);
 }
 
-void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
+/// What a request line says.
+struct Control::Wanted {
+    const Request* request;
+    ServiceIndex index;     ///< `none`: no service is named
+    std::string_view name;  ///< of the service
+    int signal;
+};
+
+bool Control::understand(const Pid1& init, Writer& reply, std::string_view line, Wanted& wanted)
 {
+    const auto refuse = [&](Phrase why, std::string_view what) {
+        put_refusal(reply, why, what);
+        return false;
+    };
     const std::string_view word = take_word(line);
     const Request* const request =
         std::find_if(std::begin(requests), std::end(requests), [&](const Request& each) { return word == each.word; });
     if (request == std::end(requests))
-        return put_refusal(reply, "unknown request: "_p, word);
+        return refuse("unknown request: "_p, word);
     if (!built_with(request->feature))
-        return put_refusal(reply, "this vial was built without it (meson option): "_p, word);
+        return refuse("this vial was built without it (meson option): "_p, word);
 
     int signal = 0;
     if (request->verb == Verb::Signal) {
         const std::string_view text = take_word(line);
         const auto number = parse_signal(text);
         if (!number)
-            return put_refusal(reply, "not a signal: "_p, text);
+            return refuse("not a signal: "_p, text);
         signal = *number;
     }
     const std::string_view name = take_word(line);
     if (!take_word(line).empty() || (request->service == Named::None && !name.empty()))
-        return put_refusal(reply, "too many words after "_p, word);
+        return refuse("too many words after "_p, word);
     if (name.empty() && request->service == Named::One)
-        return put_refusal(reply, "no service was named after "_p, word);
+        return refuse("no service was named after "_p, word);
     const ServiceIndex index = name.empty() ? none : find_service(init, name);
     if (!name.empty() && index == none)
-        return put_refusal(reply, "no such service: "_p, name);
+        return refuse("no such service: "_p, name);
+    wanted = {request, index, name, signal};
+    return true;
+}
 
+void Control::obey(Pid1& init, Client& client, Writer& reply, std::string_view line)
+{
+    Wanted wanted{};
+    if (!understand(init, reply, line, wanted))
+        return;
+    const auto& [request, index, name, signal] = wanted;
     if (init.is_paused() && asks_services(request->verb, index != none))
         return put_refusal(reply, "it is paused (try: `vial resume`)"_p);
 
