@@ -64,7 +64,7 @@ private:
 
 Text host_name(const Spec& spec, Text service)
 {
-    const bool several = spec.services.size() > 1 || spec.services.front().name != "main";
+    const bool several = spec.services.size() > 1 || spec.services.empty() || spec.services.front().name != "main";
     return spec.root.empty() && several ? compose("%.%", spec.name, service) : spec.name;
 }
 

@@ -103,7 +103,9 @@ Result<void> choose_part(Spec& spec, const Arguments& arguments)
         which = number_services(spec).find(arguments.value(Option::Service));
     if (which == NameTable::none)
         return Error("it has no such service"_p, "", concat("--service ", arguments.value(Option::Service)));
-    ServiceSpec service = std::move(spec.services[which]);
+    ServiceSpec service;
+    if (!spec.services.empty())
+        service = std::move(spec.services[which]);
     if (arguments.has(Option::User)) {
         std::string_view group = arguments.value(Option::User);
         TRY(read_id(take_until(group, ':'), service.user));

@@ -34,13 +34,14 @@ Text number_or_null(bool known, std::int64_t number)
 Text as_json(const Record& record, const Outcome& outcome)
 {
     const bool ended = record.phase == Phase::Ended;
-    return compose("{\"name\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_"
-                   "killed\":%,\"ended_at\":%}"_p,
-                   json_string(record.name), phase_name(record),
-                   number_or_null(!ended && record.init.pid != 0, record.init.pid), record.started_at,
-                   number_or_null(ended && outcome.known, outcome.code),
-                   ended && !outcome.signal.empty() ? json_string(outcome.signal) : Text("null"),
-                   ended && outcome.oom ? "true" : "false", number_or_null(ended && outcome.at != 0, outcome.at));
+    return compose(
+        "{\"name\":%,\"pod\":%,\"state\":\"%\",\"pid\":%,\"started_at\":%,\"exit_code\":%,\"exit_signal\":%,\"oom_"
+        "killed\":%,\"ended_at\":%}"_p,
+        json_string(record.name), record.pod.empty() ? Text("null") : json_string(record.pod), phase_name(record),
+        number_or_null(!ended && record.init.pid != 0, record.init.pid), record.started_at,
+        number_or_null(ended && outcome.known, outcome.code),
+        ended && !outcome.signal.empty() ? json_string(outcome.signal) : Text("null"),
+        ended && outcome.oom ? "true" : "false", number_or_null(ended && outcome.at != 0, outcome.at));
 }
 
 }  // namespace
@@ -49,7 +50,10 @@ Result<int> list(const Arguments& arguments)
 {
     TRY(require_state(arguments));
     const List<Record*> records = TRY(look_around());
-    Table table("NAME|STATE|PID|STARTED|ENDED|RESULT");
+    bool pods = false;
+    for (const Record* each : records)
+        pods = pods || !each->pod.empty();
+    Table table(pods ? "NAME|POD|STATE|PID|STARTED|ENDED|RESULT" : "NAME|STATE|PID|STARTED|ENDED|RESULT");
     Builder json("[");
     for (const Record* each : records) {
         const Record& record = *each;
@@ -59,6 +63,8 @@ Result<int> list(const Arguments& arguments)
             json += ",";
         json += as_json(record, outcome);
         table.cell(record.name);
+        if (pods)
+            table.cell(record.pod.empty() ? Text("-") : record.pod);
         table.cell(phase_name(record));
         table.cell(ended ? Text("-") : decimal(record.init.pid));
         table.cell(ago(record.started_at));

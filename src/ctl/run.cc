@@ -85,7 +85,8 @@ Result<int> run(const Arguments& arguments)
         const SignalWatch signals = TRY(SignalWatch::open());
         LaunchOptions how;
         how.foreground = true;
-        how.terminal = !arguments.has(Option::NoTty) && os::is_terminal(STDIN_FILENO) && os::is_terminal(STDOUT_FILENO);
+        how.terminal = !spec->services.empty() && !arguments.has(Option::NoTty) && os::is_terminal(STDIN_FILENO) &&
+                       os::is_terminal(STDOUT_FILENO);
         Standard standard;
         if (!how.terminal)
             standard = TRY(make_standard());

@@ -55,7 +55,8 @@ bool Pid1::begin_end()
     Writer line(buffer, sizeof buffer);
     ObjectWriter record(line);
     put_code(record, last.code, last.signal);
-    record.text("service", service_name(outcome != nullptr ? supervisor.index_of(*outcome) : 0));
+    if (plan.service_count != 0)
+        record.text("service", service_name(outcome != nullptr ? supervisor.index_of(*outcome) : 0));
     record.flag("oom", last.oom);
     record.number("at", os::realtime_ms());
     record.number("restarts", static_cast<std::int64_t>(restarts));

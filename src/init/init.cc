@@ -247,7 +247,7 @@ VIAL_AT_REST int Pid1::run()
         bool more = reap_again_;
         if (!ending_ && !is_paused()) {
             // A oneshot that is done may have an on_stop to run.
-            if (supervisor.finished() && !supervisor.closing() && !is_host())
+            if (supervisor.finished() && !supervisor.closing() && !is_host() && plan.service_count != 0)
                 supervisor.stop_all(now);
             const bool waiting = is_crowded() || supervisor.advance(now);
             if (!told_ && !waiting && reports_ == 0)
@@ -274,7 +274,8 @@ VIAL_AT_REST int Pid1::run()
             remember_past();
             return to_go_again;
         }
-        if (supervisor.finished() && !is_paused() && (is_host() ? supervisor.closing() : plan.service_count != 0) &&
+        if (supervisor.finished() && !is_paused() &&
+            (supervisor.closing() || (!is_host() && plan.service_count != 0)) &&
             (ending_ ? end_is_over() : begin_end())) {
             drain_outputs();
             log.commit();

@@ -68,7 +68,7 @@ void Pid1::hear_signal(int number, int code, pid_t sender)
         pass_on(number, code, sender);
     else if (is_first() && power_of(number) != NoPower)
         end_machine(power_of(number));
-    else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0 && !is_host())
+    else if ((number == SIGTERM || number == SIGINT) && plan.service_count == 0 && !is_host() && !is_own())
         quit_ = 0;
     else if (number == SIGTERM || number == SIGINT)
         shut_down();

@@ -324,6 +324,10 @@ Result<Journal> open_journal(Spec& spec, const LaunchOptions& options, const Lis
     if (!spec.file.empty() && !contains(spec.file, '\n'))
         lines.compose("file %\n", spec.file);
     Result<void> noted;
+    if (!spec.pod.empty()) {
+        noted = note_member(spec.pod, spec.name);
+        lines.compose("pod %\n", spec.pod);
+    }
     for (const Hierarchy& hierarchy : hierarchies) {
         const Text directory = cgroup_directory(hierarchy, spec.name);
         if (noted.ok())

@@ -107,6 +107,10 @@ void read_line(Record& record, std::string_view line)
         record.cgroups.push_back(line);
     else if (word == "interface")
         record.host_ends.push_back(line);
+    else if (word == "pod")
+        record.pod = line;
+    else if (word == "member")
+        record.members.push_back(line);
     else if (word == "bridge")
         record.bridges.push_back(line);
     else if (word == "port")
@@ -355,6 +359,16 @@ Result<void> add_line(Text name, std::string_view line)
 }
 
 }  // namespace
+
+Result<void> note_member(Text pod, Text member)
+{
+    if (!TRY(read_record(pod))->members.contains(member))
+        TRY(add_line(pod, compose("member %\n", member)));
+    const Record& record = *TRY(read_record(pod));
+    if (record.phase != Phase::Running || record.stopping)
+        return Error("it is not running"_p, "join the pod"_p, pod);
+    return {};
+}
 
 void note_stopping(Text name)
 {

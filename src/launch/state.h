@@ -76,6 +76,8 @@ struct Record {
     bool cleared = false;           ///< nothing of it is left but this record
     std::int64_t started_at = 0;    ///< CLOCK_REALTIME, ms
     std::int64_t started_boot = 0;  ///< CLOCK_BOOTTIME, ms
+    Text pod;                       ///< see Spec::pod
+    List<Text> members;             ///< who has ever joined it as a pod
     List<Text> cgroups, host_ends, bridges;
     List<Text> ports, nat, localnets;  ///< see launch/publish.h
     List<IdRange> ids;                 ///< users and groups of the host that those of its user namespace are
@@ -109,6 +111,10 @@ private:
     Record record_;
     Fd fd_;
 };
+
+/// Notes that `member` joins `pod`, which must be running and not being stopped. Whoever stops it notes that first and looks for
+/// members then: one of the two sees the other.
+Result<void> note_member(Text pod, Text member);
 
 /// Notes in the journal of one that runs that it is being stopped.
 void note_stopping(Text name);

@@ -85,11 +85,32 @@ Result<void> put_away(Text name, pid_t init)
     return remove(*record.value(), lock);
 }
 
+namespace {
+
+/// A pod stops as one. Who is being stopped already is somebody else's: two may be in each other's pod by now.
+Result<void> stop_members(Text name, std::int64_t timeout)
+{
+    note_stopping(name);
+    const auto record = read_record(name);
+    if (!record.ok())
+        return {};
+    for (Text member : record.value()->members) {
+        const auto found = read_record(member);
+        if (found.ok() && found.value()->pod == name && !found.value()->stopping &&
+            found.value()->phase != Phase::Ended)
+            TRY(stop_container(*found.value(), timeout));
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<void> stop_container(const Record& record, std::int64_t timeout)
 {
     if (record.phase == Phase::Starting)
         return Error("it is still being started", "", record.name).advise("try again"_p);
     TRY(may_end(record));
+    TRY(stop_members(record.name, timeout));
     if (record.phase == Phase::Running) {
         TRY(resume_container(record));
         std::int64_t grace = 0;

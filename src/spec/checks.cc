@@ -95,7 +95,7 @@ private:
     void features();
     void left_out(Feature feature, bool wanted, const char* key);
     void name();
-    void services();
+    void services(SpecKind kind);
     void supervision(const ServiceSpec& service, Index node);
     void cycles();
     void namespaces();
@@ -171,8 +171,11 @@ void Checker::name()
         say(node, compose("'%' is the name of a file in every cgroup; choose another name"_p, spec_.name));
 }
 
-void Checker::services()
+void Checker::services(SpecKind kind)
 {
+    const bool pause = kind == SpecKind::Container && at("root") != 0 && at("service") == 0 && spec_.init;
+    if (spec_.services.empty() && pause)
+        return;
     if (spec_.services.empty())
         return say(at("service"), "'command' is missing"_p);
     const Index tables = at("service");
@@ -289,6 +292,8 @@ void Checker::namespaces()
     }
     const bool joins = std::any_of(std::begin(spec_.namespaces.join), std::end(spec_.namespaces.join),
                                    [](Text join) { return !join.empty(); });
+    if (!spec_.pod.empty() && spec_.pod == spec_.name)
+        say(at("pod"), "pod: a container cannot be in a pod of its own"_p);
     if (spec_.namespaces.user && joins)
         say(at("namespaces", "join"), "join: who has a user namespace of its own has no say in other namespaces"_p);
     bool of_host = false;
@@ -382,7 +387,7 @@ void Checker::whole(SpecKind kind)
     name();
     if (kind == SpecKind::Container && at("root") == 0)
         say(0, "'root' is missing: the directory or image that becomes the container's /"_p);
-    services();
+    services(kind);
     namespaces();
     if (spec_.read_only && spec_.overlay.kind != OverlayKind::None)
         say(at("read_only"), "read_only = true contradicts 'overlay', which is there to be written to"_p);

@@ -80,7 +80,6 @@ public:
     {
         // The last byte being NUL, every text that begins inside also ends inside.
         if (*plan_.text(plan_.size - 1) != '\0' || !text(plan_.container) ||
-            (plan_.service_count == 0 && (plan_.flags & PlanInside) == 0) ||
             !array(plan_.services, plan_.service_count, sizeof(PlanService)) ||
             !array(plan_.limits, plan_.limit_count, sizeof(PlanLimit)) || !texts(plan_.landlock, plan_.rule_count) ||
             (plan_.filter_size != 0 && !array(plan_.filter, plan_.filter_size, sizeof(sock_filter))))

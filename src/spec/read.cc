@@ -224,6 +224,13 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
             spec.namespaces.network = false;
     if (namespaces == 0 || document.find(namespaces, "user") == 0)
         spec.namespaces.user = spec.auto_ids || !spec.uid_map.empty() || !spec.gid_map.empty();
+    // In the order of [namespaces.join]'s keys. What the spec says of one itself stands above the pod.
+    constexpr const char* of_pod[] = {"net", "ipc", "uts"};
+    const Index joins = document.find(namespaces, "join");
+    for (std::size_t at = 0; at < std::size(of_pod) && !spec.pod.empty(); ++at)
+        if (namespaces == 0 ||
+            (document.find(namespaces, of_pod[at]) == 0 && (joins == 0 || document.find(joins, of_pod[at]) == 0)))
+            spec.namespaces.join[at + 2] = concat("container:", spec.pod);
     static constexpr bool NamespacesSpec::*own[] = {&NamespacesSpec::network, &NamespacesSpec::ipc,
                                                     &NamespacesSpec::uts,     &NamespacesSpec::cgroup,
                                                     &NamespacesSpec::user,    &NamespacesSpec::time};
@@ -232,6 +239,8 @@ Reading read_spec(std::string_view text, std::string_view file, std::span<const 
             spec.namespaces.*own[at] = false;
     if (document.find(0, "read_only") == 0 && spec.overlay.kind != OverlayKind::None)
         spec.read_only = false;
+    if (at_boot && !spec.pod.empty() && !spec.required.contains(spec.pod))
+        spec.required.push_back(Text(spec.pod));
     // Where a part could not be read, what seems to be missing may well be in it.
     if (whole)
         check_spec(document, spec, kind, problems);

@@ -82,7 +82,7 @@ constexpr Row top_keys[] = {
     now("autostart", Type::Boolean, IN(autostart)),
     now("after", Type::Names, IN(after)),
     now("requires", Type::Names, IN(required)),
-    later("pod", Type::Name),
+    now("pod", Type::Name, IN(pod)),
     later("optional", Type::Texts),
     now("mounts", Type::Mounts, IN(mounts)),
     now("devices", Type::Devices, IN(devices)),

@@ -268,10 +268,11 @@ struct Spec {
     bool read_only = true;
     OverlaySpec overlay;
     Text hostname;  ///< the name, unless said otherwise
+    Text pod;  ///< the container whose net, ipc and UTS namespaces it joins, and with which it is stopped; empty: none
     bool init = true;
     bool autostart = false;      ///< `vial boot` starts it
     List<Text> after, required;  ///< names of other specs, for `vial boot`
-    List<ServiceSpec> services;  ///< at least one in a checked spec
+    List<ServiceSpec> services;  ///< none in a checked spec: it holds a pod's namespaces
     List<MountSpec> mounts;
     List<DeviceSpec> devices;
     List<Text> mask;             ///< paths inside, beside the built-in ones

@@ -104,7 +104,8 @@ TEST_CASE("mistakes in a spec are named with file, line and column")
     start_refused(2, plain("[security]\ncapabilities = [\"ALMIGHTY\"]\n"), {"web.conf:4:", "ALMIGHTY"});
     start_refused(2, plain("init = false\nrestart = \"always\"\n"), {"web.conf:", "init = false"});
     start_refused(2, plain("stop_signal = \"LOUD\"\n"), {"web.conf:3:", "stop_signal"});
-    start_refused(2, spec("web", "root = \"ROOT\"\n"), {"web.conf", "'command' is missing"});
+    start_refused(2, spec("web", "root = \"ROOT\"\nuser = 5\n"), {"web.conf", "'command' is missing"});
+    start_refused(2, spec("web", "root = \"ROOT\"\ninit = false\n"), {"web.conf", "'command' is missing"});
     start_refused(2, spec("web", "command = [\"/bin/true\"]\n"), {"web.conf", "'root' is missing"});
     start_refused(2, spec("web", "root = \"ROOT\"\ncommand = [\"/bin/true\"]\ncommand = [\"/bin/true\"]\n"),
                   {"web.conf:3:", "command"});
@@ -215,7 +216,6 @@ TEST_CASE("keys whose facility is to come are refused at start by name, and read
     const struct {
         const char *key, *line;
     } keys[] = {
-        {"pod", "pod = \"other\""},
         {"optional", "optional = [\"limits.cpu\"]"},
         {"tty", "tty = true"},
         {"namespaces.mount", "[namespaces]\nmount = false"},

@@ -270,6 +270,30 @@ TEST_CASE("values" * with_network)
     }
 }
 
+TEST_CASE("pods")
+{
+    const Spec spec = good("pod = 'hold'\n[namespaces]\nuts = true\n");
+    CHECK(spec.pod == "hold");
+    CHECK(spec.namespaces.join[2] == "container:hold");
+    CHECK(spec.namespaces.join[3] == "container:hold");
+    CHECK(spec.namespaces.join[4].empty());
+    CHECK_FALSE(spec.namespaces.network);
+    CHECK(spec.namespaces.uts);
+    CHECK(good("pod = 'hold'\n[namespaces.join]\nnet = '/n'\n").namespaces.join[2] == "/n");
+    CHECK(spec.required.empty());
+    // At the host's boot it is required, too.
+    const Reading at_boot = read_spec(concat(head, "pod = 'hold'\n"), "web.conf", {}, SpecKind::Host);
+    REQUIRE(at_boot.spec.required.size() == 1);
+    CHECK(at_boot.spec.required[0] == "hold");
+    // Nothing runs where there is neither a command nor another key of a service.
+    CHECK(problems_of(read_spec("root = '/r'", "web.conf"), "web.conf") == "");
+    CHECK(problems_of(read_spec("root = '/r'\nuser = 5", "web.conf"), "web.conf") ==
+          "web.conf: 'command' is missing\n");
+    CHECK(problems_of(read_spec("[log]\n", "web.conf", {}, SpecKind::Services), "web.conf")
+              .find("'command' is missing") != std::string::npos);
+    CHECK(with("pod = 'web'\n") == "web.conf:3:1: pod: a container cannot be in a pod of its own\n");
+}
+
 TEST_CASE("devices")
 {
     const Spec spec = good("devices = ['/dev/ttyUSB0', '/dev/kvm:r', '/dev/snd/x:/dev/y', '/dev/a:/dev/b/c:mw']\n");
@@ -463,7 +487,7 @@ TEST_CASE("keys whose facility is to come are read, checked and remembered" * wi
 {
     CHECK(not_yet("tty = true") == "tty\n");
     CHECK(not_yet("tty = false\ndevices = []\n[namespaces]\npid = true") == "");
-    CHECK(not_yet("optional = ['db']\npod = 'x'") == "optional\npod\n");
+    CHECK(not_yet("optional = ['db']\ntty = true") == "optional\ntty\n");
     CHECK(not_yet("[security]\nlabel = 'x'\nsecurebits = ['noroot']") == "security.label\nsecurity.securebits\n");
     CHECK(not_yet("dns = ['10.0.0.1', 'fd00::1']\n[log]\npath = '/x'") == "log.path\n");
     const Reading several = read_spec("root = '/'\n[service.web]\ncommand = ['x']\ntty = true", "f");

@@ -74,9 +74,9 @@ TEST_CASE("show fills in every default")
         CHECK(has(text, line));
     // Every key that is supported is shown, but for those that have no value where they are not set.
     const std::set<std::string_view> unset = {
-        "environment_file", "uid_map",  "gid_map",   "restart_limit", "on_start", "on_stop",
-        "on_failure",       "pid_file", "root_hash", "cpu_weight",    "cpus",     "io_weight",
-        "oom_score",        "files",    "core",      "umask",         "group"};
+        "environment_file", "pod",        "uid_map",  "gid_map",   "restart_limit", "on_start",
+        "on_stop",          "on_failure", "pid_file", "root_hash", "cpu_weight",    "cpus",
+        "io_weight",        "oom_score",  "files",    "core",      "umask",         "group"};
     for (const Group group : {Group::Top, Group::Service, Group::Namespaces, Group::UserNamespace, Group::Limits,
                               Group::Security, Group::Log}) {
         for (const SchemaKey& key : schema_keys(group)) {
