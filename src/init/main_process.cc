@@ -220,9 +220,11 @@ void Pid1::pass_on(int number, int code, pid_t sender)
     else if (!(shared && suspends))
         return;
     if (suspends) {
-        // CONT wakes us, and is passed on as well. As PID 1 we cannot be stopped, and go on.
         tell(*entry, Level::Debug, "Suspending self due to TTY signal."_p);
-        (void)os::kill(::getpid(), SIGSTOP);
+        // CONT wakes us, and is passed on as well. As PID 1 we cannot be stopped, and to try would take back a CONT that is
+        // on its way to us.
+        if (::getpid() != 1)
+            (void)os::kill(::getpid(), SIGSTOP);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -169,6 +170,31 @@ TEST_CASE("pid1-28: TSTP, TTIN and TTOU suspend the main process, CONT resumes i
     OnTerminal process(pid1(script("echo se''t; exec sleep 1000")));
     REQUIRE(process.is_ready());
     suspend_and_continue(process, process.pid(), false);
+}
+
+// The kernel takes back a CONT that is on its way to whoever is told to stop, also to a PID 1, which will not.
+TEST_CASE("pid1-28: CONT that comes the moment the main process is suspended is not lost")
+{
+    const NothingLeft nothing_left;
+    if (!is_vial())
+        return;
+    Contained process(pid1(script("echo set; exec sleep 1000")));
+    CHECK(process.says("set"));
+    const pid_t main = child_of(process.pid());
+    {
+        Traced traced(process.pid(), 0);
+        ::ptrace(PTRACE_INTERRUPT, process.pid(), nullptr, nullptr);
+        CHECK(traced.stop() != 0);
+        process.kill(SIGTSTP);
+        CHECK(traced.go_to(SYS_kill));  // it passes it on,
+        CHECK(traced.go_to(SYS_kill));  // and has done so
+        CHECK(eventually([&] { return state_of(main) == 'T'; }, patience));
+        process.kill(SIGCONT);
+        traced.let_go();
+    }
+    CHECK(eventually([&] { return state_of(main) == 'S'; }, patience));
+    process.kill(SIGTERM);
+    CHECK(process.end() == 128 + SIGTERM);
 }
 
 // tini and catatonit go on running; for the shell that started them the job never stops. dumb-init passes.
