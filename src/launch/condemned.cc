@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "launch/condemned.h"
 
+#include "base/arena.h"
 #include "base/directory.h"
 #include "base/name_table.h"
 #include "base/os.h"
@@ -61,8 +62,7 @@ void stop_condemned(const List<const Record*>& containers)
 
 void stop_what_boot_started()
 {
-    static const Spec none;
-    stop_condemned(condemn(none, {}));
+    stop_condemned(condemn(make<Spec>(), {}));
 }
 
 }  // namespace vial
