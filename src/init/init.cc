@@ -233,6 +233,11 @@ Result<void> Pid1::open_output(ServiceIndex index)
     return {};
 }
 
+VIAL_AT_REST bool Pid1::is_over() const
+{
+    return supervisor.finished() && !is_paused() && (supervisor.closing() || (!is_host() && plan.service_count != 0));
+}
+
 VIAL_AT_REST int Pid1::run()
 {
     if (is_host())
@@ -274,9 +279,7 @@ VIAL_AT_REST int Pid1::run()
             remember_past();
             return to_go_again;
         }
-        if (supervisor.finished() && !is_paused() &&
-            (supervisor.closing() || (!is_host() && plan.service_count != 0)) &&
-            (ending_ ? end_is_over() : begin_end())) {
+        if (is_over() && (ending_ ? end_is_over() : begin_end())) {
             drain_outputs();
             log.commit();
             control.take_leave(*this);

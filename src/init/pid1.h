@@ -140,6 +140,8 @@ public:
     // signals.cc
     void hear_signals();
     void wait_signal();
+    /// All services have ended, and none will be started again.
+    bool is_over() const;
     /// To every main process; true where there was one.
     bool forward(int signal) const;
     bool forward(int signal, ServiceIndex index) const;

@@ -109,7 +109,7 @@ public:
     /// It has become another one: its table of events begins anew with its specs.
     static bool again()
     {
-        return eventually([] { return ctl({"status", "boot"}).code == 0; });
+        return eventually([] { return contains(ctl({"status", "boot"}).out, "boot: running"); });
     }
 
 private:
